@@ -1,0 +1,140 @@
+\echo Use "CREATE EXTENSION polyglot_sync" to load this file. \quit
+
+-- Functions that the tables below need come first; everything else is in the files that follow.
+CREATE FUNCTION polyglot.ignore_replicated() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'polyglot_ignore_replicated';
+COMMENT ON FUNCTION polyglot.ignore_replicated() IS
+  'keeps rows of the extension''s own tables that arrive by logical replication out of this database';
+REVOKE ALL ON FUNCTION polyglot.ignore_replicated() FROM PUBLIC;
+
+-- What this database is to its queue: rows of another instance (copied, restored) are not ours.
+CREATE TABLE polyglot.instance (
+  number integer PRIMARY KEY,
+  system_identifier bigint NOT NULL,
+  database oid NOT NULL,
+  workers_enabled boolean NOT NULL DEFAULT true,
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+
+CREATE SEQUENCE polyglot.sync_id AS integer;
+
+-- What was configured. Dumped: only portable names here.
+CREATE TABLE polyglot.sync_definition (
+  id integer PRIMARY KEY DEFAULT pg_catalog.nextval('polyglot.sync_id'),
+  name text NOT NULL UNIQUE,
+  source regclass NOT NULL,
+  server name NOT NULL,
+  index text NOT NULL,
+  capture text NOT NULL,
+  key name[] NOT NULL,
+  columns name[],
+  filter text,
+  document text,
+  routing name,
+  mapping jsonb,
+  settings jsonb,
+  manage_index boolean NOT NULL DEFAULT true,
+  backfill boolean NOT NULL DEFAULT true,
+  options jsonb,
+  paused boolean NOT NULL DEFAULT false,
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+ALTER SEQUENCE polyglot.sync_id OWNED BY polyglot.sync_definition.id;
+
+-- Durable state of a sync in this very database. Never dumped: it is true only here.
+CREATE TABLE polyglot.sync_state (
+  sync_id integer PRIMARY KEY,
+  server oid NOT NULL,
+  queue integer NOT NULL,
+  system_identifier bigint NOT NULL,
+  database oid NOT NULL,
+  generation integer NOT NULL DEFAULT 0,
+  physical_index text,
+  index_uuid text,
+  alias_pending boolean NOT NULL DEFAULT false,
+  epoch integer NOT NULL DEFAULT 1,
+  failed_reason text,
+  failed_hint text,
+  phase text NOT NULL DEFAULT 'backfill' CHECK (phase IN ('backfill', 'resync', 'stream')),
+  resync_version bigint NOT NULL DEFAULT 0,
+  resync_reason text,
+  backfill_key text[],
+  backfill_rows bigint NOT NULL DEFAULT 0,
+  backfill_total bigint NOT NULL DEFAULT 0
+);
+
+-- One pair of queue tables for each server; server = 0: free for the next server.
+CREATE TABLE polyglot.queue (
+  id integer PRIMARY KEY,
+  server oid NOT NULL,
+  table_a oid NOT NULL,
+  table_b oid NOT NULL
+);
+
+-- Keys whose index cannot take writes now: one row for each, however often it changes.
+CREATE TABLE polyglot.parked_key (
+  sync_id integer NOT NULL,
+  document_id text NOT NULL,
+  routing text NOT NULL DEFAULT '',
+  has_routing boolean NOT NULL DEFAULT false,
+  key bytea NOT NULL,
+  stamp bigint NOT NULL,
+  parked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  captured_at timestamptz NOT NULL,
+  PRIMARY KEY (sync_id, document_id, routing, has_routing)
+);
+
+CREATE TABLE polyglot.dead_letter (
+  sync_id integer NOT NULL,
+  document_id text NOT NULL,
+  routing text NOT NULL DEFAULT '',
+  has_routing boolean NOT NULL DEFAULT false,
+  key bytea NOT NULL,
+  operation text NOT NULL,
+  version bigint NOT NULL,
+  http_status integer,
+  error_type text,
+  reason text,
+  attempts integer NOT NULL DEFAULT 1,
+  first_failed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  last_failed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  document text,
+  PRIMARY KEY (sync_id, document_id, routing, has_routing)
+);
+
+-- Rows of ours that a subscription applies here are another database's: discarded.
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.instance
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.instance ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.sync_definition
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.sync_definition ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.sync_state
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.sync_state ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.queue
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.queue ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.parked_key
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.parked_key ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dead_letter
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.dead_letter ENABLE REPLICA TRIGGER ignore_replicated;
+
+INSERT INTO polyglot.instance (number, system_identifier, database)
+SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid
+  FROM pg_catalog.pg_control_system() c, pg_catalog.pg_database d
+ WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
+
+SELECT pg_catalog.pg_extension_config_dump('polyglot.sync_definition', '');
+SELECT pg_catalog.pg_extension_config_dump('polyglot.sync_id', '');
+
+GRANT USAGE ON SCHEMA polyglot TO PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA polyglot FROM PUBLIC;
+
+-- Capture: the trigger of every synced relation.
+CREATE FUNCTION polyglot.capture() RETURNS trigger
+LANGUAGE c AS 'MODULE_PATHNAME', 'polyglot_capture';
+COMMENT ON FUNCTION polyglot.capture() IS 'row and TRUNCATE trigger that records changed keys';
+REVOKE ALL ON FUNCTION polyglot.capture() FROM PUBLIC;

@@ -1,0 +1,13 @@
+#pragma once
+// Time enters core as an argument; nothing here reads a clock.
+
+#include <chrono>
+#include <cstdint>
+
+namespace polyglot::core {
+
+/// Monotonic time of the caller's clock, microseconds since any fixed point.
+using Time = std::chrono::microseconds;
+inline constexpr Time kNever = Time::max();
+
+}  // namespace polyglot::core

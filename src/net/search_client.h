@@ -1,0 +1,89 @@
+#pragma once
+// Everything the worker asks of a search server: `_bulk`, index and alias administration, point in
+// time. One object per (server, credentials). Never blocks: Start… begins a request, the caller waits
+// for poll_fd() (readable), calls Pump(), then TakeCompleted(). No function throws for anything a
+// server does; std::bad_alloc may escape from Start… and TakeCompleted().
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/delivery.h"
+#include "core/node_pool.h"
+#include "core/result.h"
+#include "core/time.h"
+
+namespace polyglot::net {
+
+/// Where and how to connect. Secrets live here and in libcurl only, never in a message.
+struct ConnectionConfig {
+  std::vector<std::string> urls;  // https://host:port[/prefix], no user info
+  std::string user, password;     // basic
+  std::string api_key;            // base64 form, as `Authorization: ApiKey …`
+  std::string bearer_token;
+  std::string ca_file, client_cert, client_key;
+  bool verify = true;
+  core::Time connect_timeout{3'000'000};
+  core::Time request_timeout{30'000'000};
+  std::size_t response_cap = 64u << 20;  // bytes; a longer answer is cut and treated as broken
+  std::uint32_t max_connections = 8;
+  std::string opaque_id;  // X-Opaque-Id, e.g. polyglot_sync/shop/search
+};
+
+struct Response {
+  std::uint64_t request = 0;  // what Start… returned
+  core::BulkReply reply;      // status, body, transport error
+  std::string product;        // "elasticsearch", "opensearch" or "" (not known yet)
+  std::uint32_t node = 0;     // index into urls
+  core::Time latency{0};
+};
+
+struct NodeStatus {
+  std::string url;
+  std::string state;  // healthy | dead | probing
+  std::uint32_t in_flight = 0;
+  core::Time last_latency{0};
+  core::Time backoff_until{0};
+  std::string last_error;
+};
+
+class SearchClient {
+ public:
+  explicit SearchClient(ConnectionConfig config, std::uint64_t random_seed);
+  ~SearchClient();
+  SearchClient(const SearchClient&) = delete;
+  SearchClient& operator=(const SearchClient&) = delete;
+
+  /// Takes new credentials, files or addresses for requests started from now on.
+  void Reconfigure(ConnectionConfig config);
+  /// Readable when Pump() has something to do; level-triggered; owned by this object.
+  int poll_fd() const;
+  void Pump() noexcept;
+  std::vector<Response> TakeCompleted();
+  std::vector<NodeStatus> Nodes() const;
+  /// Every node may be tried again at once.
+  void ResetBackoff();
+  /// Earliest time at which a node may be tried; kNever when one may be tried now.
+  core::Time BlockedUntil(core::Time now) const;
+
+  /// POST /_bulk with filter_path. Body and its size must not change until completion (shared).
+  std::uint64_t StartBulk(std::shared_ptr<const std::string> body, core::Time now);
+  /// Any other request. `body` may be empty. Paths are already percent-encoded (see EncodePath).
+  std::uint64_t Start(std::string_view method, std::string_view path, std::string body,
+                      core::Time now);
+  /// Sends the request to one node, whatever its state (ping).
+  std::uint64_t StartOnNode(std::uint32_t node, std::string_view method, std::string_view path,
+                            core::Time now);
+  std::uint32_t InFlight() const;
+
+  static std::string EncodePath(std::string_view segment);  // percent-encodes one path segment
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace polyglot::net

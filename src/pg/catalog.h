@@ -1,0 +1,107 @@
+#pragma once
+// The extension's own tables as plain data: one place that knows their columns.
+// Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may ereport.
+
+#include <cstdint>
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+/// A sync as configured (polyglot.sync_definition) and its durable state (polyglot.sync_state).
+/// Strings are NUL-terminated; nullptr means SQL NULL.
+struct SyncRow {
+  int32 id;
+  char* name;
+  Oid source;
+  char* server_name;
+  char* index;  // alias that applications search
+  char* capture;
+  int key_count;
+  AttrNumber key[INDEX_MAX_KEYS];  // of the source relation; order of the key
+  char* key_name[INDEX_MAX_KEYS];
+  int column_count;  // 0: all
+  char** columns;
+  char* filter;
+  char* document;
+  char* routing;           // column name
+  AttrNumber routing_att;  // 0: none
+  char* mapping;           // JSON text
+  char* settings;
+  char* options;
+  bool manage_index, backfill, paused;
+  TimestampTz created_at;
+
+  // state; has_state is false for a definition that was restored from a dump
+  bool has_state;
+  Oid server;
+  int32 queue;
+  int64 system_identifier;
+  Oid database;
+  int32 generation;      // 0: no index made yet
+  char* physical_index;  // nullptr until there is one
+  char* index_uuid;
+  bool alias_pending;  // the alias is switched when the first backfill has ended
+  int32 epoch;
+  char* failed_reason;  // not null: the sync is failed
+  char* failed_hint;
+  char* phase;            // 'backfill' | 'resync' | 'stream'
+  int64 resync_version;   // V of the resync path; 0: none
+  char* resync_reason;
+  int backfill_key_count;  // 0: from the start
+  char** backfill_key;     // text form of the last acknowledged key
+  int64 backfill_rows, backfill_total;
+
+  Oid owner;  // of the source, looked up now
+  bool source_exists;
+};
+
+/// Is the extension there and usable in this database? Locks nothing.
+bool ExtensionExists();
+/// Oid of a table of ours; InvalidOid when missing.
+Oid OurRelation(const char* name);
+/// Owner of the extension: as whom our own tables are read and written.
+Oid ExtensionOwner();
+
+/// Runs f as the extension's owner with a safe search_path; used around every statement on our own
+/// tables in a function called by an ordinary user. Restores both, also after an error (the
+/// (sub)transaction's abort does that).
+class AsExtensionOwner {
+ public:
+  AsExtensionOwner();
+  ~AsExtensionOwner();
+
+ private:
+  Oid saved_user_;
+  int saved_context_;
+  int guc_level_;
+};
+
+SyncRow* LoadSync(const char* name);  // nullptr: no such sync
+SyncRow* LoadSyncById(int32 id);
+/// All syncs (server = InvalidOid) or those of one server, in order of id. Length in *count.
+SyncRow** LoadSyncs(Oid server, int* count);
+/// Like LoadSync, but ERROR 42704 with a hint that lists the view to look at.
+SyncRow* LoadSyncOrError(const char* name);
+
+/// The database's queue identity: queue rows of other instances (copied by a subscription or a
+/// restore) are ignored.
+int32 InstanceNumber();
+bool WorkersEnabled();
+
+struct QueueTables {
+  Oid tables[2];
+};
+/// Table oids of a queue; false when there is no such queue.
+bool LookupQueue(int32 queue, QueueTables* tables);
+/// The queue of a server, made now if it has none. Called by create_sync.
+int32 EnsureQueue(Oid server);
+
+/// SPI helpers: run one statement with text parameters (nullptr = NULL); ERROR when it fails.
+/// Must be inside SPI_connect. Returns SPI_processed.
+uint64 Execute(const char* sql, std::initializer_list<const char*> parameters);
+
+/// The change takes effect in workers and launcher when this transaction commits.
+void AnnounceConfigChange();
+
+}  // namespace polyglot::pg

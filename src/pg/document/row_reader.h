@@ -1,0 +1,93 @@
+#pragma once
+// Re-reads rows of one sync by key, or page by page, and encodes them as documents, as the owner of
+// the source and with everything pinned that could change a document (design promise 8).
+//
+// Functions run in a transaction of the caller with an active snapshot taken *after* the version was
+// drawn. They ereport only for what concerns the whole process; what concerns the sync or a single
+// row comes back as data. They may throw std::bad_alloc.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pg/catalog.h"
+#include "pg/guard.h"
+
+namespace polyglot::pg {
+
+/// One row, as ranges of RowBatch::bytes.
+struct ReadRow {
+  std::uint32_t id_offset, id_length;
+  std::uint32_t routing_offset, routing_length;
+  std::uint32_t key_offset, key_length;  // packed key values (core/queue_record.h)
+  std::size_t body_offset, body_length;
+  bool has_routing;
+  bool passes;  // the filter's answer; false: there is no body
+};
+
+/// A row that could not be read or encoded: a dead letter of that row.
+struct ReadFailure {
+  std::string id;
+  std::string key;  // packed
+  PgError error;
+};
+
+struct RowBatch {
+  std::string bytes;
+  std::vector<ReadRow> rows;
+  std::vector<ReadFailure> failures;
+  bool truncated = false;  // stopped at max_bytes: rows not in here may exist
+  std::vector<std::string> last_key;  // ReadPage: text of the last row's key columns; empty: no row
+  bool end_reached = false;           // ReadPage: fewer rows than asked for
+
+  std::string_view Id(const ReadRow& r) const { return {bytes.data() + r.id_offset, r.id_length}; }
+  std::string_view Routing(const ReadRow& r) const {
+    return {bytes.data() + r.routing_offset, r.routing_length};
+  }
+  std::string_view Key(const ReadRow& r) const { return {bytes.data() + r.key_offset, r.key_length}; }
+  std::string_view Body(const ReadRow& r) const {
+    return {bytes.data() + r.body_offset, r.body_length};
+  }
+  void Clear();
+};
+
+enum class ReadStatus { kOk, kSyncFailed };
+
+class RowReader {
+ public:
+  /// Copies what it needs of `sync`. Cheap: plans are made at first use, in the worker's own memory,
+  /// and made anew when the source's definition changed.
+  explicit RowReader(const SyncRow& sync);
+  ~RowReader();
+  RowReader(const RowReader&) = delete;
+  RowReader& operator=(const RowReader&) = delete;
+
+  /// The document id of packed key values. false + *error when they cannot be read as the key's types.
+  bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
+  /// Text of a routing value as captured (packed form of one value) under the pinned settings.
+  bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
+
+  /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless
+  /// `truncated`). Appends to *out. kSyncFailed: *error says why the whole sync cannot be read
+  /// (missing column, row-level security, no privilege …).
+  ReadStatus ReadKeys(const std::vector<std::string_view>& packed_keys, std::size_t max_bytes,
+                      RowBatch* out, PgError* error);
+  /// Next `limit` rows in key order after `after` (text of key columns; empty: from the start).
+  ReadStatus ReadPage(const std::vector<std::string>& after, int limit, std::size_t max_bytes,
+                      RowBatch* out, PgError* error);
+  /// pg_class.reltuples of the tree, at least 0.
+  std::int64_t EstimateRows();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Derived mapping of a relation's columns (JSON object of `mappings`), merged with `user_mapping`
+/// (nullptr: none). `columns` empty: all. Result palloc'd.
+char* DeriveMapping(Oid source, int column_count, char** columns, const char* user_mapping,
+                    bool has_document_expression);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,115 @@
+#pragma once
+// Shared memory: what backends, launcher and workers tell each other. Fixed size, made at server
+// start (needs shared_preload_libraries); holds no process-local pointer. Nothing in it is needed to
+// be right after a crash: it starts empty then.
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+inline constexpr int kMaxWorkers = 64;
+inline constexpr int kMaxNodes = 8;
+inline constexpr int kErrorText = 256;
+
+/// Counters of a sync since `since`; written by its worker only.
+struct SyncCounters {
+  pg_atomic_uint64 delivered, deleted, stale, retried, dead_letters;
+};
+
+enum class SyncState : int {
+  kStarting, kBackfilling, kStreaming, kPaused, kBlocked, kDisconnected, kFailed
+};
+
+struct SyncSlot {
+  Oid database;  // InvalidOid: free
+  int32 sync;
+  SyncCounters counters;
+  pg_atomic_uint64 state;            // SyncState
+  pg_atomic_uint64 settled_request;  // highest request (below) whose scan is settled, nothing parked
+  pg_atomic_uint64 refresh_wanted, refresh_done;  // request numbers of index refreshes
+  pg_atomic_uint64 pending;          // events read but not settled, plus keys waiting to be re-read
+  pg_atomic_uint64 oldest_event;     // TimestampTz of the oldest unsettled or parked event; 0: none
+  pg_atomic_uint64 last_clean_scan;  // TimestampTz of the last scan that saw all before settled
+  pg_atomic_uint64 parked;
+  pg_atomic_uint64 backfill_rows, backfill_total;
+  pg_atomic_uint64 rate_millis;      // rows/s × 1000 of the running backfill
+  pg_atomic_uint64 last_success;     // TimestampTz
+  // under SharedState::lock:
+  TimestampTz since, last_error_at;
+  char last_error[kErrorText];       // type and normalised reason, no row values
+};
+
+struct NodeSlot {
+  char url[128];
+  char state[16];
+  int32 in_flight;
+  int64 last_latency_us;
+  char last_error[kErrorText];
+  TimestampTz backoff_until;
+};
+
+/// One wanted worker: (database, server). Written by launcher and worker under `lock`; the latch
+/// fields are read without it.
+struct WorkerSlot {
+  Oid database;  // InvalidOid: free
+  Oid server;
+  int32 queue;
+  bool wanted;               // false: the worker is to leave, then the slot is freed
+  pid_t pid;                 // 0: not running
+  int process_number;        // -1: not running
+  TimestampTz started_at, next_start, healthy_since;
+  int64 backoff_us;
+  pg_atomic_uint32 asleep;         // the worker waits for its latch
+  pg_atomic_uint32 current_table;  // 0 or 1: which queue table writers use
+  pg_atomic_uint32 run_now;        // run_sync: skip back-off
+  pg_atomic_uint64 seen_request;
+  char state[32];
+  int node_count;
+  NodeSlot nodes[kMaxNodes];
+};
+
+struct SharedState {
+  LWLock* lock;
+  int launcher_process_number;  // -1: none
+  pid_t launcher_pid;
+  TimestampTz launcher_started_at;
+  pg_atomic_uint64 last_position;      // version counter, design promise 2
+  pg_atomic_uint64 request;            // wait_for_sync, run_sync, refresh: one number each
+  pg_atomic_uint64 config_generation;  // rises when a commit changed any sync
+  pg_atomic_uint32 probe_all;          // launcher: probe every database
+  Oid dirty_databases[64];             // launcher: probe these; under lock
+  int dirty_count;
+  ConditionVariable settled;           // broadcast when any settled_request/refresh_done rises
+  WorkerSlot workers[kMaxWorkers];
+  int sync_slots;                      // polyglot_sync.max_syncs
+  SyncSlot syncs[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/// nullptr without shared_preload_libraries.
+SharedState* Shared();
+/// Called by _PG_init while preloading.
+void RequestSharedState();
+
+/// The slot of a worker, or nullptr. Takes no lock; good for flags and latches only.
+WorkerSlot* FindWorkerByQueue(Oid database, int32 queue);
+WorkerSlot* FindWorkerByServer(Oid database, Oid server);
+/// The slot of a sync, or nullptr.
+SyncSlot* FindSyncSlot(Oid database, int32 sync);
+/// The same, taken now if there is none; nullptr when polyglot_sync.max_syncs is used up.
+SyncSlot* AcquireSyncSlot(Oid database, int32 sync);
+void ReleaseSyncSlot(Oid database, int32 sync);
+void SetSyncError(SyncSlot* slot, const char* text);
+
+/// Wakes the worker of a queue if it waits; safe in a commit callback.
+void WakeWorker(Oid database, int32 queue);
+/// Wakes every worker of this database, waiting or not.
+void WakeWorkersOf(Oid database);
+void WakeLauncher();
+/// Launcher: look at this database again.
+void MarkDatabaseDirty(Oid database);
+
+/// `count` strictly increasing positions, the last one returned; never beyond the flush LSN (writes
+/// and flushes an empty logical message when needed). Draw before taking the snapshot of a re-read.
+uint64 DrawPositions(int count);
+
+}  // namespace polyglot::pg

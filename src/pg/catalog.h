@@ -3,6 +3,7 @@
 // Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may ereport.
 
 #include <cstdint>
+#include <initializer_list>
 
 #include "pg/prelude.h"
 

@@ -1,0 +1,304 @@
+#include "pg/catalog.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+constexpr char kExtension[] = "polyglot_sync";
+constexpr char kSchema[] = "polyglot";
+
+// One list of columns for every way to look a sync up; ReadRow counts on this order.
+constexpr char kSelect[] =
+    "SELECT d.id, d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"
+    " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text, d.settings::text,"
+    " d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"
+    " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation,"
+    " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.failed_reason, s.failed_hint,"
+    " s.phase, s.resync_version, s.resync_reason, s.backfill_key, s.backfill_rows,"
+    " s.backfill_total"
+    " FROM polyglot.sync_definition d LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id ";
+
+// Reads the columns of one tuple from left to right. Pointers come from CurrentMemoryContext.
+class TupleColumns {
+ public:
+  TupleColumns(HeapTuple tuple, TupleDesc desc) : tuple_(tuple), desc_(desc) {}
+
+  Datum Value(bool* is_null) { return heap_getattr(tuple_, ++column_, desc_, is_null); }
+  char* Text() {
+    bool is_null;
+    Datum value = Value(&is_null);
+    return is_null ? nullptr : TextDatumGetCString(value);
+  }
+  bool Bool() {
+    bool is_null;
+    Datum value = Value(&is_null);
+    return !is_null && DatumGetBool(value);
+  }
+  int32 Int32() {
+    bool is_null;
+    Datum value = Value(&is_null);
+    return is_null ? 0 : DatumGetInt32(value);
+  }
+  Oid ObjectId() {
+    bool is_null;
+    Datum value = Value(&is_null);
+    return is_null ? InvalidOid : DatumGetObjectId(value);
+  }
+  int64 Int64() {
+    bool is_null;
+    Datum value = Value(&is_null);
+    return is_null ? 0 : DatumGetInt64(value);
+  }
+  char** TextArray(int* count) {
+    bool is_null;
+    Datum value = Value(&is_null);
+    *count = 0;
+    if (is_null) return nullptr;
+    Datum* elements;
+    bool* nulls;
+    deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+                      &nulls, count);
+    char** texts = static_cast<char**>(palloc(sizeof(char*) * (*count + 1)));
+    for (int i = 0; i < *count; ++i)
+      texts[i] = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
+    return texts;
+  }
+
+ private:
+  HeapTuple tuple_;
+  TupleDesc desc_;
+  int column_ = 0;
+};
+
+void ReadDefinition(TupleColumns* columns, SyncRow* row) {
+  row->id = columns->Int32();
+  row->name = columns->Text();
+  row->source = columns->ObjectId();
+  row->server_name = columns->Text();
+  row->index = columns->Text();
+  row->capture = columns->Text();
+  int key_count;
+  char** key = columns->TextArray(&key_count);
+  row->key_count = Min(key_count, INDEX_MAX_KEYS);
+  for (int i = 0; i < row->key_count; ++i) row->key_name[i] = key[i];
+  row->columns = columns->TextArray(&row->column_count);
+  row->filter = columns->Text();
+  row->document = columns->Text();
+  row->routing = columns->Text();
+  row->mapping = columns->Text();
+  row->settings = columns->Text();
+  row->options = columns->Text();
+  row->manage_index = columns->Bool();
+  row->backfill = columns->Bool();
+  row->paused = columns->Bool();
+  row->created_at = columns->Int64();
+}
+
+void ReadState(TupleColumns* columns, SyncRow* row) {
+  row->has_state = columns->Bool();
+  row->server = columns->ObjectId();
+  row->queue = columns->Int32();
+  row->system_identifier = columns->Int64();
+  row->database = columns->ObjectId();
+  row->generation = columns->Int32();
+  row->physical_index = columns->Text();
+  row->index_uuid = columns->Text();
+  row->alias_pending = columns->Bool();
+  row->epoch = columns->Int32();
+  row->failed_reason = columns->Text();
+  row->failed_hint = columns->Text();
+  row->phase = columns->Text();
+  row->resync_version = columns->Int64();
+  row->resync_reason = columns->Text();
+  row->backfill_key = columns->TextArray(&row->backfill_key_count);
+  row->backfill_rows = columns->Int64();
+  row->backfill_total = columns->Int64();
+}
+
+Oid OwnerOf(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+// What follows from the names as they are now: a definition that was restored has no state yet, and
+// attribute numbers are never stored because a dump could not carry them.
+void Resolve(SyncRow* row) {
+  if (!row->has_state) {
+    row->server = get_foreign_server_oid(row->server_name, true);
+    row->phase = pstrdup("backfill");
+    row->epoch = 1;
+  }
+  row->owner = OwnerOf(row->source);
+  row->source_exists = OidIsValid(row->owner);
+  if (!row->source_exists) return;
+  for (int i = 0; i < row->key_count; ++i)
+    row->key[i] = get_attnum(row->source, row->key_name[i]);
+  row->routing_att = row->routing ? get_attnum(row->source, row->routing) : InvalidAttrNumber;
+}
+
+SyncRow* ReadRow(HeapTuple tuple, TupleDesc desc) {
+  TupleColumns columns(tuple, desc);
+  SyncRow* row = static_cast<SyncRow*>(palloc0(sizeof(SyncRow)));
+  ReadDefinition(&columns, row);
+  ReadState(&columns, row);
+  Resolve(row);
+  return row;
+}
+
+// Runs a SELECT on our own tables that sees everything committed until now, whatever the isolation
+// level of the transaction, and the changes of the transaction itself.
+void SelectLatest(const char* sql, Oid type, Datum value) {
+  CommandCounterIncrement();
+  PushActiveSnapshot(GetLatestSnapshot());
+  Oid types[] = {type};
+  Datum values[] = {value};
+  int count = OidIsValid(type) ? 1 : 0;
+  int result = SPI_execute_with_args(sql, count, types, values, nullptr, true, 0);
+  PopActiveSnapshot();
+  if (result != SPI_OK_SELECT) elog(ERROR, "could not read polyglot_sync's tables: %d", result);
+}
+
+SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count) {
+  MemoryContext caller = CurrentMemoryContext;
+  *count = 0;
+  if (!ExtensionExists()) return nullptr;
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  SelectLatest(psprintf("%s %s", kSelect, condition), type, value);
+  int rows = static_cast<int>(SPI_processed);
+  MemoryContext spi = MemoryContextSwitchTo(caller);
+  SyncRow** syncs = static_cast<SyncRow**>(palloc0(sizeof(SyncRow*) * (rows + 1)));
+  for (int i = 0; i < rows; ++i)
+    syncs[i] = ReadRow(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+  MemoryContextSwitchTo(spi);
+  SPI_finish();
+  *count = rows;
+  return syncs;
+}
+
+SyncRow* LoadOne(const char* condition, Oid type, Datum value) {
+  int count;
+  SyncRow** syncs = LoadWhere(condition, type, value, &count);
+  return count > 0 ? syncs[0] : nullptr;
+}
+
+// The one row of polyglot.instance.
+void ReadInstance(int32* number, bool* workers_enabled) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  SelectLatest("SELECT number, workers_enabled FROM polyglot.instance ORDER BY created_at DESC LIMIT 1",
+               InvalidOid, 0);
+  if (SPI_processed != 1)
+    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("polyglot.instance has no row"),
+                    errhint("Drop and create the extension again.")));
+  TupleColumns columns(SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
+  *number = columns.Int32();
+  *workers_enabled = columns.Bool();
+  SPI_finish();
+}
+
+}  // namespace
+
+Oid OurRelation(const char* name) {
+  Oid schema = get_namespace_oid(kSchema, true);
+  return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
+}
+
+bool ExtensionExists() {
+  return OidIsValid(get_extension_oid(kExtension, true)) &&
+         OidIsValid(OurRelation("sync_definition")) && OidIsValid(OurRelation("sync_state"));
+}
+
+Oid ExtensionOwner() {
+  // No system cache has extensions by name before 18: a scan, as get_extension_oid does it.
+  Relation rel = table_open(ExtensionRelationId, AccessShareLock);
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+              CStringGetDatum(kExtension));
+  SysScanDesc scan = systable_beginscan(rel, ExtensionNameIndexId, true, nullptr, 1, &key);
+  HeapTuple tuple = systable_getnext(scan);
+  Oid owner = HeapTupleIsValid(tuple)
+                  ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner
+                  : InvalidOid;
+  systable_endscan(scan);
+  table_close(rel, AccessShareLock);
+  if (!OidIsValid(owner))
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                    errmsg("extension \"%s\" does not exist", kExtension)));
+  return owner;
+}
+
+AsExtensionOwner::AsExtensionOwner() {
+  Oid owner = ExtensionOwner();
+  GetUserIdAndSecContext(&saved_user_, &saved_context_);
+  SetUserIdAndSecContext(owner, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
+  guc_level_ = NewGUCNestLevel();
+  (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+                          GUC_ACTION_SAVE, true, 0, false);
+}
+
+AsExtensionOwner::~AsExtensionOwner() {
+  AtEOXact_GUC(false, guc_level_);
+  SetUserIdAndSecContext(saved_user_, saved_context_);
+}
+
+SyncRow* LoadSync(const char* name) {
+  return LoadOne("WHERE d.name = $1", TEXTOID, CStringGetTextDatum(name));
+}
+
+SyncRow* LoadSyncById(int32 id) {
+  return LoadOne("WHERE d.id = $1", INT4OID, Int32GetDatum(id));
+}
+
+SyncRow** LoadSyncs(Oid server, int* count) {
+  if (!OidIsValid(server)) return LoadWhere("ORDER BY d.id", InvalidOid, 0, count);
+  // A restored definition has no state: its server is known by name only.
+  return LoadWhere("WHERE s.server = $1 OR s.server IS NULL AND d.server ="
+                   " (SELECT f.srvname FROM pg_foreign_server f WHERE f.oid = $1) ORDER BY d.id",
+                   OIDOID, ObjectIdGetDatum(server), count);
+}
+
+SyncRow* LoadSyncOrError(const char* name) {
+  SyncRow* row = LoadSync(name);
+  if (!row)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync \"%s\" does not exist", name),
+                    errhint("The view polyglot.syncs lists the syncs of this database.")));
+  return row;
+}
+
+int32 InstanceNumber() {
+  int32 number;
+  bool enabled;
+  ReadInstance(&number, &enabled);
+  return number;
+}
+
+bool WorkersEnabled() {
+  int32 number;
+  bool enabled;
+  ReadInstance(&number, &enabled);
+  return enabled;
+}
+
+uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
+  constexpr int kMost = 32;
+  Oid types[kMost];
+  Datum values[kMost];
+  char nulls[kMost];
+  int count = 0;
+  for (const char* parameter : parameters) {
+    if (count == kMost) elog(ERROR, "too many parameters");
+    types[count] = TEXTOID;
+    nulls[count] = parameter ? ' ' : 'n';
+    values[count] = parameter ? CStringGetTextDatum(parameter) : 0;
+    ++count;
+  }
+  int result = SPI_execute_with_args(sql, count, types, values, nulls, false, 0);
+  if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+  return SPI_processed;
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,53 @@
+// Tells launcher and workers at commit that definitions, servers or user mappings have changed.
+
+#include "pg/catalog.h"
+#include "pg/shared_state.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+bool change_pending = false;
+bool callback_registered = false;
+
+void Publish() {
+  SharedState* shared = Shared();
+  if (!shared) return;
+  pg_atomic_fetch_add_u64(&shared->config_generation, 1);
+  MarkDatabaseDirty(MyDatabaseId);
+  WakeLauncher();
+  WakeWorkersOf(MyDatabaseId);
+}
+
+extern "C" void AtTransactionEnd(XactEvent event, void*) {
+  if (!change_pending) return;
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+      change_pending = false;
+      Publish();
+      break;
+    case XACT_EVENT_ABORT:
+      change_pending = false;
+      break;
+    case XACT_EVENT_PRE_PREPARE:
+      // Whoever runs COMMIT PREPARED knows nothing of us, so nobody would be told.
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("cannot PREPARE a transaction that has changed a sync or its source"),
+                      errhint("Use COMMIT.")));
+      break;
+    default:
+      break;
+  }
+}
+
+}  // namespace
+
+void AnnounceConfigChange() {
+  if (!callback_registered) {
+    RegisterXactCallback(AtTransactionEnd, nullptr);
+    callback_registered = true;
+  }
+  change_pending = true;
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,104 @@
+// Which pair of queue tables belongs to which server (polyglot.queue). A pair is never dropped while
+// the extension lives: it is made once, freed when its server goes, and used again.
+
+#include "pg/catalog.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+int32 FindQueue(Oid server) {
+  CommandCounterIncrement();
+  PushActiveSnapshot(GetLatestSnapshot());
+  Oid type = OIDOID;
+  Datum value = ObjectIdGetDatum(server);
+  SPI_execute_with_args("SELECT id FROM polyglot.queue WHERE server = $1", 1, &type, &value,
+                        nullptr, true, 1);
+  PopActiveSnapshot();
+  if (SPI_processed == 0) return 0;
+  bool is_null;
+  return DatumGetInt32(
+      SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+}
+
+int32 TakeFreeQueue(Oid server) {
+  Execute("UPDATE polyglot.queue SET server = $1::oid WHERE id ="
+          " (SELECT id FROM polyglot.queue WHERE server = 0 ORDER BY id LIMIT 1"
+          "  FOR UPDATE SKIP LOCKED)",
+          {psprintf("%u", server)});
+  return FindQueue(server);
+}
+
+// The tables are members of the extension, so that pg_dump leaves them out, and have no dependency
+// on the server: DROP SERVER … CASCADE would then drop the extension.
+void CreateQueueTable(const char* name) {
+  // No index, no TOAST, no autovacuum: the worker reads pages and empties them by TRUNCATE.
+  Execute(psprintf("CREATE TABLE polyglot.%s (captured_at timestamptz NOT NULL, xid xid8 NOT NULL,"
+                   " instance int4 NOT NULL, n int4 NOT NULL, data bytea STORAGE PLAIN NOT NULL)"
+                   " USING heap WITH (autovacuum_enabled = false)",
+                   name),
+          {});
+  Execute(psprintf("REVOKE ALL ON polyglot.%s FROM PUBLIC", name), {});
+  Execute(psprintf("ALTER EXTENSION polyglot_sync ADD TABLE polyglot.%s", name), {});
+}
+
+int32 CreateQueue(Oid server) {
+  // Serializes the choice of a number; readers of polyglot.queue are not disturbed.
+  LockRelationOid(OurRelation("queue"), ShareRowExclusiveLock);
+  CommandCounterIncrement();
+  PushActiveSnapshot(GetLatestSnapshot());
+  SPI_execute("SELECT coalesce(max(id), 0) + 1 FROM polyglot.queue", true, 1);
+  PopActiveSnapshot();
+  bool is_null;
+  int32 id = DatumGetInt32(
+      SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+  CreateQueueTable(psprintf("queue_%d_a", id));
+  CreateQueueTable(psprintf("queue_%d_b", id));
+  Execute(psprintf("INSERT INTO polyglot.queue (id, server, table_a, table_b) VALUES"
+                   " (%d, %u, 'polyglot.queue_%d_a'::regclass, 'polyglot.queue_%d_b'::regclass)",
+                   id, server, id, id),
+          {});
+  return id;
+}
+
+}  // namespace
+
+bool LookupQueue(int32 queue, QueueTables* tables) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  CommandCounterIncrement();
+  PushActiveSnapshot(GetLatestSnapshot());
+  Oid type = INT4OID;
+  Datum value = Int32GetDatum(queue);
+  SPI_execute_with_args("SELECT table_a, table_b FROM polyglot.queue WHERE id = $1", 1, &type,
+                        &value, nullptr, true, 1);
+  PopActiveSnapshot();
+  bool found = SPI_processed == 1;
+  if (found) {
+    for (int i = 0; i < 2; ++i) {
+      bool is_null;
+      tables->tables[i] = DatumGetObjectId(
+          SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null));
+    }
+  }
+  SPI_finish();
+  return found;
+}
+
+int32 EnsureQueue(Oid server) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  int32 queue = FindQueue(server);
+  if (queue == 0) {
+    // Two first syncs of one server at the same time must not make two pairs.
+    LockDatabaseObject(ForeignServerRelationId, server, 0, ShareUpdateExclusiveLock);
+    queue = FindQueue(server);
+  }
+  if (queue == 0) queue = TakeFreeQueue(server);
+  if (queue == 0) queue = CreateQueue(server);
+  CommandCounterIncrement();
+  SPI_finish();
+  return queue;
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,159 @@
+// polyglot.capture(): the row and TRUNCATE trigger of every synced relation. It only appends the key
+// and routing values of the changed row to the transaction's buffer.
+
+#include <cstdlib>
+
+#include "pg/capture/capture_plan.h"
+#include "pg/capture/transaction_buffer.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr const char kRowPrefix[] = "polyglot_capture_";
+constexpr const char kTruncatePrefix[] = "polyglot_truncate_";
+
+// The trigger is named after the relation it was created on; its clones on partitions keep the name.
+Oid SourceOfTrigger(const Trigger* trigger) {
+  const char* name = trigger->tgname;
+  if (strncmp(name, kRowPrefix, sizeof kRowPrefix - 1) == 0)
+    return static_cast<Oid>(strtoul(name + sizeof kRowPrefix - 1, nullptr, 10));
+  if (strncmp(name, kTruncatePrefix, sizeof kTruncatePrefix - 1) == 0)
+    return static_cast<Oid>(strtoul(name + sizeof kTruncatePrefix - 1, nullptr, 10));
+  ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                  errmsg("trigger \"%s\" was not created by polyglot_sync", name),
+                  errhint("Use polyglot.create_sync to synchronise a table.")));
+}
+
+CapturePlan* PlanOf(FunctionCallInfo fcinfo, const TriggerData* data) {
+  auto* plan = static_cast<CapturePlan*>(fcinfo->flinfo->fn_extra);
+  if (plan != nullptr && plan->valid) return plan;
+  plan = LookupCapturePlan(RelationGetRelid(data->tg_relation), SourceOfTrigger(data->tg_trigger));
+  fcinfo->flinfo->fn_extra = plan;
+  return plan;
+}
+
+// One scratch buffer each for the new and the old values; kept for the life of the backend.
+StringInfo Scratch(StringInfo* scratch) {
+  if (*scratch == nullptr) {
+    MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+    *scratch = makeStringInfo();
+    MemoryContextSwitchTo(old);
+  }
+  resetStringInfo(*scratch);
+  return *scratch;
+}
+
+void AppendLength(StringInfo out, uint16 length) {
+  appendBinaryStringInfoNT(out, reinterpret_cast<const char*>(&length), sizeof length);
+}
+
+// false: the value is too long for a queue record.
+bool AppendBytes(StringInfo out, const char* bytes, Size length) {
+  if (length >= core::kNullLength) return false;
+  AppendLength(out, static_cast<uint16>(length));
+  appendBinaryStringInfoNT(out, bytes, static_cast<int>(length));
+  return true;
+}
+
+bool AppendDatum(StringInfo out, const CaptureColumn* column, Datum value) {
+  if (column->typbyval) {
+    char bytes[sizeof(Datum)];
+    store_att_byval(bytes, value, column->typlen);
+    return AppendBytes(out, bytes, static_cast<Size>(column->typlen));
+  }
+  if (column->typlen > 0)
+    return AppendBytes(out, DatumGetPointer(value), static_cast<Size>(column->typlen));
+  if (column->typlen == -2) {
+    const char* text = DatumGetCString(value);
+    return AppendBytes(out, text, strlen(text));
+  }
+  struct varlena* packed = PG_DETOAST_DATUM_PACKED(value);
+  const bool fits = AppendBytes(out, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
+  if (reinterpret_cast<Pointer>(packed) != DatumGetPointer(value)) pfree(packed);
+  return fits;
+}
+
+bool AppendSlot(StringInfo out, const CapturePlan* plan, TupleTableSlot* slot) {
+  for (int i = 0; i < plan->column_count; i++) {
+    const CaptureColumn* column = &plan->columns[i];
+    bool isnull = true;
+    const Datum value = column->leaf_att > 0 ? slot_getattr(slot, column->leaf_att, &isnull) : 0;
+    if (isnull)
+      AppendLength(out, core::kNullLength);
+    else if (!AppendDatum(out, column, value))
+      return false;
+  }
+  return true;
+}
+
+void RecordRow(CapturePlan* plan, core::EventKind kind, TupleTableSlot* slot) {
+  static StringInfo scratch = nullptr;
+  StringInfo values = Scratch(&scratch);
+  if (AppendSlot(values, plan, slot))
+    AppendRecord(plan, kind, values->data, values->len);
+  else
+    AppendRecord(plan, core::EventKind::kResync, nullptr, 0);
+}
+
+// As suppress_redundant_updates_trigger (utils/adt/trigfuncs.c) compares: the same bytes.
+bool SameTuple(HeapTuple a, HeapTuple b) {
+  HeapTupleHeader x = a->t_data, y = b->t_data;
+  return a->t_len == b->t_len && x->t_hoff == y->t_hoff &&
+         HeapTupleHeaderGetNatts(x) == HeapTupleHeaderGetNatts(y) &&
+         (x->t_infomask & ~HEAP_XACT_MASK) == (y->t_infomask & ~HEAP_XACT_MASK) &&
+         memcmp(reinterpret_cast<char*>(x) + SizeofHeapTupleHeader,
+                reinterpret_cast<char*>(y) + SizeofHeapTupleHeader,
+                a->t_len - SizeofHeapTupleHeader) == 0;
+}
+
+void RecordUpdate(CapturePlan* plan, const TriggerData* data) {
+  if (SameTuple(data->tg_trigtuple, data->tg_newtuple)) return;
+  static StringInfo old_scratch = nullptr, new_scratch = nullptr;
+  StringInfo before = Scratch(&old_scratch), after = Scratch(&new_scratch);
+  if (!AppendSlot(before, plan, data->tg_trigslot) || !AppendSlot(after, plan, data->tg_newslot)) {
+    AppendRecord(plan, core::EventKind::kResync, nullptr, 0);
+    return;
+  }
+  if (before->len != after->len ||
+      memcmp(before->data, after->data, static_cast<size_t>(after->len)) != 0)
+    AppendRecord(plan, core::EventKind::kDelete, before->data, before->len);
+  AppendRecord(plan, core::EventKind::kUpdate, after->data, after->len);
+}
+
+}  // namespace
+}  // namespace polyglot::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(polyglot_capture);
+PGDLLEXPORT Datum polyglot_capture(PG_FUNCTION_ARGS) {
+  using namespace polyglot;
+  using namespace polyglot::pg;
+  if (!CALLED_AS_TRIGGER(fcinfo))
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("polyglot.capture() can only be called as a trigger")));
+  auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
+  CapturePlan* plan = PlanOf(fcinfo, data);
+  if (plan->queue_count == 0) return PointerGetDatum(nullptr);
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+    AppendRecord(plan, core::EventKind::kTruncate, nullptr, 0);
+  else if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+    RecordRow(plan, core::EventKind::kInsert, data->tg_trigslot);
+  else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+    RecordRow(plan, core::EventKind::kDelete, data->tg_trigslot);
+  else
+    RecordUpdate(plan, data);
+  return PointerGetDatum(nullptr);
+}
+
+// Rows of our own tables that an apply worker brings belong to another database.
+PG_FUNCTION_INFO_V1(polyglot_ignore_replicated);
+PGDLLEXPORT Datum polyglot_ignore_replicated(PG_FUNCTION_ARGS) {
+  if (!CALLED_AS_TRIGGER(fcinfo))
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("polyglot.ignore_replicated() can only be called as a trigger")));
+  return PointerGetDatum(nullptr);
+}
+
+}  // extern "C"

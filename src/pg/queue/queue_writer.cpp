@@ -1,0 +1,63 @@
+#include "pg/queue/queue_writer.h"
+
+#include "pg/capture/capture_plan.h"
+#include "pg/shared_state.h"
+
+namespace polyglot::pg {
+namespace {
+
+// The current table is a hint: the reader reads both, so a stale choice costs nothing.
+int CurrentTable(int32 queue) {
+  WorkerSlot* slot = FindWorkerByQueue(MyDatabaseId, queue);
+  return slot == nullptr ? 0 : static_cast<int>(pg_atomic_read_u32(&slot->current_table) & 1);
+}
+
+Relation OpenUnlockedTable(const QueueTarget& target, int current) {
+  const Oid first = target.tables[current], second = target.tables[1 - current];
+  Oid chosen = first;
+  if (!ConditionalLockRelationOid(first, RowExclusiveLock)) {
+    if (ConditionalLockRelationOid(second, RowExclusiveLock))
+      chosen = second;
+    else
+      LockRelationOid(first, RowExclusiveLock);
+  }
+  return try_relation_open(chosen, NoLock);
+}
+
+}  // namespace
+
+bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer) {
+  QueueTarget target;
+  if (!LookupQueueTarget(queue, &target)) return false;
+  writer->relation = OpenUnlockedTable(target, CurrentTable(queue));
+  if (writer->relation == nullptr) return false;
+  writer->bulk = many_rows ? GetBulkInsertState() : nullptr;
+  writer->captured_at = GetCurrentTimestamp();
+  // Snapshots list top-level transactions only, so the reader compares these.
+  writer->xid = U64FromFullTransactionId(GetTopFullTransactionId());
+  writer->instance = CachedInstanceNumber();
+  return true;
+}
+
+void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count) {
+  Assert(length <= kMaxQueueData);
+  auto* payload = static_cast<struct varlena*>(palloc(static_cast<Size>(length) + VARHDRSZ));
+  SET_VARSIZE(payload, length + VARHDRSZ);
+  memcpy(VARDATA(payload), data, static_cast<size_t>(length));
+  Datum values[5] = {TimestampTzGetDatum(writer->captured_at), UInt64GetDatum(writer->xid),
+                     Int32GetDatum(writer->instance), Int32GetDatum(count),
+                     PointerGetDatum(payload)};
+  bool nulls[5] = {false, false, false, false, false};
+  HeapTuple tuple = heap_form_tuple(RelationGetDescr(writer->relation), values, nulls);
+  heap_insert(writer->relation, tuple, GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL,
+              writer->bulk);
+  heap_freetuple(tuple);
+  pfree(payload);
+}
+
+void CloseQueue(QueueWriter* writer) {
+  if (writer->bulk != nullptr) FreeBulkInsertState(writer->bulk);
+  relation_close(writer->relation, NoLock);
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,177 @@
+#include "pg/shared_state.h"
+
+#include <initializer_list>
+
+#include "pg/settings.h"
+
+namespace polyglot::pg {
+namespace {
+
+SharedState* shared = nullptr;
+shmem_request_hook_type previous_request = nullptr;
+shmem_startup_hook_type previous_startup = nullptr;
+
+Size SharedSize() {
+  return add_size(offsetof(SharedState, syncs),
+                  mul_size(sizeof(SyncSlot), static_cast<Size>(settings.max_syncs)));
+}
+
+void RequestHook() {
+  if (previous_request != nullptr) previous_request();
+  RequestAddinShmemSpace(SharedSize());
+  RequestNamedLWLockTranche("polyglot_sync", 1);
+}
+
+void InitSyncSlot(SyncSlot* slot) {
+  slot->database = InvalidOid;
+  for (pg_atomic_uint64* a :
+       {&slot->counters.delivered, &slot->counters.deleted, &slot->counters.stale,
+        &slot->counters.retried, &slot->counters.dead_letters, &slot->state,
+        &slot->settled_request, &slot->refresh_wanted, &slot->refresh_done, &slot->pending,
+        &slot->oldest_event, &slot->last_clean_scan, &slot->parked, &slot->backfill_rows,
+        &slot->backfill_total, &slot->rate_millis, &slot->last_success})
+    pg_atomic_init_u64(a, 0);
+}
+
+void InitWorkerSlot(WorkerSlot* slot) {
+  slot->process_number = -1;
+  pg_atomic_init_u32(&slot->asleep, 0);
+  pg_atomic_init_u32(&slot->current_table, 0);
+  pg_atomic_init_u32(&slot->run_now, 0);
+  pg_atomic_init_u64(&slot->seen_request, 0);
+}
+
+void StartupHook() {
+  if (previous_startup != nullptr) previous_startup();
+  LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  bool found;
+  shared = static_cast<SharedState*>(ShmemInitStruct("polyglot_sync", SharedSize(), &found));
+  if (!found) {
+    memset(static_cast<void*>(shared), 0, SharedSize());
+    shared->lock = &(GetNamedLWLockTranche("polyglot_sync"))->lock;
+    shared->launcher_process_number = -1;
+    pg_atomic_init_u64(&shared->last_position, 0);
+    pg_atomic_init_u64(&shared->request, 0);
+    pg_atomic_init_u64(&shared->config_generation, 1);
+    pg_atomic_init_u32(&shared->probe_all, 1);
+    ConditionVariableInit(&shared->settled);
+    shared->sync_slots = settings.max_syncs;
+    for (WorkerSlot& slot : shared->workers) InitWorkerSlot(&slot);
+    for (int i = 0; i < shared->sync_slots; i++) InitSyncSlot(&shared->syncs[i]);
+  }
+  LWLockRelease(AddinShmemInitLock);
+}
+
+}  // namespace
+
+SharedState* Shared() { return shared; }
+
+void RequestSharedState() {
+  previous_request = shmem_request_hook;
+  shmem_request_hook = RequestHook;
+  previous_startup = shmem_startup_hook;
+  shmem_startup_hook = StartupHook;
+}
+
+WorkerSlot* FindWorkerByQueue(Oid database, int32 queue) {
+  if (shared == nullptr) return nullptr;
+  for (WorkerSlot& slot : shared->workers)
+    if (slot.database == database && slot.queue == queue) return &slot;
+  return nullptr;
+}
+
+WorkerSlot* FindWorkerByServer(Oid database, Oid server) {
+  if (shared == nullptr) return nullptr;
+  for (WorkerSlot& slot : shared->workers)
+    if (slot.database == database && slot.server == server) return &slot;
+  return nullptr;
+}
+
+SyncSlot* FindSyncSlot(Oid database, int32 sync) {
+  if (shared == nullptr) return nullptr;
+  for (int i = 0; i < shared->sync_slots; i++) {
+    SyncSlot* slot = &shared->syncs[i];
+    if (slot->database == database && slot->sync == sync) return slot;
+  }
+  return nullptr;
+}
+
+SyncSlot* AcquireSyncSlot(Oid database, int32 sync) {
+  if (shared == nullptr) return nullptr;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  SyncSlot* slot = FindSyncSlot(database, sync);
+  for (int i = 0; slot == nullptr && i < shared->sync_slots; i++) {
+    SyncSlot* candidate = &shared->syncs[i];
+    if (OidIsValid(candidate->database)) continue;
+    slot = candidate;
+    InitSyncSlot(slot);
+    slot->since = GetCurrentTimestamp();
+    slot->last_error_at = 0;
+    slot->last_error[0] = '\0';
+    slot->sync = sync;
+    pg_write_barrier();
+    slot->database = database;
+  }
+  LWLockRelease(shared->lock);
+  return slot;
+}
+
+void ReleaseSyncSlot(Oid database, int32 sync) {
+  if (shared == nullptr) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  if (SyncSlot* slot = FindSyncSlot(database, sync)) slot->database = InvalidOid;
+  LWLockRelease(shared->lock);
+}
+
+void SetSyncError(SyncSlot* slot, const char* text) {
+  if (slot == nullptr) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  strlcpy(slot->last_error, text, sizeof slot->last_error);
+  slot->last_error_at = GetCurrentTimestamp();
+  LWLockRelease(shared->lock);
+}
+
+void WakeWorker(Oid database, int32 queue) {
+  WorkerSlot* slot = FindWorkerByQueue(database, queue);
+  if (slot == nullptr) return;
+  pg_memory_barrier();
+  if (pg_atomic_read_u32(&slot->asleep) != 0) SetProcessLatch(slot->process_number);
+}
+
+void WakeWorkersOf(Oid database) {
+  if (shared == nullptr) return;
+  for (WorkerSlot& slot : shared->workers)
+    if (slot.database == database) SetProcessLatch(slot.process_number);
+}
+
+void WakeLauncher() {
+  if (shared != nullptr) SetProcessLatch(shared->launcher_process_number);
+}
+
+void MarkDatabaseDirty(Oid database) {
+  if (shared == nullptr) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  bool known = false;
+  for (int i = 0; i < shared->dirty_count; i++) known |= shared->dirty_databases[i] == database;
+  if (!known) {
+    if (shared->dirty_count < static_cast<int>(lengthof(shared->dirty_databases)))
+      shared->dirty_databases[shared->dirty_count++] = database;
+    else
+      pg_atomic_write_u32(&shared->probe_all, 1);
+  }
+  LWLockRelease(shared->lock);
+}
+
+uint64 DrawPositions(int count) {
+  for (;;) {
+    uint64 last = pg_atomic_read_u64(&shared->last_position);
+    const uint64 flushed = GetFlushRecPtr(nullptr);
+    if (last + static_cast<uint64>(count) > flushed) {
+      XLogFlush(WriteEmptyLogicalMessage("polyglot_sync"));
+      continue;
+    }
+    if (pg_atomic_compare_exchange_u64(&shared->last_position, &last, flushed)) return flushed;
+  }
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,234 @@
+"""Compares every document of an index with every row of a table.
+
+Written from the documented rules, with the official client, independent of the extension's code:
+each column is read as PostgreSQL's own text and turned into the JSON value that the rules ask for.
+"""
+
+import base64
+import dataclasses
+import decimal
+import hashlib
+import json
+import struct
+import uuid
+
+import pg_text
+
+SESSION = """
+SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601';
+SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
+SET search_path = pg_catalog, pg_temp; SET row_security = off
+"""
+
+
+@dataclasses.dataclass
+class Difference:
+    problem: str  # missing | orphan | different
+    document_id: str
+    detail: str = ""
+
+
+class FloatValue(float):
+    """A real: equal to every number that reads back as the same four bytes."""
+
+    def __eq__(self, other):
+        return is_number(other) and struct.pack("f", self) == struct.pack("f", float(other))
+
+    __hash__ = float.__hash__
+
+
+class DoubleValue(float):
+    def __eq__(self, other):
+        return is_number(other) and struct.pack("d", self) == struct.pack("d", float(other))
+
+    __hash__ = float.__hash__
+
+
+class NumericValue(str):
+    """A numeric: the very digits count, 1.0 is not 1.00."""
+
+    def __eq__(self, other):
+        if isinstance(other, str):
+            return len(self) > 1000 and str(self) == str(other)
+        return is_number(other) and decimal.Decimal(self).as_tuple() == \
+            decimal.Decimal(other).as_tuple()
+
+    __hash__ = str.__hash__
+
+
+def is_number(value) -> bool:
+    return isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool)
+
+
+def real_value(text):
+    return None if text in ("NaN", "Infinity", "-Infinity") else FloatValue(text)
+
+
+def double_value(text):
+    return None if text in ("NaN", "Infinity", "-Infinity") else DoubleValue(text)
+
+
+def numeric_value(text):
+    return None if text in ("NaN", "Infinity", "-Infinity") else NumericValue(text)
+
+
+def json_value(text):
+    return json.loads(text, parse_float=decimal.Decimal)
+
+
+SCALARS = {
+    "int2": int, "int4": int, "int8": int, "oid": int,
+    "float4": real_value, "float8": double_value, "numeric": numeric_value,
+    "bool": lambda text: text == "t",
+    "bpchar": lambda text: text.rstrip(" "),
+    "date": pg_text.iso_date, "timestamp": pg_text.iso_timestamp,
+    "timestamptz": pg_text.iso_timestamptz,
+    "bytea": lambda text: base64.b64encode(bytes.fromhex(text[2:])).decode(),
+    "json": json_value, "jsonb": json_value,
+}
+
+
+class Types:
+    """The JSON value of a text by type oid; looks types up in the catalog once."""
+
+    def __init__(self, session):
+        self.session = session
+        self.known = {}
+
+    def value(self, oid: int, text):
+        if text is None:
+            return None
+        if oid not in self.known:
+            self.known[oid] = self._converter(oid)
+        return self.known[oid](text)
+
+    def _converter(self, oid: int):
+        name, kind, element, base, relation, delimiter = self.session.execute(
+            "SELECT typname, typtype, CASE WHEN typsubscript = 'array_subscript_handler'::regproc"
+            " THEN typelem ELSE 0 END, typbasetype, typrelid, typdelim"
+            " FROM pg_type WHERE oid = %s", (oid,)).fetchone()
+        if kind == "d":
+            return lambda text: self.value(base, text)
+        if element:
+            return lambda text: pg_text.array(text, delimiter,
+                                              lambda item: self.value(element, item))
+        if kind == "c":
+            return self._composite(relation)
+        if kind == "r":
+            return self._range(oid, "rngtypid")
+        if kind == "m":
+            one = self._range(oid, "rngmultitypid")
+            return lambda text: [one(item) for item in pg_text.multirange(text)]
+        return SCALARS.get(name, str)
+
+    def _composite(self, relation: int):
+        fields = self.session.execute(
+            "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s AND attnum > 0"
+            " AND NOT attisdropped ORDER BY attnum", (relation,)).fetchall()
+
+        def convert(text):
+            values = pg_text.composite(text)
+            return {name: self.value(oid, value)
+                    for (name, oid), value in zip(fields, values, strict=True)}
+        return convert
+
+    def _range(self, oid: int, column: str):
+        subtype = self.session.execute(
+            f"SELECT rngsubtype FROM pg_range WHERE {column} = %s", (oid,)).fetchone()[0]
+
+        def convert(text):
+            bounds = pg_text.range_bounds(text)
+            if bounds is None:
+                return None
+            found = {word: self.value(subtype, bound) for word, bound in bounds.items()}
+            return {word: value for word, value in found.items() if value is not None}
+        return convert
+
+
+def document_id(values: list) -> str:
+    """The document id of a key given as PostgreSQL's texts."""
+    if len(values) == 1:
+        text = values[0]
+    else:
+        text = ",".join(v.replace("\\", "\\\\").replace(",", "\\,") for v in values)
+    if text == "" or text.startswith("~") or len(text.encode()) > 512:
+        return "~" + hashlib.sha256(text.encode()).hexdigest()
+    return text
+
+
+def quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def read_rows(session, table: str, key: list, columns, where):
+    """Yields (document id, expected document) of every row of a table."""
+    session.execute(SESSION)
+    table = session.execute(
+        "SELECT format('%%I.%%I', nspname, relname) FROM pg_class c JOIN pg_namespace n"
+        " ON n.oid = relnamespace WHERE c.oid = %s::text::regclass", (table,)).fetchone()[0]
+    attributes = session.execute(
+        "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s::text::regclass"
+        " AND attnum > 0 AND NOT attisdropped ORDER BY attnum", (table,)).fetchall()
+    type_of = dict(attributes)
+    columns = columns or [name for name, _ in attributes]
+    wanted = columns + [name for name in key if name not in columns]
+    texts = ", ".join(f"t.{quote(name)}::text" for name in wanted)
+    types = Types(session)
+    name = f"rows_{uuid.uuid4().hex}"
+    condition = f" WHERE {where}" if where else ""
+    with session.transaction():
+        cursor = session.cursor(name)
+        cursor.itersize = 5000
+        cursor.execute(f"SELECT {texts} FROM {table} t{condition}")
+        read = session.cursor()
+        types.session = read
+        for row in cursor:
+            found = dict(zip(wanted, row, strict=True))
+            identity = document_id([found[name] for name in key])
+            yield identity, {name: types.value(type_of[name], found[name]) for name in columns}
+        cursor.close()
+
+
+def read_documents(client, index: str) -> dict:
+    """Every document of an index: id → (source, routing)."""
+    from elasticsearch import helpers
+    client.indices.refresh(index=index)
+    return {hit["_id"]: (hit["_source"], hit.get("_routing"))
+            for hit in helpers.scan(client, index=index, size=2000, query={
+                "query": {"match_all": {}}})}
+
+
+def compare(session, client, table: str, index: str = None, key=("id",), columns=None, where=None,
+            document=None, routing=None) -> list:
+    """All differences between a table and an index; an empty list means that they are equal.
+
+    session: a psycopg connection in autocommit mode (its settings change); columns, where: as given
+    to create_sync, names must be schema-qualified in `where`; document: function of a row's
+    documented column values to the expected document; routing: column whose text is the routing.
+    """
+    index = index or table
+    documents = read_documents(client, index)
+    differences = []
+    read_columns = None if document or routing else (list(columns) if columns else None)
+    for identity, row in read_rows(session, table, list(key), read_columns, where):
+        expected = document(row) if document else \
+            {name: row[name] for name in (columns or row)}
+        found = documents.pop(identity, None)
+        if found is None:
+            differences.append(Difference("missing", identity))
+            continue
+        if expected != found[0]:
+            differences.append(Difference("different", identity, describe(expected, found[0])))
+        if routing and found[1] != str(row[routing]):
+            differences.append(Difference("different", identity, f"routing {found[1]!r}"))
+    differences += [Difference("orphan", identity) for identity in documents]
+    return differences
+
+
+def describe(expected: dict, found) -> str:
+    if not isinstance(found, dict) or not isinstance(expected, dict):
+        return f"expected {expected!r}, found {found!r}"
+    names = [name for name in {**expected, **found}
+             if name not in expected or name not in found or expected[name] != found[name]]
+    return "; ".join(f"{name}: expected {expected.get(name, '(no field)')!r},"
+                     f" found {found.get(name, '(no field)')!r}" for name in sorted(names))

@@ -24,6 +24,7 @@ HTAB* plans = nullptr;
 HTAB* queue_targets = nullptr;
 bool queue_targets_valid = false;
 int32 instance_number = 0;
+uint64 invalidations = 0;
 
 // Columns of the two tables (extension/10_tables.sql). Later versions may only append columns.
 enum DefinitionColumn { kDefId = 1, kDefSource = 3, kDefKey = 7, kDefRouting = 11, kDefColumns = 11 };
@@ -41,6 +42,7 @@ HTAB* MakeTable(const char* name, Size key, Size entry) {
 // Any change of a relation may be a change of its syncs: create, alter and drop of a sync invalidate
 // the relcache entries of the whole tree.
 void OnRelcacheInvalidation(Datum, Oid relation) {
+  invalidations++;
   queue_targets_valid = false;
   if (plans == nullptr) return;
   HASH_SEQ_STATUS scan;
@@ -145,15 +147,16 @@ CapturePlan* BuildPlan(Oid relation, Oid source) {
       static_cast<CapturePlan*>(MemoryContextAllocZero(TopMemoryContext, sizeof(CapturePlan)));
   plan->relation = relation;
   plan->source = source;
-  plan->valid = true;  // an invalidation while we read clears it again
+  const uint64 before = invalidations;
   FillPlan(plan);
+  plan->valid = before == invalidations;  // else it is read again at its next use
   return plan;
 }
 
 void LoadQueueTargets() {
   if (queue_targets != nullptr) hash_destroy(queue_targets);
   queue_targets = MakeTable("polyglot_sync queues", sizeof(int32), sizeof(QueueEntry));
-  queue_targets_valid = true;
+  const uint64 before = invalidations;
   const Oid oid = OurRelation("queue"), instance_oid = OurRelation("instance");
   if (!OidIsValid(oid) || !OidIsValid(instance_oid)) return;
   bool isnull;
@@ -177,6 +180,7 @@ void LoadQueueTargets() {
     instance_number = DatumGetInt32(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
   systable_endscan(scan);
   table_close(rel, AccessShareLock);
+  queue_targets_valid = before == invalidations;
 }
 
 }  // namespace
@@ -203,7 +207,7 @@ void RefreshPlanQueues(CapturePlan* plan) {
 }
 
 bool LookupQueueTarget(int32 queue, QueueTarget* target) {
-  while (!queue_targets_valid) LoadQueueTargets();
+  if (!queue_targets_valid) LoadQueueTargets();
   auto* entry = static_cast<QueueEntry*>(hash_search(queue_targets, &queue, HASH_FIND, nullptr));
   if (entry == nullptr) return false;
   *target = entry->target;
@@ -211,7 +215,7 @@ bool LookupQueueTarget(int32 queue, QueueTarget* target) {
 }
 
 int32 CachedInstanceNumber() {
-  while (!queue_targets_valid) LoadQueueTargets();
+  if (!queue_targets_valid) LoadQueueTargets();
   return instance_number;
 }
 

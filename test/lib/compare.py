@@ -28,48 +28,62 @@ class Difference:
     detail: str = ""
 
 
-class FloatValue(float):
-    """A real: equal to every number that reads back as the same four bytes."""
+class Number:
+    """The number that a text stands for; several JSON numbers may be right for it."""
 
-    def __eq__(self, other):
-        return is_number(other) and struct.pack("f", self) == struct.pack("f", float(other))
+    def __init__(self, text: str):
+        self.text = text
 
-    __hash__ = float.__hash__
+    def __repr__(self):
+        return f"{type(self).__name__}({self.text})"
 
-
-class DoubleValue(float):
-    def __eq__(self, other):
-        return is_number(other) and struct.pack("d", self) == struct.pack("d", float(other))
-
-    __hash__ = float.__hash__
+    def __str__(self):
+        return self.text
 
 
-class NumericValue(str):
-    """A numeric: the very digits count, 1.0 is not 1.00."""
+class Real(Number):
+    """Right is every number that reads back as the same four bytes."""
 
-    def __eq__(self, other):
-        if isinstance(other, str):
-            return len(self) > 1000 and str(self) == str(other)
-        return is_number(other) and decimal.Decimal(self).as_tuple() == \
-            decimal.Decimal(other).as_tuple()
+    def matches(self, found) -> bool:
+        return is_number(found) and \
+            struct.pack("f", float(self.text)) == struct.pack("f", float(found))
 
-    __hash__ = str.__hash__
+
+class Double(Number):
+    def matches(self, found) -> bool:
+        return is_number(found) and \
+            struct.pack("d", float(self.text)) == struct.pack("d", float(found))
+
+
+class Numeric(Number):
+    """The very digits count: 1.0 is not 1.00. Longer ones than servers take are strings."""
+
+    def matches(self, found) -> bool:
+        if sum(letter.isdigit() for letter in self.text) > 1000:
+            return found == self.text
+        return is_number(found) and decimal.Decimal(self.text).as_tuple() == \
+            decimal.Decimal(found).as_tuple()
 
 
 def is_number(value) -> bool:
     return isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool)
 
 
-def real_value(text):
-    return None if text in ("NaN", "Infinity", "-Infinity") else FloatValue(text)
+def equal(expected, found) -> bool:
+    """Equality of JSON values that tells true from 1 and 1 from 1.0."""
+    if isinstance(expected, Number):
+        return expected.matches(found)
+    if isinstance(expected, dict):
+        return isinstance(found, dict) and expected.keys() == found.keys() and \
+            all(equal(expected[name], found[name]) for name in expected)
+    if isinstance(expected, list):
+        return isinstance(found, list) and len(expected) == len(found) and \
+            all(map(equal, expected, found))
+    return type(expected) is type(found) and expected == found
 
 
-def double_value(text):
-    return None if text in ("NaN", "Infinity", "-Infinity") else DoubleValue(text)
-
-
-def numeric_value(text):
-    return None if text in ("NaN", "Infinity", "-Infinity") else NumericValue(text)
+def finite(kind):
+    return lambda text: None if text in ("NaN", "Infinity", "-Infinity") else kind(text)
 
 
 def json_value(text):
@@ -78,7 +92,7 @@ def json_value(text):
 
 SCALARS = {
     "int2": int, "int4": int, "int8": int, "oid": int,
-    "float4": real_value, "float8": double_value, "numeric": numeric_value,
+    "float4": finite(Real), "float8": finite(Double), "numeric": finite(Numeric),
     "bool": lambda text: text == "t",
     "bpchar": lambda text: text.rstrip(" "),
     "date": pg_text.iso_date, "timestamp": pg_text.iso_timestamp,
@@ -217,7 +231,7 @@ def compare(session, client, table: str, index: str = None, key=("id",), columns
         if found is None:
             differences.append(Difference("missing", identity))
             continue
-        if expected != found[0]:
+        if not equal(expected, found[0]):
             differences.append(Difference("different", identity, describe(expected, found[0])))
         if routing and found[1] != str(row[routing]):
             differences.append(Difference("different", identity, f"routing {found[1]!r}"))
@@ -229,6 +243,6 @@ def describe(expected: dict, found) -> str:
     if not isinstance(found, dict) or not isinstance(expected, dict):
         return f"expected {expected!r}, found {found!r}"
     names = [name for name in {**expected, **found}
-             if name not in expected or name not in found or expected[name] != found[name]]
+             if name not in expected or name not in found or not equal(expected[name], found[name])]
     return "; ".join(f"{name}: expected {expected.get(name, '(no field)')!r},"
                      f" found {found.get(name, '(no field)')!r}" for name in sorted(names))

@@ -49,8 +49,16 @@ use_python() {
   touch "$POLYGLOT_CACHE/venv-$stamp/complete"
 }
 
-# Builds the shipped library and installs it into the PostgreSQL of PG_CONFIG.
+# Builds the shipped library in the copy and installs it into the PostgreSQL of PG_CONFIG.
 build_and_install() {
-  make -C "$ROOT" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" all
-  make -C "$ROOT" -s PG_CONFIG="$PG_CONFIG" install
+  make -C "$SOURCE" -s -j"$(nproc)" PG_CONFIG="$PG_CONFIG" all
+  make -C "$SOURCE" -s PG_CONFIG="$PG_CONFIG" install
+}
+
+# Everything is built and run in a copy: the checkout stays clean, the service user can enter it.
+copy_source() {
+  SOURCE=$POLYGLOT_WORK/source
+  mkdir "$SOURCE"
+  tar -C "$ROOT" --exclude=./.git --exclude='*.o' --exclude='*.d' --exclude='*.so' \
+    --exclude='./build*' --exclude=__pycache__ -cf - . | tar -C "$SOURCE" -xf -
 }

@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
+import sys
 
 import psycopg
 
@@ -138,3 +140,25 @@ class Postgres:
     def destroy(self) -> None:
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def main(words: list) -> int:
+    """postgres.py run FOLDER COMMAND…: runs a command as the service user beside a new cluster."""
+    if words[:1] != ["run"] or len(words) < 3:
+        sys.exit(main.__doc__)
+    cluster = Postgres(folder=words[1]).start()
+    environment = {**os.environ, "HOME": "/tmp", "PGHOST": str(cluster.folder),
+                   "PGPORT": str(cluster.port), "PGUSER": SUPERUSER,
+                   "PATH": f"{cluster.bin}:{os.environ['PATH']}"}
+    arguments = {**processes.unprivileged(), "cwd": os.getcwd()}
+    code = subprocess.run(words[2:], stdin=subprocess.DEVNULL, env=environment,
+                          **arguments).returncode
+    cluster.stop("immediate")
+    crashes = [line for line in cluster.log().splitlines()
+               if re.search("terminated by signal|PANIC:|TRAP:", line)]
+    print("\n".join(crashes))
+    return code or len(crashes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

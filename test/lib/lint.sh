@@ -1,0 +1,52 @@
+# Sourced by test/run: rules about the tree that no compiler checks.
+
+# Succeeds when a pattern occurs nowhere in the given files.
+nowhere() {  # PATTERN FILE…
+  local pattern=$1; shift
+  [ $# -gt 0 ] || return 0
+  ! grep -nE "$pattern" "$@"
+}
+
+sources() { find "$@" -name '*.h' -o -name '*.cpp' | sort; }
+
+run_lint() {
+  cd "$SOURCE"
+  local files=(src test extension sql demo bench docs README.md CONTRIBUTING.md CHANGELOG.md Makefile)
+  check "core knows neither PostgreSQL, nor curl, nor the layers above" \
+    nowhere '#include *[<"](postgres|c\.h|fmgr|curl/|net/|pg/)' $(sources src/core)
+  check "net knows neither PostgreSQL nor the layer above" \
+    nowhere '#include *[<"](postgres|c\.h|fmgr|pg/)' $(sources src/net)
+  check "pg leaves curl and RapidJSON to the layers below" \
+    nowhere '#include *[<"](curl/|rapidjson/)' $(sources src/pg)
+  check "postgres.h is included by the prelude only" \
+    nowhere '#include *"postgres\.h"' $(sources src | grep -v '^src/pg/prelude\.h$')
+  check "PostgreSQL's version is asked for in the prelude only" \
+    nowhere 'PG_VERSION_NUM' $(sources src | grep -v '^src/pg/prelude\.h$')
+  check "no paths of one machine" no_machine_paths "${files[@]}"
+  check "lines of at most 100 columns" short_lines
+  check "files of at most 450 lines" short_files
+  check "every regression test has its expected output" expected_exists sql expected sql
+  check "every isolation test has its expected output" \
+    expected_exists test/isolation/specs test/isolation/expected spec
+  check "nothing unfinished" nowhere '(TO''DO|FIX''ME|XX''X)' $(sources src) extension/*.sql
+}
+
+no_machine_paths() { ! grep -rnE '(^|[^a-z.])/(wor[k]|op[t])/' "$@"; }
+
+short_lines() {
+  ! awk 'length($0) > 100 { print FILENAME ":" FNR ": " length($0) " columns"; found = 1 }
+         END { exit !found }' $(sources src test) $(find test demo bench -name '*.py')
+}
+
+short_files() {
+  ! wc -l $(sources src) | awk '$1 > 450 && $2 != "total" { print; found = 1 } END { exit !found }'
+}
+
+expected_exists() {  # FOLDER EXPECTED-FOLDER SUFFIX
+  local file missing=0
+  for file in "$1"/*."$3"; do
+    [ -e "$file" ] || continue
+    [ -e "$2/$(basename "$file" ".$3").out" ] || { echo "no expected output for $file"; missing=1; }
+  done
+  return $missing
+}

@@ -18,7 +18,7 @@ numbers = itertools.count(1)
 
 
 class Database:
-    """A database with the extension and a server object `search` with an index prefix of its own."""
+    """A database with the extension and a server object `search` with its own index prefix."""
 
     def __init__(self, pg: Postgres, search: SearchServer, name=None, server=True):
         self.pg, self.search = pg, search

@@ -31,11 +31,22 @@ run_lint() {
   check "nothing unfinished" nowhere '(TO''DO|FIX''ME|XX''X)' $(sources src) extension/*.sql
 }
 
-no_machine_paths() { ! grep -rnE '(^|[^a-z.])/(wor[k]|op[t])/' "$@"; }
+no_machine_paths() {
+  local found
+  found=$(grep -rnsE '(^|[^a-zA-Z.}])/(wor[k]|op[t])/' "$@") || true
+  [ -z "$found" ] || { echo "$found"; return 1; }
+}
 
 short_lines() {
-  ! awk 'length($0) > 100 { print FILENAME ":" FNR ": " length($0) " columns"; found = 1 }
-         END { exit !found }' $(sources src test) $(find test demo bench -name '*.py')
+  python3 - $(sources src test) $(find test demo bench -name '*.py') <<'END'
+import sys
+long = [f"{name}:{number}: {len(line)} columns"
+        for name in sys.argv[1:]
+        for number, line in enumerate(open(name, encoding="utf-8").read().split("\n"), 1)
+        if len(line) > 100]
+print("\n".join(long))
+sys.exit(bool(long))
+END
 }
 
 short_files() {

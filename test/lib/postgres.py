@@ -143,7 +143,7 @@ class Postgres:
 
 
 def main(words: list) -> int:
-    """postgres.py run FOLDER COMMAND…: runs a command as the service user beside a new cluster."""
+    """postgres.py run FOLDER COMMAND…: a command as the service user beside a new cluster."""
     if words[:1] != ["run"] or len(words) < 3:
         sys.exit(main.__doc__)
     cluster = Postgres(folder=words[1]).start()

@@ -82,7 +82,7 @@ def free_port() -> int:
 
 
 def wait_for(condition, message="condition", timeout=60.0, interval=0.05):
-    """Polls until condition() is true and returns its value; the deadline is generous on purpose."""
+    """Polls until condition() is true, returns its value; the deadline is generous on purpose."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

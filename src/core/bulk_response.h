@@ -1,0 +1,45 @@
+#pragma once
+// The reply to a bulk request. Items are matched by position; whatever does not add up (not JSON, cut,
+// too deep, wrong count, wrong operation name, flags that contradict the items) is an error value and
+// never success.
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/operation.h"
+#include "core/result.h"
+
+namespace polyglot::core {
+
+struct BulkLimits {
+  std::size_t bytes = 64u << 20;
+  std::size_t depth = 64;
+  std::size_t reason_bytes = 2000;  // longer reasons are cut
+};
+
+struct BulkItem {
+  OperationKind kind = OperationKind::kIndex;
+  int status = 0;
+  bool has_error = false;
+  std::string error_type;  // "" when the error is a bare string
+  std::string error_reason;
+};
+
+/// Parses the body of an answer with status 200. `expected` holds the kind of each operation that was
+/// sent, in order. Fields that filter_path would have removed are skipped.
+Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
+                                                const std::vector<OperationKind>& expected,
+                                                const BulkLimits& limits = {});
+
+struct ServerError {
+  std::string type;
+  std::string reason;
+};
+
+/// The error of a request that was refused as a whole; empty fields when the body says nothing usable
+/// (413 has no body, proxies answer HTML).
+ServerError ParseServerError(std::string_view body, const BulkLimits& limits = {});
+
+}  // namespace polyglot::core

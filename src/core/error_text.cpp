@@ -1,0 +1,104 @@
+#include "core/error_text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+namespace polyglot::core {
+namespace {
+
+constexpr std::size_t kShownBytes = 400;
+
+/// Error types whose reasons name indexes, nodes, limits and users, never a document's contents.
+constexpr std::array<std::string_view, 8> kWithoutValues = {
+    "cluster_block_exception",      "index_not_found_exception", "index_closed_exception",
+    "security_exception",           "circuit_breaking_exception", "media_type_header_exception",
+    "invalid_index_name_exception", "authentication_exception"};
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsHex(char c) { return IsDigit(c) || (c >= 'a' && c <= 'f'); }
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/// Length of the UTF-8 character at the start of `text`; 0 when it is not one.
+std::size_t CharacterLength(std::string_view text) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+  };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const std::uint8_t lead = byte(0);
+  if (lead < 0x80) return lead == 0 ? 0 : 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    if (!follows(1) || !follows(2)) return 0;
+    const bool overlong = lead == 0xE0 && byte(1) < 0xA0;
+    const bool surrogate = lead == 0xED && byte(1) >= 0xA0;
+    return overlong || surrogate ? 0 : 3;
+  }
+  if (lead < 0xF0 || lead > 0xF4 || !follows(1) || !follows(2) || !follows(3)) return 0;
+  const bool overlong = lead == 0xF0 && byte(1) < 0x90;
+  const bool beyond = lead == 0xF4 && byte(1) >= 0x90;
+  return overlong || beyond ? 0 : 4;
+}
+
+std::string WithoutAddresses(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '@' || i + 1 >= text.size() || !IsHex(text[i + 1])) {
+      out.push_back(text[i]);
+      continue;
+    }
+    while (i + 1 < text.size() && IsHex(text[i + 1])) ++i;
+  }
+  return out;
+}
+
+/// Where a row's value may begin.
+std::size_t FirstDelimiter(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    // The apostrophe in "field's" opens nothing.
+    const bool apostrophe = c == '\'' && i > 0 && IsLetter(text[i - 1]);
+    if (apostrophe) continue;
+    if (IsDigit(c) || std::string_view("'\"`[({<").find(c) != std::string_view::npos) return i;
+  }
+  return text.size();
+}
+
+std::string WithoutValues(std::string_view text) {
+  const std::size_t cut = FirstDelimiter(text);
+  std::string out(text.substr(0, cut));
+  if (cut != text.size()) out += "…";
+  return out;
+}
+
+}  // namespace
+
+std::string SanitiseText(std::string_view text, std::size_t max_bytes) {
+  std::string out;
+  out.reserve(std::min(text.size(), max_bytes));
+  while (!text.empty()) {
+    const std::size_t length = CharacterLength(text);
+    const std::size_t taken = std::max<std::size_t>(length, 1);
+    if (out.size() + taken > max_bytes) break;
+    if (length == 0) {
+      out.push_back('?');
+    } else {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(taken);
+  }
+  return out;
+}
+
+std::string NormaliseError(std::string_view type, std::string_view reason) {
+  const bool harmless =
+      std::find(kWithoutValues.begin(), kWithoutValues.end(), type) != kWithoutValues.end();
+  std::string text = WithoutAddresses(reason);
+  if (!harmless) text = WithoutValues(text);
+  while (!text.empty() && text.back() == ' ') text.pop_back();
+  std::string out(type);
+  if (!type.empty() && !text.empty()) out += ": ";
+  return SanitiseText(out + text, kShownBytes);
+}
+
+}  // namespace polyglot::core

@@ -261,6 +261,10 @@ SyncRow** LoadSyncs(Oid server, int* count) {
                    OIDOID, ObjectIdGetDatum(server), count);
 }
 
+SyncRow** LoadSyncsOfSource(Oid source, int* count) {
+  return LoadWhere("WHERE d.source = $1 ORDER BY d.id", OIDOID, ObjectIdGetDatum(source), count);
+}
+
 SyncRow* LoadSyncOrError(const char* name) {
   SyncRow* row = LoadSync(name);
   if (!row)

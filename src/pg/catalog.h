@@ -82,6 +82,8 @@ SyncRow* LoadSync(const char* name);  // nullptr: no such sync
 SyncRow* LoadSyncById(int32 id);
 /// All syncs (server = InvalidOid) or those of one server, in order of id. Length in *count.
 SyncRow** LoadSyncs(Oid server, int* count);
+/// The syncs of one source relation.
+SyncRow** LoadSyncsOfSource(Oid source, int* count);
 /// Like LoadSync, but ERROR 42704 with a hint that lists the view to look at.
 SyncRow* LoadSyncOrError(const char* name);
 

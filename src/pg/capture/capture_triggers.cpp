@@ -1,0 +1,286 @@
+#include "pg/capture/capture_triggers.h"
+
+#include "pg/catalog.h"
+#include "pg/guard.h"
+#include "pg/settings.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+constexpr char kRowPrefix[] = "polyglot_capture_";
+constexpr char kTruncatePrefix[] = "polyglot_truncate_";
+constexpr int16 kRowType =
+    TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE | TRIGGER_TYPE_DELETE;
+constexpr int16 kTruncateType = TRIGGER_TYPE_TRUNCATE;
+
+struct FoundTrigger {
+  Oid oid;  // InvalidOid: there is none of this name
+  bool ours;
+  bool clone;
+  char enabled;
+};
+
+Oid CaptureFunction() {
+  List* name = list_make2(makeString(pstrdup("polyglot")), makeString(pstrdup("capture")));
+  return LookupFuncName(name, 0, nullptr, false);
+}
+
+char* TriggerName(const char* prefix, Oid source) { return psprintf("%s%u", prefix, source); }
+
+SysScanDesc ScanByName(Relation triggers, ScanKeyData* keys, Oid relation, const char* name) {
+  ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(relation));
+  ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ,
+              CStringGetDatum(name));
+  return systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 2, keys);
+}
+
+FoundTrigger FindTrigger(Oid relation, const char* name, int16 type, Oid function) {
+  FoundTrigger found{};
+  ScanKeyData keys[2];
+  Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+  SysScanDesc scan = ScanByName(triggers, keys, relation, name);
+  HeapTuple tuple = systable_getnext(scan);
+  if (HeapTupleIsValid(tuple)) {
+    auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+    found = {form->oid, form->tgfoid == function && form->tgtype == type,
+             OidIsValid(form->tgparentid), form->tgenabled};
+  }
+  systable_endscan(scan);
+  table_close(triggers, AccessShareLock);
+  return found;
+}
+
+// What ALTER TABLE … ENABLE ALWAYS TRIGGER does, without its event.
+void EnableAlways(Oid relation, const char* name) {
+  ScanKeyData keys[2];
+  Relation triggers = table_open(TriggerRelationId, RowExclusiveLock);
+  SysScanDesc scan = ScanByName(triggers, keys, relation, name);
+  HeapTuple tuple = systable_getnext(scan);
+  if (HeapTupleIsValid(tuple)) {
+    HeapTuple copy = heap_copytuple(tuple);
+    reinterpret_cast<Form_pg_trigger>(GETSTRUCT(copy))->tgenabled = TRIGGER_FIRES_ALWAYS;
+    CatalogTupleUpdate(triggers, &copy->t_self, copy);
+    heap_freetuple(copy);
+  }
+  systable_endscan(scan);
+  table_close(triggers, RowExclusiveLock);
+  CacheInvalidateRelcacheByRelid(relation);
+  CommandCounterIncrement();
+}
+
+void CreateOne(Oid relation, const char* name, int16 type) {
+  auto* statement = makeNode(CreateTrigStmt);
+  statement->trigname = pstrdup(name);
+  statement->funcname =
+      list_make2(makeString(pstrdup("polyglot")), makeString(pstrdup("capture")));
+  statement->row = TRIGGER_FOR_ROW(type);
+  statement->timing = TRIGGER_TYPE_AFTER;
+  statement->events = static_cast<int16>(type & ~TRIGGER_TYPE_ROW);
+  CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid, InvalidOid, InvalidOid,
+                        InvalidOid, nullptr, false, false, TRIGGER_FIRES_ALWAYS);
+  CommandCounterIncrement();
+}
+
+void DropOne(Oid trigger) {
+  ObjectAddress address;
+  ObjectAddressSet(address, TriggerRelationId, trigger);
+  performDeletion(&address, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+  CommandCounterIncrement();
+}
+
+bool EnsureOne(Oid relation, const char* name, int16 type, Oid function) {
+  FoundTrigger found = FindTrigger(relation, name, type, function);
+  if (found.ours && found.enabled == TRIGGER_FIRES_ALWAYS) return false;
+  if (found.ours) {
+    EnableAlways(relation, name);
+    return true;
+  }
+  if (OidIsValid(found.oid)) DropOne(found.oid);
+  CreateOne(relation, name, type);
+  return true;
+}
+
+bool IntactOne(Oid relation, const char* name, int16 type, Oid function) {
+  FoundTrigger found = FindTrigger(relation, name, type, function);
+  return found.ours && found.enabled == TRIGGER_FIRES_ALWAYS;
+}
+
+// Calls work(relation, trigger OID, name) for every trigger of ours in the database.
+template <typename F>
+void ForEachTrigger(F&& work) {
+  Oid function = CaptureFunction();
+  Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+  SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
+  while (HeapTuple tuple = systable_getnext(scan)) {
+    auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+    if (form->tgfoid == function) work(form->tgrelid, form->oid, NameStr(form->tgname));
+  }
+  systable_endscan(scan);
+  table_close(triggers, AccessShareLock);
+}
+
+// Removing a trigger needs ACCESS EXCLUSIVE and nobody, not even this session, in the table.
+bool LockForRemoval(Oid relation) {
+  if (!ConditionalLockRelationOid(relation, AccessExclusiveLock)) return false;
+  Relation rel = try_relation_open(relation, NoLock);
+  if (!rel) return true;  // it has just been dropped, and its triggers with it
+  bool in_use = rel->rd_refcnt > 1 || AfterTriggerPendingOnRel(relation);
+  relation_close(rel, NoLock);
+  if (in_use) UnlockRelationOid(relation, AccessExclusiveLock);
+  return !in_use;
+}
+
+bool LockAllForRemoval(List* tree) {
+  for (int i = 0; i < list_length(tree); ++i) {
+    if (LockForRemoval(list_nth_oid(tree, i))) continue;
+    for (int j = 0; j < i; ++j) UnlockRelationOid(list_nth_oid(tree, j), AccessExclusiveLock);
+    return false;
+  }
+  return true;
+}
+
+// Locks one relation, waiting until `deadline` at most. Plain data only: see guard.h.
+void LockUntil(Oid relation, TimestampTz deadline) {
+  if (ConditionalLockRelationOid(relation, ShareRowExclusiveLock)) return;
+  long left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), deadline);
+  char text[32];
+  snprintf(text, sizeof text, "%ld", Max(left, 1));
+  int level = NewGUCNestLevel();
+  (void)set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                          false);
+  LockRelationOid(relation, ShareRowExclusiveLock);
+  AtEOXact_GUC(false, level);
+}
+
+void LockOrExplain(Oid source, Oid relation, TimestampTz deadline) {
+  Enter([&] {
+    try {
+      Call([&] { LockUntil(relation, deadline); });
+    } catch (PgError& error) {
+      if (error.sqlstate == ERRCODE_LOCK_NOT_AVAILABLE) {
+        snprintf(error.message, sizeof error.message,
+                 "could not lock relation %u within polyglot_sync.lock_timeout (%d ms)", source,
+                 settings.lock_timeout_ms);
+        strlcpy(error.hint,
+                "Transactions that write to the table are running. Wait for them to end, or raise "
+                "polyglot_sync.lock_timeout.",
+                sizeof error.hint);
+      }
+      throw;
+    }
+  });
+}
+
+}  // namespace
+
+List* LockTree(Oid source) {
+  TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings.lock_timeout_ms);
+  // A locked relation gets no new children, so the walk is complete when it finds nothing new.
+  int locked = 0;
+  for (;;) {
+    List* tree = find_all_inheritors(source, NoLock, nullptr);
+    for (int i = 0; i < list_length(tree); ++i)
+      LockOrExplain(source, list_nth_oid(tree, i), deadline);
+    if (list_length(tree) == locked) return tree;
+    locked = list_length(tree);
+  }
+}
+
+bool InstallCaptureTriggers(Oid source) {
+  AsExtensionOwner as_owner;
+  Oid function = CaptureFunction();
+  char* row_name = TriggerName(kRowPrefix, source);
+  char* truncate_name = TriggerName(kTruncatePrefix, source);
+  bool changed = false;
+  // The source comes first in the list: creating its row trigger also makes those of partitions.
+  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  ListCell* cell;
+  foreach (cell, tree) {
+    Oid relation = lfirst_oid(cell);
+    changed |= EnsureOne(relation, row_name, kRowType, function);
+    changed |= EnsureOne(relation, truncate_name, kTruncateType, function);
+  }
+  return changed;
+}
+
+bool CaptureTriggersIntact(Oid source) {
+  Oid function = CaptureFunction();
+  char* row_name = TriggerName(kRowPrefix, source);
+  char* truncate_name = TriggerName(kTruncatePrefix, source);
+  ListCell* cell;
+  foreach (cell, find_all_inheritors(source, NoLock, nullptr)) {
+    if (!IntactOne(lfirst_oid(cell), row_name, kRowType, function) ||
+        !IntactOne(lfirst_oid(cell), truncate_name, kTruncateType, function))
+      return false;
+  }
+  return true;
+}
+
+void RemoveDetachedTriggers(Oid source) {
+  AsExtensionOwner as_owner;
+  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  List* detached = NIL;
+  ForEachTrigger([&](Oid relation, Oid trigger, const char* name) {
+    if (SourceOfTriggerName(name) != source || list_member_oid(tree, relation)) return;
+    if (LockForRemoval(relation)) detached = lappend_oid(detached, trigger);
+  });
+  ListCell* cell;
+  foreach (cell, detached) DropOne(lfirst_oid(cell));
+}
+
+bool DropUnusedCaptureTriggers(Oid source) {
+  int count;
+  LoadSyncsOfSource(source, &count);
+  if (count > 0) return true;
+  AsExtensionOwner as_owner;
+  if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) return true;
+  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  if (!LockAllForRemoval(tree)) return false;
+  Oid function = CaptureFunction();
+  ListCell* cell;
+  foreach (cell, tree) {
+    FoundTrigger row =
+        FindTrigger(lfirst_oid(cell), TriggerName(kRowPrefix, source), kRowType, function);
+    if (OidIsValid(row.oid) && !row.clone) DropOne(row.oid);
+    FoundTrigger truncate = FindTrigger(lfirst_oid(cell), TriggerName(kTruncatePrefix, source),
+                                        kTruncateType, function);
+    if (OidIsValid(truncate.oid)) DropOne(truncate.oid);
+  }
+  return true;
+}
+
+List* UnusedCaptureSources() {
+  List* sources = NIL;
+  ForEachTrigger([&](Oid, Oid, const char* name) {
+    Oid source = SourceOfTriggerName(name);
+    if (OidIsValid(source)) sources = list_append_unique_oid(sources, source);
+  });
+  List* unused = NIL;
+  ListCell* cell;
+  foreach (cell, sources) {
+    int count;
+    LoadSyncsOfSource(lfirst_oid(cell), &count);
+    if (count == 0) unused = lappend_oid(unused, lfirst_oid(cell));
+  }
+  return unused;
+}
+
+void InvalidateTree(Oid source) {
+  if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) return;
+  ListCell* cell;
+  foreach (cell, find_all_inheritors(source, NoLock, nullptr))
+    CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
+}
+
+Oid SourceOfTriggerName(const char* name) {
+  const char* digits = nullptr;
+  if (strncmp(name, kRowPrefix, strlen(kRowPrefix)) == 0) digits = name + strlen(kRowPrefix);
+  if (strncmp(name, kTruncatePrefix, strlen(kTruncatePrefix)) == 0)
+    digits = name + strlen(kTruncatePrefix);
+  if (!digits || *digits < '0' || *digits > '9') return InvalidOid;
+  return static_cast<Oid>(strtoul(digits, nullptr, 10));
+}
+
+}  // namespace polyglot::pg

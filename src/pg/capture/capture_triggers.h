@@ -1,0 +1,40 @@
+#pragma once
+// The triggers that capture changes: on every relation of a source's tree a row trigger
+// polyglot_capture_<source> (partitions have clones of it) and a TRUNCATE trigger
+// polyglot_truncate_<source>, both ENABLE ALWAYS. Needs a transaction; may ereport. Nothing here
+// fires an event trigger.
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+/// SHARE ROW EXCLUSIVE on the source and everything below it: waits for running writers at most
+/// polyglot_sync.lock_timeout in all, then ERROR 55P03 with a hint. Returns the OIDs of the tree.
+List* LockTree(Oid source);
+
+/// Creates what is missing and repairs what was changed. The caller holds LockTree's locks.
+/// true: something had to be done.
+bool InstallCaptureTriggers(Oid source);
+
+/// Are all triggers there, ours and enabled? Takes no locks. For the worker's regular check: when
+/// false it calls LockTree and InstallCaptureTriggers, and starts a resync.
+bool CaptureTriggersIntact(Oid source);
+
+/// After DETACH: removes the TRUNCATE triggers of this source from relations outside its tree.
+void RemoveDetachedTriggers(Oid source);
+
+/// Removes the triggers of a relation that no sync names any more, if that needs no waiting.
+/// false: they are still there (somebody uses the table); try again later.
+bool DropUnusedCaptureTriggers(Oid source);
+
+/// Every source that our triggers name but no sync does: for which DropUnusedCaptureTriggers should
+/// be called. Reads all of pg_trigger.
+List* UnusedCaptureSources();
+
+/// Backends look up again what they must record for this tree (takes effect with the commit).
+void InvalidateTree(Oid source);
+
+/// The source that a trigger of ours is named after; InvalidOid: not one of our names.
+Oid SourceOfTriggerName(const char* name);
+
+}  // namespace polyglot::pg

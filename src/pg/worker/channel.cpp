@@ -1,0 +1,42 @@
+#include "pg/worker/channel.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace polyglot::pg {
+
+Channel::Channel(Oid user, net::ConnectionConfig config, const core::DeliveryLimits& limits,
+                 std::uint64_t seed)
+    : user_(user), client_(std::move(config), seed), delivery_(limits, seed + 1) {}
+
+void Channel::Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
+                  Answer answer) {
+  const std::uint64_t request = client_.Start(method, path, std::move(body), now);
+  answers_.emplace(request, std::move(answer));
+}
+
+void Channel::Dispatch(const net::Response& response, core::Time now) {
+  if (!response.product.empty()) product_ = response.product;
+  if (auto bulk = bulks_.find(response.request); bulk != bulks_.end()) {
+    const std::uint64_t batch = bulk->second;
+    bulks_.erase(bulk);
+    delivery_.Complete(batch, response.reply, now);
+  } else if (auto other = answers_.find(response.request); other != answers_.end()) {
+    Answer answer = std::move(other->second);
+    answers_.erase(other);
+    answer(response);
+  }
+}
+
+void Channel::Pump(core::Time now) {
+  client_.Pump();
+  for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
+  while (std::optional<core::BulkBatch> batch = delivery_.NextBatch(now))
+    bulks_.emplace(client_.StartBulk(batch->body, now), batch->id);
+  client_.Pump();  // a request that could not even be started is answered at once
+  for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
+}
+
+core::Time Channel::NextDeadline(core::Time now) const { return delivery_.NextDeadline(now); }
+
+}  // namespace polyglot::pg

@@ -1,0 +1,55 @@
+#pragma once
+// One connection to the server with one set of credentials: its HTTP client, its delivery, and the
+// other requests (index, alias, point in time) with what is to be done with their answers.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/delivery.h"
+#include "net/search_client.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+using Answer = std::function<void(const net::Response&)>;
+
+class Channel {
+ public:
+  Channel(Oid user, net::ConnectionConfig config, const core::DeliveryLimits& limits,
+          std::uint64_t seed);
+
+  Oid user() const { return user_; }
+  net::SearchClient& client() { return client_; }
+  core::Delivery& delivery() { return delivery_; }
+  int poll_fd() const { return client_.poll_fd(); }
+  const std::string& product() const { return product_; }
+
+  /// A request other than bulk; `answer` is called from Pump (C++ phase: no PostgreSQL calls).
+  void Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
+           Answer answer);
+  /// Moves everything that can move without waiting: answers in, bulk requests out.
+  void Pump(core::Time now);
+  core::Time NextDeadline(core::Time now) const;
+
+  bool connected() const { return connected_; }
+  bool denied() const { return denied_; }
+  void set_state(bool connected, bool denied) { connected_ = connected; denied_ = denied; }
+  /// Credentials, secret files and addresses were read again at this time.
+  core::Time configured_at{0};
+
+ private:
+  void Dispatch(const net::Response& response, core::Time now);
+
+  Oid user_;
+  net::SearchClient client_;
+  core::Delivery delivery_;
+  std::unordered_map<std::uint64_t, std::uint64_t> bulks_;   // request → batch
+  std::unordered_map<std::uint64_t, Answer> answers_;
+  std::string product_;
+  bool connected_ = true, denied_ = false;
+};
+
+}  // namespace polyglot::pg

@@ -1,0 +1,47 @@
+#pragma once
+// Keys of one sync that wait to be read again: one entry for each (document id, routing), in the order
+// of their first event.
+
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/settlement.h"
+
+namespace polyglot::pg {
+
+struct PendingKey {
+  std::string key;  // packed (core/queue_record.h)
+  std::string id;   // document id that this key forms
+  std::optional<std::string> routing;
+  core::Tickets tickets;
+  std::int64_t captured_at = 0;  // TimestampTz of the oldest event that it stands for
+};
+
+class PendingKeys {
+ public:
+  /// Takes the key in and counts its tickets. An equal (id, routing) that already waits takes them over.
+  void Add(std::int32_t sync, PendingKey key, core::Settlement* settlement);
+  /// Puts back what Take gave and could not be read yet; tickets are still counted.
+  void PutBack(PendingKey key, std::int32_t sync, core::Settlement* settlement);
+  /// Removes and returns up to `max` keys, oldest first. Their tickets stay counted.
+  std::list<PendingKey> Take(std::size_t max);
+
+  std::size_t size() const { return keys_.size(); }
+  bool empty() const { return keys_.empty(); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static std::string Identity(const PendingKey& key);
+  void Merge(PendingKey* into, const PendingKey& key, std::int32_t sync,
+             core::Settlement* settlement);
+
+  std::list<PendingKey> keys_;
+  std::unordered_map<std::string, std::list<PendingKey>::iterator> by_identity_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace polyglot::pg

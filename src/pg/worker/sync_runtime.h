@@ -1,0 +1,119 @@
+#pragma once
+// What the worker knows of one sync while it runs. Everything here can be rebuilt from the tables.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/control_record.h"
+#include "core/queue_record.h"
+#include "core/time.h"
+#include "pg/document/row_reader.h"
+#include "pg/shared_state.h"
+#include "pg/worker/pending_keys.h"
+
+namespace polyglot::pg {
+
+class Channel;
+
+/// Where the index of a sync stands.
+enum class IndexStep {
+  kUnknown,      // nothing asked yet
+  kAsking,       // a request is under way
+  kReady,        // exists, its UUID is the stored one
+  kUnavailable,  // asked in vain; asked again at `retry_at`
+};
+
+struct IndexState {
+  IndexStep step = IndexStep::kUnknown;
+  std::shared_ptr<const std::string> physical;  // nullptr: none yet
+  std::string uuid;
+  int generation = 0;
+  bool alias_pending = false;
+  bool checking = false;       // a UUID check is under way
+  bool check_before_write = true;  // no write until the UUID was compared (new connection)
+  core::Time next_check{0};
+  core::Time retry_at{0};
+  bool mapping_requested = false;
+};
+
+/// The backfill of a sync: pages read, and how far they are acknowledged.
+struct BackfillState {
+  bool running = false;
+  std::vector<std::string> cursor;  // key text of the last row read; empty: from the start
+  bool end_reached = false;
+  struct Page {
+    std::uint64_t number;
+    std::vector<std::string> last_key;
+    std::uint64_t rows;
+  };
+  std::deque<Page> pages;           // read, not acknowledged
+  std::uint64_t last_page = 0;
+  std::vector<std::string> acknowledged;  // key text of the last acknowledged row
+  std::uint64_t rows = 0, total = 0;
+  bool dirty = false;               // progress not yet stored
+  core::Time stored_at{0}, rate_at{0};
+  std::uint64_t rate_rows = 0;
+};
+
+/// The resync path (design.md, "resync"): see resync.h.
+struct ResyncState {
+  enum class Step { kNone, kDrain, kRefresh, kOpen, kWalk, kSettle, kClose };
+  Step step = Step::kNone;
+  std::uint64_t version = 0;        // V: documents that are older go
+  std::uint64_t walk = 0;           // number of the running walk
+  bool request_active = false;
+  std::string pit, search_after;
+  core::Time walk_started{0};
+  core::Time retry_at{0};
+  bool walk_done_once = false;      // the backfill may begin
+  std::uint64_t generation = 0;     // answers to requests of an older one are ignored
+};
+
+/// Parked keys of a sync (polyglot.parked_key).
+struct ParkedState {
+  std::uint64_t count = 0;
+  std::int64_t oldest = 0;          // capture time of the oldest; 0: none
+  bool draining = false;            // keys are being read again
+  std::uint64_t probes_out = 0;     // probe operations whose outcome is open
+  std::uint64_t last_probe = 0;     // ticket number
+  std::uint64_t probe_version = 0;  // highest version of a probe that may be under way
+};
+
+struct SyncRuntime {
+  std::int32_t id = 0;
+  std::string name, alias, fingerprint;
+  Oid source = InvalidOid, owner = InvalidOid;
+  bool managed = true, paused = false, failed = false, blocked = false, replace_index = false;
+  std::uint64_t epoch = 1;
+  std::vector<core::CapturedColumn> key_columns;
+  std::int16_t routing_att = 0;
+
+  std::unique_ptr<RowReader> reader;
+  Channel* channel = nullptr;
+  PendingKeys keys;
+  IndexState index;
+  BackfillState backfill;
+  ResyncState resync;
+  ParkedState parked;
+
+  bool has_start = false;          // events that `start` sees were settled before this worker began
+  core::Snapshot start;
+  core::SyncPosition position;     // acknowledged snapshot and counters, as saved
+  std::uint64_t settled_scan = 0;  // highest settled full scan
+  std::map<std::uint64_t, std::int64_t> oldest_by_scan;  // scan → oldest unsettled capture time
+  bool may_have_dead_letters = false;
+  core::Time blocked_until{0};
+  SyncSlot* slot = nullptr;
+  std::string last_state;          // for one log line per change of state
+
+  /// Do changes go to the parked table instead of the index?
+  bool Parks() const { return paused || failed || blocked; }
+  bool Streaming() const { return !backfill.running && resync.step == ResyncState::Step::kNone; }
+};
+
+}  // namespace polyglot::pg

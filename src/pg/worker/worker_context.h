@@ -1,0 +1,83 @@
+#pragma once
+// What the parts of the worker share. One object per worker process, on the heap; it outlives every
+// PostgreSQL phase, so a longjmp to the process's end skips no destructor that matters.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/delivery.h"
+#include "core/settlement.h"
+#include "core/snapshot.h"
+#include "pg/queue/queue_reader.h"
+#include "pg/worker/channel.h"
+#include "pg/worker/clock.h"
+#include "pg/worker/sync_runtime.h"
+
+namespace polyglot::pg {
+
+/// A full scan of the queue that has been completed.
+struct ScanInfo {
+  std::uint64_t number;
+  core::Snapshot snapshot;   // taken when it began
+  std::uint64_t request;     // highest wait_for_sync request made before it began
+  std::int64_t begun_at;     // TimestampTz
+};
+
+struct WorkerContext {
+  WorkerSlot* slot = nullptr;
+  Oid server = InvalidOid;
+  std::int32_t queue = 0, instance = 0;
+  std::string server_name;
+  core::Time started_at{0};
+  core::Time request_timeout{30'000'000};
+  core::Time linger{2000};
+
+  std::map<std::int32_t, std::unique_ptr<SyncRuntime>> syncs;
+  std::vector<std::unique_ptr<Channel>> channels;
+  core::Settlement settlement;
+  std::unique_ptr<QueueReader> reader;
+
+  std::uint64_t scan_number = 1;  // the full scan that events are read for now
+  std::deque<ScanInfo> scans;     // completed, not settled for every sync; at least the newest
+  std::int64_t previous_scan_at = 0;  // TimestampTz at which the scan before began
+  std::uint64_t pass_request = 0;
+  std::int64_t pass_begun_at = 0;
+  std::uint64_t last_scan_with_rows[2] = {0, 0};  // by queue table
+  std::uint64_t events_since_save = 0;
+
+  SyncRuntime* Find(std::int32_t id) {
+    auto it = syncs.find(id);
+    return it == syncs.end() ? nullptr : it->second.get();
+  }
+  std::uint64_t CompletedScan() const { return scans.empty() ? 0 : scans.back().number; }
+};
+
+/// Runs a PostgreSQL phase: one short transaction with SPI and a fresh snapshot. An ERROR below ends
+/// the process (the launcher starts it again).
+template <typename F>
+void InTransaction(F&& f) {
+  SetCurrentStatementStartTimestamp();
+  StartTransactionCommand();
+  SPI_connect();
+  PushActiveSnapshot(GetTransactionSnapshot());
+  f();
+  PopActiveSnapshot();
+  SPI_finish();
+  CommitTransactionCommand();
+  pgstat_report_stat(false);
+}
+
+/// One log line per change of state.
+void ReportState(SyncRuntime* sync, const char* state);
+
+/// Takes an operation's tickets off; must be used instead of Settlement::Release so that nothing is
+/// forgotten when an origin gets a new duty.
+inline void ReleaseTickets(WorkerContext* context, std::int32_t sync, const core::Tickets& tickets) {
+  context->settlement.Release(sync, tickets);
+}
+
+}  // namespace polyglot::pg

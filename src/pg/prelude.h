@@ -30,6 +30,7 @@ extern "C" {
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_language.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
@@ -56,6 +57,9 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "parser/parse_type.h"
@@ -68,6 +72,7 @@ extern "C" {
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/condition_variable.h"
+#include "storage/fd.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
@@ -208,5 +213,25 @@ inline bool DatabaseAclOk(Oid database, Oid role, AclMode mode) {
   return pg_database_aclcheck(database, role, mode) == ACLCHECK_OK;
 #endif
 }
+
+/// The walkers of nodeFuncs.h; before 16 their callback had no prototype.
+using TreeWalker = bool (*)(Node*, void*);
+#if PG_VERSION_NUM >= 160000
+inline bool WalkExpression(Node* node, TreeWalker walker, void* context) {
+  return expression_tree_walker(node, walker, context);
+}
+inline bool WalkQuery(Query* query, TreeWalker walker, void* context) {
+  return query_tree_walker(query, walker, context, 0);
+}
+#else
+inline bool WalkExpression(Node* node, TreeWalker walker, void* context) {
+  auto untyped = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+  return expression_tree_walker(node, untyped, context);
+}
+inline bool WalkQuery(Query* query, TreeWalker walker, void* context) {
+  auto untyped = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+  return query_tree_walker(query, untyped, context, 0);
+}
+#endif
 
 }  // namespace polyglot::pg

@@ -1,0 +1,73 @@
+#include "pg/sql/arguments.h"
+
+namespace polyglot::pg {
+
+char* TextArgument(FunctionCallInfo fcinfo, int number) {
+  return PG_ARGISNULL(number) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+char* NameArgument(FunctionCallInfo fcinfo, int number) {
+  return PG_ARGISNULL(number) ? nullptr : pstrdup(NameStr(*PG_GETARG_NAME(number)));
+}
+
+char* RequiredText(FunctionCallInfo fcinfo, int number, const char* what) {
+  if (PG_ARGISNULL(number))
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not be null", what)));
+  return TextArgument(fcinfo, number);
+}
+
+NameList NameListArgument(FunctionCallInfo fcinfo, int number, const char* what) {
+  NameList list{};
+  if (PG_ARGISNULL(number)) return list;
+  Datum* elements;
+  bool* nulls;
+  deconstruct_array(PG_GETARG_ARRAYTYPE_P(number), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+                    &elements, &nulls, &list.count);
+  if (list.count == 0)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must not be empty", what),
+                    errhint("Leave it NULL for the default.")));
+  list.names = static_cast<char**>(palloc(sizeof(char*) * list.count));
+  for (int i = 0; i < list.count; ++i) {
+    if (nulls[i])
+      ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                      errmsg("%s must not contain nulls", what)));
+    list.names[i] = pstrdup(NameStr(*DatumGetName(elements[i])));
+    for (int j = 0; j < i; ++j)
+      if (strcmp(list.names[i], list.names[j]) == 0)
+        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                        errmsg("%s contains \"%s\" twice", what, list.names[i])));
+  }
+  return list;
+}
+
+char* NameListText(const NameList& list) {
+  if (!list.names) return nullptr;
+  Datum* elements = static_cast<Datum*>(palloc(sizeof(Datum) * list.count));
+  for (int i = 0; i < list.count; ++i) elements[i] = CStringGetTextDatum(list.names[i]);
+  ArrayType* array =
+      construct_array(elements, list.count, TEXTOID, -1, false, TYPALIGN_INT);
+  return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
+}
+
+void CheckOwner(const SyncRow* sync) {
+  if (superuser()) return;
+  if (sync->source_exists && OwnsRelation(sync->source, GetUserId())) return;
+  const char* relation = sync->source_exists ? get_rel_name(sync->source) : nullptr;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("permission denied for sync \"%s\"", sync->name),
+                  relation ? errhint("The owner of table \"%s\" may do this.", relation)
+                           : errhint("A superuser may do this.")));
+}
+
+SyncRow* OwnedSyncArgument(FunctionCallInfo fcinfo) {
+  SyncRow* sync = LoadSyncOrError(RequiredText(fcinfo, 0, "sync"));
+  CheckOwner(sync);
+  return sync;
+}
+
+void CheckMayWrite(const char* function) {
+  PreventCommandDuringRecovery(function);
+  PreventCommandIfReadOnly(function);
+}
+
+}  // namespace polyglot::pg

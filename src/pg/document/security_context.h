@@ -1,0 +1,20 @@
+#pragma once
+// The surroundings in which rows are read and encoded: as the owner of the source, unable to leave
+// traces in the session, with every setting pinned that could change a document (design promise 8).
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+struct SecurityContext {
+  Oid user;
+  int flags;
+  int settings_level;
+};
+
+/// May ereport; enter within a (sub)transaction whose abort restores user and settings.
+/// `in_key_order`: plans made and run inside prefer an index to a sort, so that a page ends early.
+void EnterSourceContext(Oid owner, bool in_key_order, SecurityContext* saved);
+void LeaveSourceContext(const SecurityContext& saved);
+
+}  // namespace polyglot::pg

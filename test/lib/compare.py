@@ -46,13 +46,13 @@ class Real(Number):
 
     def matches(self, found) -> bool:
         return is_number(found) and \
-            struct.pack("f", float(self.text)) == struct.pack("f", float(found))
+            struct.unpack("f", struct.pack("f", float(found)))[0] == \
+            struct.unpack("f", struct.pack("f", float(self.text)))[0]
 
 
 class Double(Number):
     def matches(self, found) -> bool:
-        return is_number(found) and \
-            struct.pack("d", float(self.text)) == struct.pack("d", float(found))
+        return is_number(found) and float(self.text) == float(found)
 
 
 class Numeric(Number):
@@ -176,10 +176,10 @@ def quote(name: str) -> str:
 
 def read_rows(session, table: str, key: list, columns, where):
     """Yields (document id, expected document) of every row of a table."""
-    session.execute(SESSION)
     table = session.execute(
         "SELECT format('%%I.%%I', nspname, relname) FROM pg_class c JOIN pg_namespace n"
         " ON n.oid = relnamespace WHERE c.oid = %s::text::regclass", (table,)).fetchone()[0]
+    session.execute(SESSION)
     attributes = session.execute(
         "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = %s::text::regclass"
         " AND attnum > 0 AND NOT attisdropped ORDER BY attnum", (table,)).fetchall()

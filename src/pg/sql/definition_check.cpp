@@ -1,0 +1,87 @@
+// Index names, JSON arguments and options of a sync.
+
+#include "pg/sql/sync_checks.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+// "-000001" and a little room: names of physical indexes are at most 255 bytes long.
+constexpr size_t kLongestAlias = 240;
+
+[[noreturn]] void BadIndexName(const char* index, const char* why) {
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("invalid index name \"%s\": it %s", index, why),
+                  errhint("Choose another one by \"index\": lower case, not beginning with -, _, or "
+                          "+, and without blanks and any of \\ / * ? \" < > | , # :")));
+  pg_unreachable();
+}
+
+bool HasUpperCase(const char* name) {
+  Datum lower_case =
+      DirectFunctionCall1Coll(::lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(name));
+  for (const char* c = name; *c; ++c)
+    if (*c >= 'A' && *c <= 'Z') return true;
+  return strcmp(TextDatumGetCString(lower_case), name) != 0;
+}
+
+bool IsBoolean(const JsonbValue* value) { return value->type == jbvBool; }
+
+void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index) {
+  static const char* const later[] = {"reconcile",    "backfill_rate",    "publishers",
+                                      "on_slot_loss", "max_retained_wal", "origin"};
+  for (const char* known : later)
+    if (strcmp(known, name) == 0)
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("option \"%s\" is not supported by this version", name),
+                      errhint("Leave it out.")));
+  if (strcmp(name, "replace_index") != 0)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
+                    errhint("Valid options are: replace_index.")));
+  if (!IsBoolean(value))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"%s\" must be true or false", name)));
+  if (value->val.boolean && !manage_index)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"%s\" contradicts manage_index => false", name),
+                    errhint("An index that polyglot_sync does not manage is never replaced.")));
+}
+
+Jsonb* ParseJson(const char* json) {
+  return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+}  // namespace
+
+void CheckIndexName(const char* index, bool managed) {
+  if (*index == '\0') BadIndexName(index, "is empty");
+  if (strlen(index) > (managed ? kLongestAlias : 255)) BadIndexName(index, "is too long");
+  if (strcmp(index, ".") == 0 || strcmp(index, "..") == 0) BadIndexName(index, "is a dot");
+  if (strchr("-_+", *index)) BadIndexName(index, "begins with -, _, or +");
+  if (strpbrk(index, "\\/*?\"<>| ,#:")) BadIndexName(index, "contains a forbidden character");
+  for (const char* c = index; *c; ++c)
+    if (static_cast<unsigned char>(*c) < 0x20)
+      BadIndexName(index, "contains a control character");
+  if (HasUpperCase(index)) BadIndexName(index, "is not in lower case");
+}
+
+void CheckJsonObject(const char* json, const char* what) {
+  if (!json || JB_ROOT_IS_OBJECT(ParseJson(json))) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("%s must be a JSON object", what)));
+}
+
+void CheckOptions(const char* options, bool manage_index) {
+  if (!options) return;
+  CheckJsonObject(options, "options");
+  JsonbIterator* iterator = JsonbIteratorInit(&ParseJson(options)->root);
+  JsonbValue value;
+  JsonbIteratorToken token;
+  char* name = nullptr;
+  while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE) {
+    if (token == WJB_KEY) name = pnstrdup(value.val.string.val, value.val.string.len);
+    if (token == WJB_VALUE) CheckOneOption(name, &value, manage_index);
+  }
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,33 @@
+#pragma once
+// What create_sync and alter_sync refuse (the rules of a source, its key, its columns, an index name
+// and the options), each with SQLSTATE and hint.
+
+#include "pg/prelude.h"
+#include "pg/sql/arguments.h"
+
+namespace polyglot::pg {
+
+/// Kind, persistence, schema and owner of the source, before any lock on it: 42809, 0A000, 42501.
+void CheckSource(Oid source);
+/// The same for every relation of the tree, under locks.
+void CheckTree(Oid source, List* tree);
+
+/// The key: the given columns, or those of the primary key. ERROR 42703 unknown column, 55000 no
+/// usable unique index, 0A000 a type that cannot be a key.
+NameList ChooseKey(Oid source, const NameList& wanted);
+/// Why these columns are no usable key (any more); nullptr: they are.
+const char* KeyProblem(Oid source, const NameList& key);
+
+/// Do these columns exist, and may their names be field names? `list` empty: all columns.
+/// `names_are_fields`: false when a document expression makes the fields.
+void CheckColumns(Oid source, const NameList& list, bool names_are_fields);
+void CheckRouting(Oid source, const char* routing);
+
+/// 22023 unless a search server would take the name (with room for the generation's suffix).
+void CheckIndexName(const char* index, bool managed);
+/// 22023 unless it is a JSON object. `what` names the argument.
+void CheckJsonObject(const char* json, const char* what);
+/// 22023 for unknown names or wrong values, 0A000 for what later versions bring.
+void CheckOptions(const char* options, bool manage_index);
+
+}  // namespace polyglot::pg

@@ -31,7 +31,7 @@ def test_padded_characters_are_trimmed_in_ids(db):
     db.execute("CREATE TABLE k (a char(8) PRIMARY KEY, v integer)")
     db.create_sync("k")
     db.execute("INSERT INTO k VALUES ('ab', 1), ('', 2); UPDATE k SET v = 3 WHERE a = 'ab'")
-    db.wait()
+    db.assert_equal("k", key=["a"])
     assert db.documents("k")["ab"] == {"a": "ab", "v": 3}
 
 

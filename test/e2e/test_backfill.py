@@ -1,0 +1,105 @@
+"""The first copy: resumable, and never in the way of live changes."""
+
+import threading
+
+import pytest
+
+import processes
+
+ROWS = 40000
+
+
+@pytest.fixture
+def big(db):
+    db.execute("CREATE TABLE big (id integer PRIMARY KEY, v text, n integer DEFAULT 0);"
+               f"INSERT INTO big SELECT i, repeat('word ', 20) || i FROM generate_series(1, {ROWS}) i")
+    return db
+
+
+def wait_for_rows(db, rows):
+    return processes.wait_for(
+        lambda: (db.status("big")["backfill_rows"] or 0) >= rows and
+        db.status("big")["backfill_rows"], f"{rows} rows of the backfill", interval=0.01)
+
+
+def test_backfill_reports_its_progress(big):
+    big.create_sync("big")
+    big.wait()
+    status = big.status("big")
+    assert status["state"] == "streaming"
+    assert status["backfill_rows"] == ROWS
+    big.assert_equal("big")
+
+
+def test_backfill_under_load(big):
+    ended = threading.Event()
+
+    def write(part):
+        number = part
+        with big.connect() as session:
+            while not ended.is_set():
+                number += 2
+                key = number * 7919 % ROWS
+                session.execute("UPDATE big SET n = n + 1 WHERE id = %s", (key,))
+                if number % 5 == part:
+                    session.execute("DELETE FROM big WHERE id = %s", (key + 1,))
+                if number % 7 == part:
+                    session.execute("INSERT INTO big VALUES (%s, 'live')", (ROWS + number,))
+    writers = [threading.Thread(target=write, args=(part,)) for part in (0, 1)]
+    for writer in writers:
+        writer.start()
+    try:
+        big.create_sync("big")
+        processes.wait_for(lambda: big.status("big")["state"] == "streaming", "end of the backfill",
+                           180)
+    finally:
+        ended.set()
+        for writer in writers:
+            writer.join()
+    big.assert_equal("big")
+
+
+def test_an_interrupted_backfill_resumes(big):
+    big.create_sync("big")
+    wait_for_rows(big, 2000)
+    big.execute("SELECT pg_terminate_backend(%d)" % big.wait_for_worker())
+    big.execute("DELETE FROM big WHERE id % 10 = 0; UPDATE big SET n = 1 WHERE id % 10 = 1")
+    big.assert_equal("big")
+
+
+def test_a_backfill_interrupted_by_a_crash_resumes(big):
+    big.create_sync("big")
+    reached = wait_for_rows(big, 5000)
+    big.pg.restart("immediate")
+    big.wait_for_worker()
+    assert big.value("SELECT backfill_rows FROM polyglot.sync_state") <= ROWS
+    big.execute("DELETE FROM big WHERE id < 100")
+    big.assert_equal("big")
+    assert reached <= big.status("big")["backfill_total"]
+
+
+def test_without_backfill_only_changes_arrive(big):
+    big.create_sync("big", backfill=False)
+    big.execute("UPDATE big SET n = 5 WHERE id IN (3, 4)")
+    big.wait()
+    assert sorted(big.documents("big")) == ["3", "4"]
+
+
+def test_composite_keys_are_paged_in_order(db):
+    db.execute("CREATE TABLE pair (a text COLLATE \"C\", b numeric, c date, PRIMARY KEY (a, b, c));"
+               "INSERT INTO pair SELECT chr(65 + i % 26), i / 3.0, '2024-01-01'::date + i % 400"
+               " FROM generate_series(1, 12000) i")
+    db.create_sync("pair")
+    db.assert_equal("pair", key=["a", "b", "c"])
+
+
+def test_a_filter_limits_the_backfill(big):
+    big.create_sync("big", filter="id <= 1000")
+    big.assert_equal("big", where="id <= 1000")
+
+
+def test_an_empty_table(db):
+    db.execute("CREATE TABLE none (id integer PRIMARY KEY)")
+    db.create_sync("none")
+    db.assert_equal("none")
+    assert db.status("none")["state"] == "streaming"

@@ -2,10 +2,15 @@
 // The delivery state machine of one (server, credentials): operations in, bulk requests out, replies
 // in, outcomes out. Pure: no I/O, no clock. Guarantees:
 //   * one operation in flight per (sync, id); a second one waits, and a newer one of the same
-//     (id, routing) replaces an older one that waits (tickets merge, see operation.h);
+//     (id, routing) replaces an older one that waits (tickets merge, see Finished);
 //   * operations of one id are sent in the order of their versions;
-//   * an operation leaves only with an outcome; retries keep their version;
-//   * memory is bounded by the caller asking HasRoom() before it submits.
+//   * an operation leaves only with an outcome or through Withdraw; retries keep their version;
+//   * only a 400 or 413 to a request of one operation, or an item's own refusal, is a dead letter;
+//   * memory is bounded by the caller asking HasRoom() before it submits. A document is held once:
+//     in its operation while it waits, in the request's body while that exists.
+//
+// The caller's loop: Submit while HasRoom; NextBatch until nullopt, each sent; Complete for each
+// answer; TakeFinished and TakeEvents; wait until NextDeadline. Not thread-safe, throws only bad_alloc.
 
 #include <cstdint>
 #include <memory>
@@ -46,6 +51,13 @@ enum class FinalOutcome : std::uint8_t {
   kReplaced,   // a newer operation of the same (id, routing) took its tickets over
 };
 
+/// An operation that has left. `operation.body` is filled for kDead only. For kReplaced the newer
+/// operation, still here, now carries Settlement::Merge(successor, operation.tickets); the caller
+/// brings its counts in line, in the order in which Finished values come, with
+///     Tickets tickets = finished.successor;
+///     settlement.Replace(sync, &tickets, finished.operation.tickets);
+/// and for every other outcome with settlement.Release(sync, finished.operation.tickets).
+
 struct Finished {
   Operation operation;
   FinalOutcome outcome = FinalOutcome::kOk;
@@ -53,17 +65,20 @@ struct Finished {
   int http_status = 0;
   std::string error_type;     // for kDead: the server's words, may quote row values
   std::string error_reason;
+  Tickets successor;          // for kReplaced: the newer operation's tickets before the merge
 };
 
 /// Something that stops a whole sync or the whole server; the worker decides what to do.
 struct DeliveryEvent {
   enum class Kind : std::uint8_t {
-    kConnected,     // first success after kDisconnected, or first ever
-    kDisconnected,  // the server cannot be reached, or answers nothing usable
-    kDenied,        // 401/403/407 of the whole request: the credentials
-    kBlocked,       // this sync's index cannot take writes now (operation returned through Withdraw)
-    kIndexMissing,  // this sync's index is gone
-    kRetried,       // items will be sent again (count)
+    kConnected,     // first success after kDisconnected or kDenied, or first ever
+    kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the reason
+                    // changes. One request at a time until it answers
+    kDenied,        // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
+    kBlocked,       // this sync's index cannot take writes now. Its operations stay, one is tried now
+                    // and then (the event comes again with each try); Withdraw to park them
+    kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
+    kRetried,       // operations of this sync will be sent again (count)
   };
   Kind kind = Kind::kConnected;
   std::int32_t sync = 0;  // 0: the server
@@ -85,6 +100,7 @@ class Delivery {
   Delivery& operator=(const Delivery&) = delete;
 
   void SetLimits(const DeliveryLimits& limits);
+  /// Counts what waits and what is in flight.
   bool HasRoom() const;
   bool Idle() const;  // nothing queued, nothing in flight
   std::uint64_t QueuedOperations() const;
@@ -93,17 +109,19 @@ class Delivery {
 
   void Submit(Operation operation, Time now);
 
-  /// The next request that may be sent now. `hold` is true for syncs that must not be written to at
-  /// the moment (index not checked yet): their operations wait.
+  /// The next request that may be sent now; it counts as in flight until Complete.
   std::optional<BulkBatch> NextBatch(Time now);
+  /// While held, a sync must not be written to (its index is not checked yet): its operations wait,
+  /// retries included. Requests already in flight are not stopped.
   void HoldSync(std::int32_t sync, bool hold);
 
+  /// The answer to `batch_id`. An id that is not in flight is ignored.
   void Complete(std::uint64_t batch_id, const BulkReply& reply, Time now);
 
   /// When NextBatch may have something that it has not now (linger, back-off); kNever if only a
   /// Complete or Submit can change that.
   Time NextDeadline(Time now) const;
-  /// run_sync: every back-off ends now.
+  /// run_sync, or a probe has answered: every back-off ends now.
   void ResetBackoff(Time now);
 
   std::vector<Finished> TakeFinished();
@@ -112,8 +130,10 @@ class Delivery {
   /// Takes back every operation of this sync that is not in flight and has a version below
   /// `below` (UINT64_MAX: all). The caller owns their tickets again.
   std::vector<Operation> Withdraw(std::int32_t sync, std::uint64_t below);
-  /// Is any operation of this sync with a version below `below` in flight?
+  /// Is any operation of this sync with a version below `below` in flight? What waits for a retry is
+  /// not; Withdraw takes it back.
   bool AnyInFlight(std::int32_t sync, std::uint64_t below) const;
+  /// Operations of this sync that are here, waiting or in flight.
   std::uint64_t Outstanding(std::int32_t sync) const;
 
  private:

@@ -1,0 +1,43 @@
+#pragma once
+// One bulk request with the operations it carries. While it exists, the documents live in its body
+// only; an operation that goes back to waiting gets its document from there.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/bulk_request.h"
+#include "core/lanes.h"
+
+namespace polyglot::core {
+
+struct BatchItem {
+  Lane* lane = nullptr;
+  Pending pending;
+  std::size_t start = 0;  // of the action line
+  BodySlice document;
+};
+
+struct Batch {
+  std::vector<BatchItem> items;
+  std::vector<std::int32_t> syncs;  // distinct
+  std::shared_ptr<const std::string> body;
+  std::uint32_t attempts = 0;  // answers that said nothing about the operations
+  std::uint32_t suspects = 0;  // of those, the ones that make us suspect an operation
+  std::uint64_t round = 0;     // see FlowControl::Round
+  bool at_limit = false;       // as many requests as allowed were in flight
+};
+
+/// `taken` is not empty.
+Batch BuildBatch(std::vector<Taken> taken);
+
+/// Cuts a batch of two or more operations in two that are not empty: in the middle of the operations,
+/// or of the bytes. Nothing is encoded again: the bodies are the parts of the old one.
+std::pair<Batch, Batch> SplitBatch(Batch batch, bool by_bytes);
+
+/// Gives the operation its document back.
+void RestoreDocument(const Batch& batch, BatchItem* item);
+
+}  // namespace polyglot::core

@@ -1,0 +1,112 @@
+#include "core/delivery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/delivery_state.h"
+
+namespace polyglot::core {
+
+Delivery::Delivery(const DeliveryLimits& limits, std::uint64_t random_seed)
+    : state_(std::make_unique<State>(limits, random_seed)) {}
+
+Delivery::~Delivery() = default;
+
+void Delivery::SetLimits(const DeliveryLimits& limits) {
+  state_->limits = limits;
+  state_->flow.SetLimits(limits.max_in_flight, limits.batch_bytes);
+}
+
+bool Delivery::HasRoom() const {
+  return state_->lanes.bytes() < state_->limits.queued_bytes &&
+         state_->lanes.operations() < state_->limits.queued_operations;
+}
+
+bool Delivery::Idle() const { return state_->lanes.operations() == 0; }
+std::uint64_t Delivery::QueuedOperations() const { return state_->lanes.operations(); }
+std::uint64_t Delivery::QueuedBytes() const { return state_->lanes.bytes(); }
+std::uint32_t Delivery::InFlight() const { return state_->InFlight(); }
+
+void Delivery::Submit(Operation operation, Time now) {
+  state_->lanes.Submit(std::move(operation), now, &state_->finished);
+}
+
+std::optional<BulkBatch> Delivery::NextBatch(Time now) {
+  State& s = *state_;
+  if (now < s.paused_until || s.InFlight() >= s.Allowed()) return std::nullopt;
+  s.lanes.Promote(now);
+  std::optional<Batch> batch = s.NextRetry(now);
+  if (!batch) batch = s.NextFresh(now);
+  if (!batch) return std::nullopt;
+  return s.Start(std::move(*batch));
+}
+
+void Delivery::HoldSync(std::int32_t sync, bool hold) { state_->lanes.Hold(sync, hold); }
+
+void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now) {
+  State& s = *state_;
+  const auto it = s.in_flight.find(batch_id);
+  if (it == s.in_flight.end()) return;
+  Batch batch = std::move(it->second);
+  s.in_flight.erase(it);
+  RequestVerdict verdict = ClassifyRequest(reply.transport_ok, reply.transport_error,
+                                           reply.http_status, reply.body);
+  if (verdict.action == RequestAction::kItems) {
+    std::vector<OperationKind> kinds;
+    kinds.reserve(batch.items.size());
+    for (const BatchItem& item : batch.items) kinds.push_back(item.pending.operation.kind);
+    auto parsed = ParseBulkResponse(reply.body, kinds);
+    if (parsed.ok()) return s.ApplyItems(std::move(batch), std::move(parsed.value()), now);
+    verdict = ClassifyBrokenAnswer(parsed.error().message);
+  }
+  s.ApplyVerdict(std::move(batch), reply, verdict, now);
+}
+
+Time Delivery::NextDeadline(Time now) const {
+  const State& s = *state_;
+  if (s.InFlight() >= s.Allowed()) return kNever;
+  Time deadline = s.lanes.NextDue();
+  if (!s.retries.empty()) deadline = std::min(deadline, s.retries.begin()->first);
+  const ReadySurvey survey = s.lanes.Survey(now);
+  deadline = std::min({deadline, survey.unblocked, s.FreshDue(survey, now)});
+  return std::max(deadline, s.paused_until);
+}
+
+void Delivery::ResetBackoff(Time now) {
+  State& s = *state_;
+  s.paused_until = Time{0};
+  s.lanes.ResetBackoff(now);
+  s.RetryAllNow(true, now);
+}
+
+std::vector<Finished> Delivery::TakeFinished() { return std::exchange(state_->finished, {}); }
+std::vector<DeliveryEvent> Delivery::TakeEvents() { return std::exchange(state_->events, {}); }
+
+std::vector<Operation> Delivery::Withdraw(std::int32_t sync, std::uint64_t below) {
+  State& s = *state_;
+  // What waits as a whole request goes back to its lanes first, other syncs' operations included.
+  for (auto it = s.retries.begin(); it != s.retries.end();) {
+    const auto& syncs = it->second.syncs;
+    if (std::find(syncs.begin(), syncs.end(), sync) == syncs.end()) {
+      ++it;
+      continue;
+    }
+    s.Dissolve(std::move(it->second), it->first, Time{0});
+    it = s.retries.erase(it);
+  }
+  return s.lanes.Withdraw(sync, below);
+}
+
+bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
+  for (const auto& [id, batch] : state_->in_flight)
+    for (const BatchItem& item : batch.items)
+      if (item.pending.operation.sync == sync && item.pending.operation.version < below)
+        return true;
+  return false;
+}
+
+std::uint64_t Delivery::Outstanding(std::int32_t sync) const {
+  return state_->lanes.Outstanding(sync);
+}
+
+}  // namespace polyglot::core

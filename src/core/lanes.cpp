@@ -1,0 +1,263 @@
+#include "core/lanes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/bulk_request.h"
+
+namespace polyglot::core {
+namespace {
+
+bool Available(const SyncQueue& queue, Time now) {
+  return !queue.held && (!queue.blocked || queue.not_before <= now);
+}
+
+Finished Replaced(Operation&& older, const Tickets& successor) {
+  Finished finished;
+  finished.operation = std::move(older);
+  finished.operation.body.clear();
+  finished.outcome = FinalOutcome::kReplaced;
+  finished.successor = successor;
+  return finished;
+}
+
+/// `newer` takes the tickets of `older`, which leaves.
+void TakeOver(Pending* newer, Pending&& older, std::vector<Finished>* replaced) {
+  const Tickets before = newer->operation.tickets;
+  newer->operation.tickets = Settlement::Merge(before, older.operation.tickets);
+  replaced->push_back(Replaced(std::move(older.operation), before));
+}
+
+}  // namespace
+
+SyncQueue* Lanes::QueueOf(std::int32_t sync) {
+  SyncQueue& queue = queues_[sync];
+  queue.sync = sync;
+  return &queue;
+}
+
+void Lanes::Submit(Operation operation, Time now, std::vector<Finished>* replaced) {
+  Pending pending;
+  pending.encoded = EncodedSize(operation);
+  pending.footprint = operation.Footprint() + sizeof(Pending) - sizeof(Operation);
+  auto it = lanes_.find(LaneView{operation.sync, operation.id});
+  if (it == lanes_.end()) {
+    it = lanes_.try_emplace(LaneKey{operation.sync, operation.id}).first;
+    it->second.queue = QueueOf(operation.sync);
+  }
+  pending.operation = std::move(operation);
+  Lane* lane = &it->second;
+  ++lane->queue->outstanding;
+  ++operations_;
+  bytes_ += pending.footprint;
+  Insert(lane, std::move(pending), replaced);
+  if (lane->state == Lane::State::kIdle) MakeReady(lane, now, false);
+}
+
+void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced) {
+  auto& waiting = lane->waiting;
+  const auto same = std::find_if(waiting.begin(), waiting.end(), [&](const Pending& other) {
+    return other.operation.routing == pending.operation.routing;
+  });
+  if (same != waiting.end()) {
+    const bool outdated = same->operation.version > pending.operation.version;
+    Leave(lane->queue, outdated ? pending.footprint : same->footprint);
+    if (outdated) return TakeOver(&*same, std::move(pending), replaced);
+    TakeOver(&pending, std::move(*same), replaced);
+    waiting.erase(same);
+  }
+  const auto place = std::upper_bound(
+      waiting.begin(), waiting.end(), pending, [](const Pending& a, const Pending& b) {
+        return a.operation.version < b.operation.version;
+      });
+  waiting.insert(place, std::move(pending));
+}
+
+void Lanes::Leave(SyncQueue* queue, std::size_t footprint) {
+  --queue->outstanding;
+  --operations_;
+  bytes_ -= footprint;
+}
+
+void Lanes::MakeReady(Lane* lane, Time since, bool front) {
+  const Pending& next = lane->waiting.front();
+  std::deque<Lane*>& queue = next.alone ? lane->queue->alone : lane->queue->ready;
+  if (front) {
+    queue.push_front(lane);
+  } else {
+    queue.push_back(lane);
+  }
+  lane->state = Lane::State::kReady;
+  lane->since = since;
+  lane->counted = next.alone ? 0 : next.encoded;
+  lane->queue->ready_bytes += lane->counted;
+}
+
+ReadySurvey Lanes::Survey(Time now) const {
+  ReadySurvey survey;
+  for (const auto& [sync, queue] : queues_) {
+    if (queue.ready.empty() && queue.alone.empty()) continue;
+    if (!Available(queue, now)) {
+      if (!queue.held) survey.unblocked = std::min(survey.unblocked, queue.not_before);
+      continue;
+    }
+    if (!queue.alone.empty()) survey.alone = true;
+    if (queue.ready.empty()) continue;
+    survey.bytes += queue.blocked ? queue.ready.front()->counted : queue.ready_bytes;
+    survey.operations += queue.blocked ? 1 : queue.ready.size();
+    survey.oldest = std::min(survey.oldest, queue.ready.front()->since);
+  }
+  return survey;
+}
+
+Taken Lanes::TakeFront(Lane* lane) {
+  Taken taken{.lane = lane, .pending = std::move(lane->waiting.front())};
+  lane->waiting.erase(lane->waiting.begin());
+  lane->queue->ready_bytes -= lane->counted;
+  lane->counted = 0;
+  lane->state = Lane::State::kInFlight;
+  return taken;
+}
+
+void Lanes::TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_operations, Time now,
+                     std::size_t* bytes, std::vector<Taken>* taken) {
+  while (!queue->ready.empty() && taken->size() < max_operations && Available(*queue, now)) {
+    Lane* lane = queue->ready.front();
+    const std::size_t size = lane->waiting.front().encoded;
+    if (!taken->empty() && *bytes + size > max_bytes) return;
+    queue->ready.pop_front();
+    taken->push_back(TakeFront(lane));
+    *bytes += size;
+    if (queue->blocked) queue->not_before = now + queue->probe_delay;
+  }
+}
+
+std::vector<Taken> Lanes::Take(std::size_t max_bytes, std::size_t max_operations, Time now) {
+  std::vector<Taken> taken;
+  std::size_t bytes = 0;
+  auto it = queues_.upper_bound(turn_);
+  for (std::size_t i = 0; i < queues_.size(); ++i, ++it) {
+    if (it == queues_.end()) it = queues_.begin();
+    const bool first = taken.empty();
+    TakeFrom(&it->second, max_bytes, max_operations, now, &bytes, &taken);
+    if (first && !taken.empty()) turn_ = it->first;
+  }
+  return taken;
+}
+
+std::vector<Taken> Lanes::TakeAlone(Time now) {
+  std::vector<Taken> taken;
+  for (auto& [sync, queue] : queues_) {
+    if (queue.alone.empty() || !Available(queue, now)) continue;
+    Lane* lane = queue.alone.front();
+    queue.alone.pop_front();
+    taken.push_back(TakeFront(lane));
+    if (queue.blocked) queue.not_before = now + queue.probe_delay;
+    break;
+  }
+  return taken;
+}
+
+void Lanes::Finish(Lane* lane, const Pending& pending, Time now) {
+  SyncQueue* queue = lane->queue;
+  Leave(queue, pending.footprint);
+  lane->state = Lane::State::kIdle;
+  if (!lane->waiting.empty()) return MakeReady(lane, now, false);
+  lanes_.erase(lanes_.find(LaneView{pending.operation.sync, pending.operation.id}));
+  EraseIfEmpty(queue);
+}
+
+void Lanes::Return(Lane* lane, Pending pending, Time due, Time now,
+                   std::vector<Finished>* replaced) {
+  Insert(lane, std::move(pending), replaced);
+  if (due <= now) return MakeReady(lane, Time{0}, true);
+  lane->state = Lane::State::kDelayed;
+  delayed_.emplace(due, lane);
+}
+
+void Lanes::Promote(Time now) {
+  while (!delayed_.empty() && delayed_.begin()->first <= now) {
+    Lane* lane = delayed_.begin()->second;
+    delayed_.erase(delayed_.begin());
+    MakeReady(lane, Time{0}, true);
+  }
+}
+
+Time Lanes::NextDue() const { return delayed_.empty() ? kNever : delayed_.begin()->first; }
+
+void Lanes::ResetBackoff(Time now) {
+  Promote(kNever);
+  for (auto& [sync, queue] : queues_) queue.not_before = std::min(queue.not_before, now);
+}
+
+void Lanes::Hold(std::int32_t sync, bool hold) {
+  SyncQueue* queue = QueueOf(sync);
+  queue->held = hold;
+  EraseIfEmpty(queue);
+}
+
+bool Lanes::Held(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it != queues_.end() && it->second.held;
+}
+
+void Lanes::Block(std::int32_t sync, Time delay, Time now) {
+  SyncQueue* queue = QueueOf(sync);
+  queue->blocked = true;
+  ++queue->blocks;
+  queue->probe_delay = delay;
+  queue->not_before = now + delay;
+}
+
+void Lanes::Unblock(std::int32_t sync) {
+  const auto it = queues_.find(sync);
+  if (it == queues_.end() || !it->second.blocked) return;
+  it->second.blocked = false;
+  it->second.blocks = 0;
+}
+
+std::uint32_t Lanes::Blocks(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it == queues_.end() ? 0 : it->second.blocks;
+}
+
+void Lanes::EraseIfEmpty(SyncQueue* queue) {
+  if (queue->outstanding == 0 && !queue->held) queues_.erase(queue->sync);
+}
+
+void Lanes::DropEmptyLanes(SyncQueue* queue) {
+  const auto empty = [](const Lane* lane) { return lane->waiting.empty(); };
+  for (const Lane* lane : queue->ready)
+    if (empty(lane)) queue->ready_bytes -= lane->counted;
+  std::erase_if(queue->ready, empty);
+  std::erase_if(queue->alone, empty);
+  std::erase_if(delayed_, [&](const auto& entry) { return empty(entry.second); });
+  std::erase_if(lanes_, [&](const auto& entry) {
+    return empty(&entry.second) && entry.second.state != Lane::State::kInFlight;
+  });
+}
+
+std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
+  std::vector<Operation> out;
+  const auto found = queues_.find(sync);
+  if (found == queues_.end()) return out;
+  for (auto& [key, lane] : lanes_) {
+    if (key.sync != sync) continue;
+    auto& waiting = lane.waiting;
+    while (!waiting.empty() && waiting.front().operation.version < below) {
+      Leave(lane.queue, waiting.front().footprint);
+      out.push_back(std::move(waiting.front().operation));
+      waiting.erase(waiting.begin());
+    }
+  }
+  DropEmptyLanes(&found->second);
+  EraseIfEmpty(&found->second);
+  return out;
+}
+
+std::uint64_t Lanes::Outstanding(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it == queues_.end() ? 0 : it->second.outstanding;
+}
+
+}  // namespace polyglot::core

@@ -1,0 +1,152 @@
+#pragma once
+// Operations that wait. Every (sync, id) is a lane: one operation of it is in flight at most, the
+// others wait in the order of their versions, and a newer one of the same (id, routing) takes the
+// place of an older one. Lanes whose turn it is stand in the ready queue of their sync; syncs take
+// turns. No call walks over all operations but Withdraw and ResetBackoff.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/delivery.h"
+#include "core/operation.h"
+#include "core/time.h"
+
+namespace polyglot::core {
+
+struct SyncQueue;
+
+/// An operation with what delivery remembers about it.
+struct Pending {
+  Operation operation;
+  std::size_t encoded = 0;        // bytes in a bulk body
+  std::size_t footprint = 0;      // bytes in memory, as when it was submitted
+  std::uint32_t retries = 0;      // answers that asked for another try
+  std::uint32_t refusals = 0;     // answers of the kind that is tolerated only so often
+  std::uint32_t unavailable = 0;  // answers "this shard is away"
+  bool alone = false;             // may only travel in a request of its own
+};
+
+struct LaneKey {
+  std::int32_t sync;
+  std::string id;
+};
+
+struct LaneView {
+  std::int32_t sync;
+  std::string_view id;
+};
+
+struct LaneHash {
+  using is_transparent = void;
+  std::size_t operator()(const LaneView& key) const {
+    return std::hash<std::string_view>{}(key.id) ^
+           (static_cast<std::size_t>(static_cast<std::uint32_t>(key.sync)) * 0x9E3779B97F4A7C15u);
+  }
+  std::size_t operator()(const LaneKey& key) const { return (*this)(LaneView{key.sync, key.id}); }
+};
+
+struct LaneEqual {
+  using is_transparent = void;
+  template <typename A, typename B>
+  bool operator()(const A& a, const B& b) const {
+    return a.sync == b.sync && std::string_view(a.id) == std::string_view(b.id);
+  }
+};
+
+struct Lane {
+  enum class State : std::uint8_t { kIdle, kReady, kDelayed, kInFlight };
+  SyncQueue* queue = nullptr;
+  std::vector<Pending> waiting;  // versions ascend; each routing stands here once
+  State state = State::kIdle;
+  Time since{0};            // kReady: since when
+  std::size_t counted = 0;  // kReady: its share of the queue's ready_bytes
+};
+
+struct SyncQueue {
+  std::int32_t sync = 0;
+  std::deque<Lane*> ready;
+  std::deque<Lane*> alone;
+  std::size_t ready_bytes = 0;
+  std::uint64_t outstanding = 0;  // waiting and in flight
+  bool held = false;
+  bool blocked = false;        // one operation at a time tries whether it still is
+  std::uint32_t blocks = 0;    // in a row
+  Time not_before{0};          // while blocked
+  Time probe_delay{0};
+};
+
+/// An operation taken out of its lane for a request; the lane stays occupied until Finish or Return.
+struct Taken {
+  Lane* lane = nullptr;
+  Pending pending;
+};
+
+/// What could be sent now.
+struct ReadySurvey {
+  std::size_t bytes = 0;
+  std::size_t operations = 0;
+  bool alone = false;      // something that travels in a request of its own
+  Time oldest = kNever;    // since when the first of them waits
+  Time unblocked = kNever; // when a blocked sync may be tried
+};
+
+class Lanes {
+ public:
+  void Submit(Operation operation, Time now, std::vector<Finished>* replaced);
+
+  ReadySurvey Survey(Time now) const;
+  std::vector<Taken> Take(std::size_t max_bytes, std::size_t max_operations, Time now);
+  std::vector<Taken> TakeAlone(Time now);
+
+  /// The operation in flight on this lane has its outcome: the next one may go. The lane may be gone
+  /// after that.
+  void Finish(Lane* lane, const Pending& pending, Time now);
+  /// It has none: it waits again, until `due` (already past: at once). A newer one that has come
+  /// meanwhile replaces it.
+  void Return(Lane* lane, Pending pending, Time due, Time now, std::vector<Finished>* replaced);
+
+  void Promote(Time now);  // what has waited long enough becomes ready
+  Time NextDue() const;    // when Promote has something to do
+  void ResetBackoff(Time now);
+
+  void Hold(std::int32_t sync, bool hold);
+  bool Held(std::int32_t sync) const;
+  /// Nothing of it is taken for `delay`, then one operation each `delay` until Unblock.
+  void Block(std::int32_t sync, Time delay, Time now);
+  void Unblock(std::int32_t sync);
+  std::uint32_t Blocks(std::int32_t sync) const;  // how often in a row
+
+  /// Takes out what waits in lanes (not what is in a request).
+  std::vector<Operation> Withdraw(std::int32_t sync, std::uint64_t below);
+
+  std::uint64_t Outstanding(std::int32_t sync) const;
+  std::uint64_t operations() const { return operations_; }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  using LaneMap = std::unordered_map<LaneKey, Lane, LaneHash, LaneEqual>;
+
+  SyncQueue* QueueOf(std::int32_t sync);
+  void Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced);
+  void Leave(SyncQueue* queue, std::size_t footprint);
+  void MakeReady(Lane* lane, Time since, bool front);
+  Taken TakeFront(Lane* lane);
+  void TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_operations, Time now,
+                std::size_t* bytes, std::vector<Taken>* taken);
+  void EraseIfEmpty(SyncQueue* queue);
+  void DropEmptyLanes(SyncQueue* queue);
+
+  LaneMap lanes_;
+  std::map<std::int32_t, SyncQueue> queues_;
+  std::multimap<Time, Lane*> delayed_;
+  std::int32_t turn_ = 0;  // the sync that filled the last batch first
+  std::uint64_t operations_ = 0;
+  std::uint64_t bytes_ = 0;
+};
+
+}  // namespace polyglot::core

@@ -1,0 +1,328 @@
+// How Delivery reacts to answers; what an answer means is decided in outcome.cpp.
+
+#include <algorithm>
+#include <utility>
+
+#include "core/delivery_state.h"
+#include "core/error_text.h"
+
+namespace polyglot::core {
+namespace {
+
+constexpr BackoffPolicy kItemBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
+constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
+constexpr BackoffPolicy kServerBackoff{.base = Time{200'000}, .cap = Time{30'000'000}};
+constexpr BackoffPolicy kBlockBackoff{.base = Time{1'000'000}, .cap = Time{60'000'000}};
+
+constexpr std::uint32_t kShardTries = 5;     // "shard is away" so often: its index counts as blocked
+constexpr std::uint32_t kLoneRefusals = 8;   // that many single refusals in a row blame the request
+constexpr std::uint32_t kCutTries = 3;       // connections lost under the same large request
+constexpr std::size_t kLargeBody = 1u << 20;
+constexpr std::uint32_t kLingerDoublings = 8;
+
+std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
+  if (!reply.transport_ok) return verdict.reason;
+  std::string text = "HTTP " + std::to_string(reply.http_status);
+  // Our own words about a broken answer hold no values; the server's may.
+  const std::string detail = reply.http_status == 200
+                                 ? verdict.reason
+                                 : NormaliseError(verdict.type, verdict.reason);
+  return detail.empty() ? text : text + ": " + detail;
+}
+
+}  // namespace
+
+// ---- requests -------------------------------------------------------------------------------------
+
+std::uint32_t Delivery::State::Allowed() const {
+  const bool away = server == Server::kDisconnected || server == Server::kDenied;
+  return away ? 1 : flow.Concurrency();
+}
+
+BulkBatch Delivery::State::Start(Batch batch) {
+  const BulkBatch out{.id = ++last_batch,
+                      .body = batch.body,
+                      .operations = static_cast<std::uint32_t>(batch.items.size())};
+  batch.round = flow.Round();
+  batch.at_limit = InFlight() + 1 >= Allowed();
+  in_flight.emplace(out.id, std::move(batch));
+  return out;
+}
+
+std::optional<Batch> Delivery::State::NextRetry(Time now) {
+  while (!retries.empty() && retries.begin()->first <= now) {
+    Batch batch = std::move(retries.begin()->second);
+    retries.erase(retries.begin());
+    const bool held = std::any_of(batch.syncs.begin(), batch.syncs.end(),
+                                  [&](std::int32_t sync) { return lanes.Held(sync); });
+    if (!held) return batch;
+    Dissolve(std::move(batch), now, now);
+  }
+  return std::nullopt;
+}
+
+Time Delivery::State::FreshDue(const ReadySurvey& survey, Time now) const {
+  if (survey.alone) return now;
+  if (survey.operations == 0) return kNever;
+  if (survey.bytes >= flow.BatchBytes() || survey.operations >= limits.batch_operations) return now;
+  // The more is under way, the longer a partial request waits for company: a trickle of changes does
+  // not become a flood of tiny requests, and an idle server is used at once.
+  const std::uint32_t doublings = std::min(InFlight(), kLingerDoublings);
+  return survey.oldest + limits.linger * (1 << doublings);
+}
+
+std::optional<Batch> Delivery::State::NextFresh(Time now) {
+  const ReadySurvey survey = lanes.Survey(now);
+  if (FreshDue(survey, now) > now) return std::nullopt;
+  std::vector<Taken> taken =
+      survey.alone ? lanes.TakeAlone(now)
+                   : lanes.Take(flow.BatchBytes(), std::max(limits.batch_operations, 1u), now);
+  if (taken.empty()) return std::nullopt;
+  return BuildBatch(std::move(taken));
+}
+
+void Delivery::State::RetryAllNow(bool suspects, Time now) {
+  std::multimap<Time, Batch> due;
+  while (!retries.empty()) {
+    auto node = retries.extract(retries.begin());
+    if (suspects || node.mapped().suspects == 0) node.key() = std::min(node.key(), now);
+    due.insert(std::move(node));
+  }
+  retries = std::move(due);
+}
+
+void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
+  for (BatchItem& item : batch.items) ReturnItem(&batch, &item, due, now);
+}
+
+// ---- items ----------------------------------------------------------------------------------------
+
+void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time now) {
+  Tally tally;
+  for (std::size_t i = 0; i < batch.items.size(); ++i)
+    ApplyItem(&batch, &batch.items[i], std::move(answers[i]), &tally, now);
+  // One rejected item among hundreds is noise; from one in a hundred on the server is full.
+  const bool full = tally.back_pressure * 100 >= batch.items.size() && tally.back_pressure > 0;
+  if (full) flow.BackPressure(batch.round);
+  if (tally.smaller) flow.TooLarge(batch.body->size());
+  if (!full && !tally.smaller) flow.Clean(batch.at_limit);
+  Conclude(tally, now);
+}
+
+void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, Tally* tally,
+                                Time now) {
+  const ItemVerdict verdict = ClassifyItem(answer);
+  const std::int32_t sync = item->pending.operation.sync;
+  ItemAction action = verdict.action;
+  if (action == ItemAction::kRetryLimited && ++item->pending.refusals >= kLimitedTries)
+    action = ItemAction::kDead;
+  if (action == ItemAction::kAlone && batch->items.size() == 1) action = ItemAction::kDead;
+  if (action == ItemAction::kRetry && answer.status >= 502 &&
+      ++item->pending.unavailable >= kShardTries)
+    action = ItemAction::kBlocked;
+  if (action != ItemAction::kOk && action != ItemAction::kStale)
+    ++item->pending.operation.attempts;
+  tally->smaller = tally->smaller || verdict.smaller;
+  if (verdict.back_pressure) ++tally->back_pressure;
+  switch (action) {
+    case ItemAction::kOk:
+    case ItemAction::kStale:
+      if (tally->succeeded.empty() || tally->succeeded.back() != sync)
+        tally->succeeded.push_back(sync);
+      return FinishItem(item, action == ItemAction::kOk ? FinalOutcome::kOk : FinalOutcome::kStale,
+                        answer.status, verdict.not_found, now);
+    case ItemAction::kDead:
+      return FinishDead(*batch, item, answer.status, std::move(answer.error_type),
+                        std::move(answer.error_reason), now);
+    case ItemAction::kBlocked:
+      tally->blocked.try_emplace(sync, NormaliseError(answer.error_type, answer.error_reason));
+      return ReturnItem(batch, item, now, now);
+    case ItemAction::kIndexMissing:
+      tally->missing.try_emplace(sync, NormaliseError(answer.error_type, answer.error_reason));
+      return ReturnItem(batch, item, now, now);
+    case ItemAction::kAlone:
+      item->pending.alone = true;
+      ++tally->retried[sync];
+      return ReturnItem(batch, item, now, now);
+    case ItemAction::kRetry:
+    case ItemAction::kRetryLimited:
+      // One moment for all items of the answer: they travel together again.
+      if (tally->due == Time{0})
+        tally->due = now + FullJitter(kItemBackoff, item->pending.retries, &random);
+      ++item->pending.retries;
+      ++tally->retried[sync];
+      return ReturnItem(batch, item, tally->due, now);
+  }
+}
+
+void Delivery::State::ReturnItem(Batch* batch, BatchItem* item, Time due, Time now) {
+  RestoreDocument(*batch, item);
+  lanes.Return(item->lane, std::move(item->pending), due, now, &finished);
+}
+
+void Delivery::State::FinishItem(BatchItem* item, FinalOutcome outcome, int status, bool not_found,
+                                 Time now) {
+  lanes.Finish(item->lane, item->pending, now);
+  Finished& f = finished.emplace_back();
+  f.operation = std::move(item->pending.operation);
+  f.outcome = outcome;
+  f.http_status = status;
+  f.not_found = not_found;
+}
+
+void Delivery::State::FinishDead(const Batch& batch, BatchItem* item, int status, std::string type,
+                                 std::string reason, Time now) {
+  RestoreDocument(batch, item);
+  FinishItem(item, FinalOutcome::kDead, status, false, now);
+  finished.back().error_type = std::move(type);
+  finished.back().error_reason = std::move(reason);
+}
+
+void Delivery::State::Conclude(const Tally& tally, Time now) {
+  lone_refusals = 0;
+  Connected(now);
+  for (std::int32_t sync : tally.succeeded)
+    if (!tally.blocked.contains(sync) && !tally.missing.contains(sync)) lanes.Unblock(sync);
+  for (const auto& [sync, why] : tally.blocked)
+    BlockSync(sync, DeliveryEvent::Kind::kBlocked, why, now);
+  for (const auto& [sync, why] : tally.missing)
+    BlockSync(sync, DeliveryEvent::Kind::kIndexMissing, why, now);
+  for (const auto& [sync, count] : tally.retried)
+    Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
+}
+
+void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
+                                const std::string& error, Time now) {
+  lanes.Block(sync, FullJitter(kBlockBackoff, lanes.Blocks(sync), &random), now);
+  Emit(kind, sync, error, 0);
+}
+
+// ---- whole requests -------------------------------------------------------------------------------
+
+void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
+                                   const RequestVerdict& verdict, Time now) {
+  for (BatchItem& item : batch.items) ++item.pending.operation.attempts;
+  if (verdict.back_pressure) flow.BackPressure(batch.round);
+  if (verdict.smaller) flow.TooLarge(batch.body->size());
+  const std::string error = Describe(reply, verdict);
+  switch (verdict.action) {
+    case RequestAction::kItems:
+    case RequestAction::kRetry:
+      return RetryLater(std::move(batch), reply, now);
+    case RequestAction::kUnreachable:
+    case RequestAction::kMisrouted:
+      return ServerAway(std::move(batch), reply, error, Server::kDisconnected, now);
+    case RequestAction::kDenied:
+      return ServerAway(std::move(batch), reply, error, Server::kDenied, now);
+    case RequestAction::kSuspect:
+      return Suspect(std::move(batch), reply, verdict, now);
+    case RequestAction::kSplit:
+    case RequestAction::kSplitBytes:
+      return SplitOrBury(std::move(batch), reply, verdict, now);
+    case RequestAction::kBlocked:
+      for (std::int32_t sync : batch.syncs)
+        BlockSync(sync, DeliveryEvent::Kind::kBlocked, error, now);
+      return Dissolve(std::move(batch), now, now);
+  }
+}
+
+void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) {
+  const Time delay = FullJitter(kRequestBackoff, batch.attempts++, &random);
+  const Time due = now + std::max(delay, reply.retry_after);
+  if (reply.retry_after > Time{0}) paused_until = std::max(paused_until, now + reply.retry_after);
+  CountRetried(batch);
+  retries.emplace(due, std::move(batch));
+}
+
+void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
+                                 Server why, Time now) {
+  Lost(why, error);
+  CountRetried(batch);
+  // Requests that were in flight together fail together: that is one failure, one pause.
+  if (now >= paused_until) {
+    const Time delay = FullJitter(kServerBackoff, failures++, &random);
+    paused_until = now + std::max(delay, reply.retry_after);
+  }
+  // A proxy that cuts large requests without a word looks like a server that is away.
+  const bool cut = !reply.transport_ok && reply.may_have_been_sent &&
+                   batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
+  if (cut && batch.items.size() > 1) {
+    batch.attempts = 0;
+    return Split(std::move(batch), true, paused_until);
+  }
+  retries.emplace(paused_until, std::move(batch));
+}
+
+void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict,
+                              Time now) {
+  if (++batch.suspects < verdict.tries) return RetryLater(std::move(batch), reply, now);
+  if (batch.items.size() == 1) {
+    // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes on.
+    Lost(Server::kDisconnected, Describe(reply, verdict));
+    return RetryLater(std::move(batch), reply, now);
+  }
+  // The halves inherit the suspicion: one more such answer halves them again.
+  batch.suspects = verdict.tries - 1;
+  CountRetried(batch);
+  Split(std::move(batch), false, now);
+}
+
+void Delivery::State::SplitOrBury(Batch batch, const BulkReply& reply,
+                                  const RequestVerdict& verdict, Time now) {
+  const bool by_bytes = verdict.action == RequestAction::kSplitBytes;
+  if (batch.items.size() > 1) {
+    CountRetried(batch);
+    return Split(std::move(batch), by_bytes, now);
+  }
+  const bool request_is_wrong =
+      !by_bytes && (BlamesTheRequest(verdict.type, verdict.reason) ||
+                    ++lone_refusals >= kLoneRefusals);
+  if (request_is_wrong)
+    return ServerAway(std::move(batch), reply, Describe(reply, verdict), Server::kDisconnected,
+                      now);
+  std::string reason = verdict.reason;
+  if (reason.empty()) reason = by_bytes ? "the request is too large" : "the request was refused";
+  FinishDead(batch, &batch.items.front(), reply.http_status, verdict.type, std::move(reason), now);
+}
+
+void Delivery::State::Split(Batch batch, bool by_bytes, Time due) {
+  auto [first, second] = SplitBatch(std::move(batch), by_bytes);
+  retries.emplace(due, std::move(first));
+  retries.emplace(due, std::move(second));
+}
+
+void Delivery::State::CountRetried(const Batch& batch) {
+  std::map<std::int32_t, std::uint64_t> counts;
+  for (const BatchItem& item : batch.items) ++counts[item.pending.operation.sync];
+  for (const auto& [sync, count] : counts)
+    Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
+}
+
+// ---- the server -----------------------------------------------------------------------------------
+
+void Delivery::State::Connected(Time now) {
+  failures = 0;
+  if (server == Server::kConnected) return;
+  const bool was_away = server != Server::kUnknown;
+  server = Server::kConnected;
+  server_error.clear();
+  Emit(DeliveryEvent::Kind::kConnected, 0, {}, 0);
+  if (!was_away) return;
+  paused_until = Time{0};
+  RetryAllNow(false, now);
+}
+
+void Delivery::State::Lost(Server why, const std::string& error) {
+  if (server == why && server_error == error) return;
+  server = why;
+  server_error = error;
+  Emit(why == Server::kDenied ? DeliveryEvent::Kind::kDenied : DeliveryEvent::Kind::kDisconnected,
+       0, error, 0);
+}
+
+void Delivery::State::Emit(DeliveryEvent::Kind kind, std::int32_t sync, std::string error,
+                           std::uint64_t count) {
+  events.push_back({.kind = kind, .sync = sync, .error = std::move(error), .count = count});
+}
+
+}  // namespace polyglot::core

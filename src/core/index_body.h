@@ -1,0 +1,111 @@
+#pragma once
+// Bodies and answers of everything but `_bulk`: indexes, aliases, mappings, point-in-time searches,
+// versions. Text in, text out; whatever a server sends may be anything, so parsers return errors.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+
+namespace polyglot::core {
+
+/// What we write about ourselves into an index: `mappings._meta.polyglot_sync`.
+using MetaPairs = std::vector<std::pair<std::string, std::string>>;
+
+/// Body of `PUT /<index>`. `mapping`: the JSON object that becomes "mappings"; `settings`: the user's
+/// JSON object or "". User settings win over the defaults (index.gc_deletes 1h), in whichever of the
+/// three spellings they come. Other keys of the mapping's own `_meta` stay.
+Result<std::string> CreateIndexBody(std::string_view mapping, std::string_view settings,
+                                    const MetaPairs& meta);
+
+/// Body of `PUT /<index>/_mapping` that writes the pairs anew. `_meta` is replaced as a whole by the
+/// server: `mapping` is the one the index was created from, or "".
+Result<std::string> MetaBody(std::string_view mapping, const MetaPairs& meta);
+
+/// One atomic `POST /_aliases`: `alias` points to `index` and to nothing else.
+struct AliasChange {
+  std::string alias;
+  std::string index;
+  std::vector<std::string> remove_from;   // indexes that lose the alias
+  std::vector<std::string> remove_index;  // indexes that are deleted in the same step
+};
+std::string AliasBody(const AliasChange& change);
+
+/// An index as `GET /<name>`, `GET /_alias/<name>` or `GET /<name>/_settings` describe it: whatever of
+/// these the answer holds. Several for an alias to several or a pattern.
+struct IndexDescription {
+  std::string name;  // the physical one
+  std::string uuid;
+  std::vector<std::string> aliases;
+  MetaPairs meta;  // of polyglot_sync
+};
+Result<std::vector<IndexDescription>> ParseIndices(std::string_view body);
+/// What to add to those paths to get nothing else.
+inline constexpr std::string_view kDescribeFilter =
+    "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid";
+
+// ---- point in time --------------------------------------------------------------------------------
+
+enum class Product : std::uint8_t { kElasticsearch, kOpenSearch };
+
+/// What a walk is ordered by. It must be unique over all shards, or pages lose hits at their seams.
+enum class WalkOrder : std::uint8_t {
+  kShardDoc,  // Elasticsearch; OpenSearch from 3.3 on
+  kIdDoc,     // older OpenSearch (Elasticsearch refuses to sort by _id)
+};
+WalkOrder WalkOrderFor(Product product, std::string_view version);
+
+/// Path of the POST (empty body) that opens one. `index` is percent-encoded, `keep_alive` e.g. "2m".
+std::string OpenPitPath(Product product, std::string_view index, std::string_view keep_alive);
+Result<std::string> ParsePitId(std::string_view body);
+/// Path and body of the DELETE that closes it.
+std::string ClosePitPath(Product product);
+std::string ClosePitBody(Product product, std::string_view pit_id);
+
+/// POST the body here: an answer that lacks a shard is an error, not a shorter page.
+inline constexpr std::string_view kPitSearchPath = "/_search?allow_partial_search_results=false";
+/// `search_after` is WalkPage::search_after of the page before, "" for the first.
+std::string PitSearchBody(std::string_view pit_id, std::string_view keep_alive, std::size_t size,
+                          WalkOrder order, std::string_view search_after);
+
+struct Hit {
+  std::string id;
+  std::optional<std::string> routing;
+  std::uint64_t version = 0;
+};
+
+struct WalkPage {
+  std::vector<Hit> hits;     // none: the walk is at its end
+  std::string pit_id;        // use it from now on; "" if the answer has none
+  std::string search_after;  // JSON array
+};
+Result<WalkPage> ParseWalkPage(std::string_view body);
+
+// ---- the server -----------------------------------------------------------------------------------
+
+/// Needs the privilege `monitor`; `GET /` is missing on some distributions.
+inline constexpr std::string_view kVersionPath =
+    "/_nodes/_local?filter_path=cluster_name,nodes.*.version,nodes.*.build_flavor";
+inline constexpr std::string_view kHealthPath =
+    "/_cluster/health?filter_path=cluster_name,status";
+
+struct ServerVersion {
+  Product product = Product::kElasticsearch;
+  std::string version;
+  std::string cluster;
+};
+/// `product_header`: the value of X-Elastic-Product, "" when absent.
+Result<ServerVersion> ParseServerVersion(std::string_view body, std::string_view product_header);
+
+struct ClusterHealth {
+  std::string cluster;
+  std::string status;  // green | yellow | red
+};
+Result<ClusterHealth> ParseClusterHealth(std::string_view body);
+
+}  // namespace polyglot::core

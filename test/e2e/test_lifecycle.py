@@ -1,0 +1,202 @@
+"""Create and drop, copy and restore: databases, servers, extensions, definitions."""
+
+import psycopg
+import pytest
+
+import processes
+from conftest import Database
+
+
+def filled(db, table="t", rows=200):
+    db.execute(f"CREATE TABLE {table} (id integer PRIMARY KEY, v text);"
+               f"INSERT INTO {table} SELECT i, 'row' FROM generate_series(1, {rows}) i")
+    db.create_sync(table)
+    db.wait()
+    return db
+
+
+def test_two_databases_do_not_mix(db, new_database):
+    other = new_database()
+    filled(db)
+    filled(other)
+    db.execute("DELETE FROM t WHERE id < 50")
+    other.execute("UPDATE t SET v = 'other'")
+    db.assert_equal("t")
+    other.assert_equal("t")
+    assert len(db.worker_pids()) == len(other.worker_pids()) == 1
+
+
+def test_two_servers_have_a_worker_each(db):
+    db.create_server("second", index_prefix=db.prefix + "second_")
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+    db.create_sync("t")
+    db.create_sync("t", server="second", name="t2", index="t")
+    db.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i")
+    db.assert_equal("t")
+    db.assert_equal("t", "second_t")
+    assert len(db.worker_pids()) == 2
+    db.execute("DROP SERVER second CASCADE; DELETE FROM t WHERE id = 1")
+    db.assert_equal("t")
+
+
+def test_a_dead_server_does_not_disturb_another(db):
+    db.create_server("dead", url=f"http://127.0.0.1:{processes.free_port()}")
+    filled(db)
+    db.create_sync("t", server="dead", name="t_dead")
+    db.execute("UPDATE t SET v = 'changed'")
+    db.wait("t")
+    db.assert_equal("t", wait=False)
+    db.wait_for_state("t_dead", "disconnected")
+
+
+def test_stop_workers_then_drop_database(new_database):
+    db = filled(new_database())
+    db.execute("SELECT polyglot.stop_workers()")
+    processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
+    db.pg.execute(f'DROP DATABASE "{db.name}"')
+
+
+def test_stopped_workers_stay_stopped_over_a_restart(db):
+    filled(db)
+    db.execute("SELECT polyglot.stop_workers(); UPDATE t SET v = 'later'")
+    db.pg.restart()
+    db.execute("SELECT pg_sleep(3)")
+    assert db.worker_pids() == []
+    assert db.status("t")["state"] == "not running"
+    db.execute("SELECT polyglot.start_workers()")
+    db.assert_equal("t")
+
+
+def test_a_stopped_database_can_be_a_template(db, new_database):
+    filled(db)
+    db.execute("SELECT polyglot.stop_workers()")
+    processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
+    db.pg.execute(f'CREATE DATABASE copy TEMPLATE "{db.name}"')
+    db.pg.execute("SELECT polyglot.start_workers()", database="copy")
+    db.pg.execute("UPDATE t SET v = 'copy'", database="copy")
+    db.pg.execute("SELECT pg_sleep(2)")
+    db.execute("SELECT polyglot.start_workers()")
+    db.assert_equal("t")
+    db.pg.execute("SELECT polyglot.stop_workers()", database="copy")
+    db.pg.execute("DROP DATABASE copy WITH (FORCE)")
+
+
+def test_drop_sync_keeps_or_drops_the_index(db):
+    filled(db)
+    filled(db, "u")
+    client = db.search.client()
+    db.execute("SELECT polyglot.drop_sync('t'); SELECT polyglot.drop_sync('u', drop_index => true)")
+    db.execute("UPDATE t SET v = 'unseen'")
+    processes.wait_for(lambda: not client.indices.exists(index=db.index("u")), "index u dropped")
+    assert db.documents("t")["1"]["v"] == "row"
+    assert db.query("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'polyglot%'") == []
+
+
+def test_the_last_sync_takes_the_worker_with_it(db):
+    filled(db)
+    db.execute("SELECT polyglot.drop_sync('t')")
+    processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
+    db.create_sync("t", name="again", index="again")
+    db.assert_equal("t", "again")
+
+
+def test_drop_table_ends_its_syncs(db):
+    filled(db)
+    filled(db, "u")
+    db.execute("DROP TABLE t")
+    assert [row["sync"] for row in db.status()] == ["u"]
+    db.execute("UPDATE u SET v = 'x'")
+    db.assert_equal("u")
+
+
+def test_drop_server_with_syncs_needs_cascade(db):
+    filled(db)
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        db.execute("DROP SERVER search")
+    db.execute("DROP SERVER search CASCADE")
+    assert db.status() == []
+    db.execute("INSERT INTO t VALUES (5000, 'still writable')")
+    processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
+    db.create_server()
+    db.create_sync("t", name="t2", index="t2")
+    db.assert_equal("t", "t2")
+
+
+def test_drop_extension_and_create_it_again(db):
+    filled(db)
+    db.execute("DROP EXTENSION polyglot_sync CASCADE; INSERT INTO t VALUES (5000, 'free')")
+    processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
+    assert db.query("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'polyglot%'") == []
+    db.execute("CREATE EXTENSION polyglot_sync")
+    db.create_server()
+    db.create_sync("t", name="t2", index="t2")
+    db.assert_equal("t", "t2")
+
+
+def test_rolled_back_create_and_drop_leave_everything_as_it_was(db):
+    filled(db)
+    db.execute("CREATE TABLE u (id integer PRIMARY KEY)")
+    with db.connect(autocommit=False) as session:
+        session.execute("SELECT polyglot.create_sync('u', 'search')")
+        session.execute("INSERT INTO u VALUES (1)")
+        session.rollback()
+    with db.connect(autocommit=False) as session:
+        session.execute("SELECT polyglot.drop_sync('t')")
+        session.execute("UPDATE t SET v = 'x' WHERE id = 1")
+        session.rollback()
+    with db.connect(autocommit=False) as session:
+        session.execute("DROP EXTENSION polyglot_sync CASCADE")
+        session.rollback()
+    db.execute("UPDATE t SET v = 'after'; INSERT INTO u VALUES (2)")
+    db.assert_equal("t")
+    assert not db.search.client().indices.exists(index=db.index("u"))
+
+
+def test_a_sync_created_after_changes_in_the_same_transaction(db):
+    with db.connect(autocommit=False) as session:
+        session.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+        session.execute("INSERT INTO t SELECT i, 'a' FROM generate_series(1, 100) i")
+        session.execute("SELECT polyglot.create_sync('t', 'search')")
+        session.execute("UPDATE t SET v = 'b' WHERE id < 50; DELETE FROM t WHERE id = 60")
+    db.assert_equal("t")
+
+
+def test_renamed_tables_and_columns(db):
+    filled(db)
+    db.execute("ALTER TABLE t RENAME TO renamed; UPDATE renamed SET v = 'x' WHERE id = 1")
+    db.assert_equal("renamed", "t")
+    db.execute("CREATE SCHEMA s; ALTER TABLE renamed SET SCHEMA s; DELETE FROM s.renamed WHERE id = 2")
+    db.assert_equal("s.renamed", "t")
+
+
+def test_a_restored_definition_writes_nothing(db, new_database):
+    """A dump restored elsewhere must not touch the original's index."""
+    filled(db)
+    folder = db.pg.folder / "dump.sql"
+    db.pg.program("pg_dump", "-f", str(folder), database=db.name)
+    db.pg.execute("CREATE DATABASE restored")
+    try:
+        db.pg.program("psql", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(folder), database="restored")
+        db.pg.execute("UPDATE t SET v = 'restored'; DELETE FROM t WHERE id > 100",
+                      database="restored")
+        db.pg.execute("SELECT pg_sleep(3)")
+        rows = db.pg.query("SELECT sync, state, last_error FROM polyglot.status",
+                           database="restored")
+        assert [row[:2] for row in rows] == [("t", "failed")]
+        db.execute("UPDATE t SET v = 'original' WHERE id = 1")
+        db.assert_equal("t")
+    finally:
+        db.pg.execute("DROP DATABASE restored WITH (FORCE)")
+
+
+def test_without_preload_changes_are_recorded_and_delivered_later(new_cluster, search):
+    pg = new_cluster(preload=False)
+    db = Database(pg, search)
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
+    db.create_sync("t")
+    db.execute("INSERT INTO t VALUES (2, 'b'); UPDATE t SET v = 'c' WHERE id = 1")
+    assert db.status("t")["state"] == "not running"
+    pg.configure(shared_preload_libraries="polyglot_sync")
+    pg.restart()
+    db.execute("DELETE FROM t WHERE id = 2")
+    db.assert_equal("t")

@@ -37,7 +37,8 @@ CREATE TABLE polyglot.sync_definition (
   backfill boolean NOT NULL DEFAULT true,
   options jsonb,
   paused boolean NOT NULL DEFAULT false,
-  created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+  created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  UNIQUE (server, index)
 );
 ALTER SEQUENCE polyglot.sync_id OWNED BY polyglot.sync_definition.id;
 
@@ -102,6 +103,15 @@ CREATE TABLE polyglot.dead_letter (
   PRIMARY KEY (sync_id, document_id, routing, has_routing)
 );
 
+-- Indexes of dropped syncs that the worker is still to delete.
+CREATE TABLE polyglot.dropped_index (
+  server oid NOT NULL,
+  physical_index text NOT NULL,
+  alias text NOT NULL,
+  dropped_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  PRIMARY KEY (server, physical_index)
+);
+
 -- Rows of ours that a subscription applies here are another database's: discarded.
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.instance
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
@@ -121,6 +131,10 @@ ALTER TABLE polyglot.parked_key ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dead_letter
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.dead_letter ENABLE REPLICA TRIGGER ignore_replicated;
+
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dropped_index
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.dropped_index ENABLE REPLICA TRIGGER ignore_replicated;
 
 INSERT INTO polyglot.instance (number, system_identifier, database)
 SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid

@@ -1,0 +1,146 @@
+// polyglot.alter_sync. Whatever changes documents goes through the resync path: the worker compares
+// the whole index with the whole table again.
+
+#include "pg/capture/capture_triggers.h"
+#include "pg/server_options.h"
+#include "pg/sql/sync_checks.h"
+#include "pg/sql/sync_definition.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(polyglot_alter_sync);
+PGDLLEXPORT Datum polyglot_alter_sync(PG_FUNCTION_ARGS);
+}
+
+namespace polyglot::pg {
+
+namespace {
+
+// Order of the SQL function's arguments (extension/20_functions.sql).
+enum Argument {
+  kSync, kNewName, kCapture, kColumns, kFilter, kDocument, kRouting, kMapping, kSettings, kOptions,
+  kReset
+};
+
+constexpr const char* kNames[] = {"sync",    "new_name", "capture",  "columns",  "filter", "document",
+                                  "routing", "mapping",  "settings", "options",  "reset"};
+
+bool CanReset(int argument) {
+  return argument >= kColumns && argument <= kOptions;
+}
+
+void CheckSupported(FunctionCallInfo fcinfo, const bool* reset) {
+  for (int argument : {kCapture, kMapping, kSettings})
+    if (!PG_ARGISNULL(argument) || reset[argument])
+      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                      errmsg("changing \"%s\" of a sync is not supported by this version",
+                             kNames[argument]),
+                      errhint("Drop the sync and create it again.")));
+}
+
+// Which arguments are to be set back to their defaults.
+void ReadReset(FunctionCallInfo fcinfo, bool* reset) {
+  NameList list = NameListArgument(fcinfo, kReset, "reset");
+  for (int i = 0; i < list.count; ++i) {
+    int found = kSync;
+    for (int argument = kNewName; argument < kReset; ++argument)
+      if (strcmp(kNames[argument], list.names[i]) == 0) found = argument;
+    if (!CanReset(found))
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("\"%s\" cannot be reset", list.names[i]),
+                      errhint("Valid names are: columns, filter, document, routing, options.")));
+    if (!PG_ARGISNULL(found))
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("\"%s\" is both set and reset", list.names[i])));
+    reset[found] = true;
+  }
+}
+
+char* Merged(FunctionCallInfo fcinfo, int argument, const bool* reset, char* current, char* given) {
+  if (!PG_ARGISNULL(argument)) return given;
+  return reset[argument] ? nullptr : current;
+}
+
+DocumentDefinition MergeDocument(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
+  DocumentDefinition merged{};
+  merged.columns = NameListArgument(fcinfo, kColumns, "columns");
+  if (!merged.columns.names && !reset[kColumns] && sync->column_count > 0)
+    merged.columns = {sync->column_count, sync->columns};
+  merged.filter = Merged(fcinfo, kFilter, reset, sync->filter, TextArgument(fcinfo, kFilter));
+  merged.document = Merged(fcinfo, kDocument, reset, sync->document, TextArgument(fcinfo, kDocument));
+  merged.routing = Merged(fcinfo, kRouting, reset, sync->routing, NameArgument(fcinfo, kRouting));
+  return merged;
+}
+
+bool Same(const char* a, const char* b) {
+  return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool SameColumns(const SyncRow* sync, const NameList& columns) {
+  if (sync->column_count != columns.count) return false;
+  for (int i = 0; i < columns.count; ++i)
+    if (strcmp(sync->columns[i], columns.names[i]) != 0) return false;
+  return true;
+}
+
+char* OptionsArgument(FunctionCallInfo fcinfo) {
+  if (PG_ARGISNULL(kOptions)) return nullptr;
+  Jsonb* value = PG_GETARG_JSONB_P(kOptions);
+  return JsonbToCString(nullptr, &value->root, VARSIZE(value));
+}
+
+void Store(const SyncRow* sync, const char* name, const DocumentDefinition& document,
+           const char* options) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute("UPDATE polyglot.sync_definition SET name = $2, columns = $3::name[], filter = $4,"
+          " document = $5, routing = $6::name, options = $7::jsonb WHERE id = $1::integer",
+          {psprintf("%d", sync->id), name, NameListText(document.columns), document.filter,
+           document.document, document.routing, options});
+  SPI_finish();
+  CommandCounterIncrement();
+}
+
+void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
+  char* new_name = TextArgument(fcinfo, kNewName);
+  if (new_name && strcmp(new_name, sync->name) != 0) CheckSyncName(new_name);
+  DocumentDefinition document = MergeDocument(fcinfo, sync, reset);
+  char* options = Merged(fcinfo, kOptions, reset, sync->options, OptionsArgument(fcinfo));
+  CheckOptions(options, sync->manage_index);
+  bool changed = !SameColumns(sync, document.columns) || !Same(sync->filter, document.filter) ||
+                 !Same(sync->document, document.document) || !Same(sync->routing, document.routing);
+  if (changed) {
+    CheckTree(sync->source, LockTree(sync->source));
+    CheckDocumentDefinition(sync->source, document);
+  }
+  Store(sync, new_name ? new_name : sync->name, document, options);
+  if (changed) RequestResync(sync, "alter_sync");
+  InvalidateTree(sync->source);
+  AnnounceConfigChange();
+}
+
+void ClearFailure(const SyncRow* sync) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute("UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
+          " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
+          {psprintf("%d", sync->id)});
+  SPI_finish();
+  CommandCounterIncrement();
+}
+
+}  // namespace
+
+}  // namespace polyglot::pg
+
+Datum polyglot_alter_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.alter_sync()");
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  bool reset[kReset + 1] = {};
+  ReadReset(fcinfo, reset);
+  CheckSupported(fcinfo, reset);
+  Alter(fcinfo, sync, reset);
+  // Whatever made the sync fail may be cured now; the worker finds out.
+  ClearFailure(sync);
+  PG_RETURN_VOID();
+}

@@ -1,0 +1,65 @@
+// polyglot.drop_sync, pause_sync, resume_sync.
+
+#include "pg/capture/capture_triggers.h"
+#include "pg/sql/sync_definition.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(polyglot_drop_sync);
+PG_FUNCTION_INFO_V1(polyglot_pause_sync);
+PG_FUNCTION_INFO_V1(polyglot_resume_sync);
+PGDLLEXPORT Datum polyglot_drop_sync(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_pause_sync(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_resume_sync(PG_FUNCTION_ARGS);
+}
+
+namespace polyglot::pg {
+
+namespace {
+
+void SetPaused(const SyncRow* sync, bool paused) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute("UPDATE polyglot.sync_definition SET paused = $2::boolean WHERE id = $1::integer",
+          {psprintf("%d", sync->id), paused ? "true" : "false"});
+  // A failed sync is tried again: resuming is what its hint asks for.
+  if (!paused)
+    Execute("UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
+            " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
+            {psprintf("%d", sync->id)});
+  SPI_finish();
+  CommandCounterIncrement();
+  AnnounceConfigChange();
+}
+
+}  // namespace
+
+}  // namespace polyglot::pg
+
+Datum polyglot_drop_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.drop_sync()");
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  bool drop_index = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+  if (drop_index && !sync->manage_index)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("index \"%s\" is not managed by polyglot_sync", sync->index),
+                    errhint("Drop the sync without drop_index, and the index where it was made.")));
+  EndSync(sync, drop_index);
+  // While somebody uses the table they stay; without a sync they record nothing.
+  if (sync->source_exists) (void)DropUnusedCaptureTriggers(sync->source);
+  PG_RETURN_VOID();
+}
+
+Datum polyglot_pause_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.pause_sync()");
+  SetPaused(OwnedSyncArgument(fcinfo), true);
+  PG_RETURN_VOID();
+}
+
+Datum polyglot_resume_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.resume_sync()");
+  SetPaused(OwnedSyncArgument(fcinfo), false);
+  PG_RETURN_VOID();
+}

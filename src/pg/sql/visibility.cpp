@@ -1,0 +1,44 @@
+#include "pg/sql/visibility.h"
+
+#include "pg/server_options.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+bool HasSourcePrivilege(const SyncRow* sync, AclMode any_of) {
+  return sync->source_exists &&
+         pg_class_aclcheck(sync->source, GetUserId(), any_of) == ACLCHECK_OK;
+}
+
+void CheckSourcePrivilege(const SyncRow* sync, AclMode any_of, const char* privilege) {
+  if (superuser() || HasSourcePrivilege(sync, any_of)) return;
+  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                  errmsg("permission denied for sync \"%s\"", sync->name),
+                  errhint("It needs the privilege %s on the sync's table.", privilege)));
+}
+
+}  // namespace
+
+bool IsMonitor() { return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR); }
+
+bool OwnsSource(const SyncRow* sync) {
+  return superuser() || (sync->source_exists && OwnsRelation(sync->source, GetUserId()));
+}
+
+bool MaySee(const SyncRow* sync) { return OwnsSource(sync) || IsMonitor(); }
+
+bool MayRead(const SyncRow* sync) { return superuser() || HasSourcePrivilege(sync, ACL_SELECT); }
+
+void CheckMayRead(const SyncRow* sync) { CheckSourcePrivilege(sync, ACL_SELECT, "SELECT"); }
+
+void CheckMayEnqueue(const SyncRow* sync) {
+  CheckSourcePrivilege(sync, ACL_INSERT | ACL_UPDATE, "INSERT or UPDATE");
+}
+
+bool MaySeeServer(Oid server) {
+  return IsMonitor() ||
+         (IsOurServer(server) && ServerAclCheck(server, GetUserId(), ACL_USAGE) == ACLCHECK_OK);
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,262 @@
+// polyglot.wait_for_sync, run_sync, refresh_index: a numbered request to the workers, then waiting
+// until their answer in shared memory has reached that number.
+
+#include "pg/capture/transaction_buffer.h"
+#include "pg/shared_state.h"
+#include "pg/sql/arguments.h"
+#include "pg/sql/visibility.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(polyglot_wait_for_sync);
+PG_FUNCTION_INFO_V1(polyglot_run_sync);
+PG_FUNCTION_INFO_V1(polyglot_refresh_index);
+PGDLLEXPORT Datum polyglot_wait_for_sync(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_run_sync(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_refresh_index(PG_FUNCTION_ARGS);
+}
+
+namespace polyglot::pg {
+
+namespace {
+
+constexpr TimestampTz kNoLimit = DT_NOEND;
+constexpr long kLookAgainMs = 200;
+
+struct Counts {
+  uint64 delivered, deleted, dead_letters;
+};
+
+struct Waited {
+  int32 id;
+  char* name;
+  bool named;  // by the caller, not one of "all"
+  bool gone;
+  Counts before;
+};
+
+struct WaitList {
+  Waited* syncs;
+  int count;
+};
+
+enum class Answer { kSettled, kRefreshed };
+
+Counts ReadCounts(int32 sync) {
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync);
+  if (!slot) return {};
+  return {pg_atomic_read_u64(&slot->counters.delivered), pg_atomic_read_u64(&slot->counters.deleted),
+          pg_atomic_read_u64(&slot->counters.dead_letters)};
+}
+
+void AddTo(WaitList* list, const SyncRow* sync, bool named) {
+  list->syncs[list->count++] = {sync->id, sync->name, named, false, ReadCounts(sync->id)};
+}
+
+// One named sync, or all that are not paused and whose source the caller may read.
+WaitList ChooseSyncs(const char* name) {
+  WaitList list{};
+  if (name) {
+    SyncRow* sync = LoadSyncOrError(name);
+    CheckMayRead(sync);
+    list.syncs = static_cast<Waited*>(palloc0(sizeof(Waited)));
+    AddTo(&list, sync, true);
+    return list;
+  }
+  int count;
+  SyncRow** all = LoadSyncs(InvalidOid, &count);
+  list.syncs = static_cast<Waited*>(palloc0(sizeof(Waited) * (count + 1)));
+  for (int i = 0; i < count; ++i)
+    if (!all[i]->paused && MayRead(all[i])) AddTo(&list, all[i], false);
+  return list;
+}
+
+void CheckStillThere(Waited* waited) {
+  SyncRow* sync = LoadSyncById(waited->id);
+  if (!sync) {
+    waited->gone = true;
+    if (waited->named)
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+                      errmsg("sync \"%s\" was dropped", waited->name)));
+    return;
+  }
+  if (!sync->has_state)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("sync \"%s\" was restored from a dump and is not running", sync->name),
+                    errhint("Drop it with polyglot.drop_sync and create it again.")));
+  if (sync->failed_reason)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("sync \"%s\" has failed: %s", sync->name, sync->failed_reason),
+                    sync->failed_hint ? errhint("%s", sync->failed_hint) : 0));
+}
+
+bool Answered(const Waited* waited, Answer answer, uint64 number) {
+  if (waited->gone) return true;
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, waited->id);
+  if (!slot) return false;
+  return pg_atomic_read_u64(answer == Answer::kSettled ? &slot->settled_request
+                                                       : &slot->refresh_done) >= number;
+}
+
+bool AllAnswered(const WaitList* list, Answer answer, uint64 number) {
+  for (int i = 0; i < list->count; ++i)
+    if (!Answered(&list->syncs[i], answer, number)) return false;
+  return true;
+}
+
+// Without shared memory nobody will answer; the caller still gets the time he asked for.
+bool WaitInVain(TimestampTz deadline) {
+  ereport(WARNING, (errmsg("polyglot_sync is not in shared_preload_libraries: nothing is delivered"),
+                    errhint("Add it and restart the server.")));
+  while (deadline == kNoLimit || GetCurrentTimestamp() < deadline) {
+    CHECK_FOR_INTERRUPTS();
+    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLookAgainMs,
+                    PG_WAIT_EXTENSION);
+    ResetLatch(MyLatch);
+  }
+  return false;
+}
+
+// Definitions are looked up again now and then: a sync may fail or be dropped while we wait.
+bool WaitFor(WaitList* list, Answer answer, uint64 number, TimestampTz deadline) {
+  static uint32 wait_event = 0;
+  if (wait_event == 0) wait_event = NamedWaitEvent("PolyglotSyncWait");
+  SharedState* shared = Shared();
+  bool answered = false;
+  for (;;) {
+    for (int i = 0; i < list->count; ++i)
+      if (!Answered(&list->syncs[i], answer, number)) CheckStillThere(&list->syncs[i]);
+    ConditionVariablePrepareToSleep(&shared->settled);
+    answered = AllAnswered(list, answer, number);
+    TimestampTz now = GetCurrentTimestamp();
+    if (answered || now >= deadline) break;
+    long left = deadline == kNoLimit ? kLookAgainMs : TimestampDifferenceMilliseconds(now, deadline);
+    TimestampTz look_again = TimestampTzPlusMilliseconds(now, kLookAgainMs);
+    // Wake-ups for other syncs do not cost catalog look-ups.
+    while (!(answered = AllAnswered(list, answer, number)) && now < look_again && now < deadline) {
+      ConditionVariableTimedSleep(&shared->settled, Max(1, Min(left, kLookAgainMs)), wait_event);
+      now = GetCurrentTimestamp();
+    }
+    ConditionVariableCancelSleep();
+    if (answered) return true;
+  }
+  ConditionVariableCancelSleep();
+  return answered;
+}
+
+uint64 NextRequest() { return pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1; }
+
+void SkipBackoff() {
+  for (WorkerSlot& worker : Shared()->workers)
+    if (worker.database == MyDatabaseId) pg_atomic_write_u32(&worker.run_now, 1);
+}
+
+bool WaitSettled(WaitList* list, TimestampTz deadline, bool run_now) {
+  uint64 number = NextRequest();
+  if (run_now) SkipBackoff();
+  WakeWorkersOf(MyDatabaseId);
+  return WaitFor(list, Answer::kSettled, number, deadline);
+}
+
+// The number is drawn after everything is settled: a refresh that answers it began later.
+bool WaitRefreshed(WaitList* list, TimestampTz deadline) {
+  uint64 number = NextRequest();
+  for (int i = 0; i < list->count; ++i) {
+    SyncSlot* slot = FindSyncSlot(MyDatabaseId, list->syncs[i].id);
+    if (!slot) continue;
+    uint64 wanted = pg_atomic_read_u64(&slot->refresh_wanted);
+    while (wanted < number &&
+           !pg_atomic_compare_exchange_u64(&slot->refresh_wanted, &wanted, number)) {
+    }
+  }
+  WakeWorkersOf(MyDatabaseId);
+  return WaitFor(list, Answer::kRefreshed, number, deadline);
+}
+
+void WarnOfDeadLetters(const WaitList* list) {
+  for (int i = 0; i < list->count; ++i) {
+    const Waited* waited = &list->syncs[i];
+    if (ReadCounts(waited->id).dead_letters > waited->before.dead_letters)
+      ereport(WARNING, (errmsg("documents of sync \"%s\" became dead letters", waited->name),
+                        errhint("The view polyglot.dead_letters tells why; polyglot.requeue tries "
+                                "them again.")));
+  }
+}
+
+void CheckMayWait(const char* function) {
+  PreventCommandDuringRecovery(function);
+  if (HasCapturedChanges())
+    ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+                    errmsg("%s cannot run in a transaction that has changed synchronised tables",
+                           function),
+                    errhint("COMMIT first: nothing is delivered before.")));
+}
+
+TimestampTz Deadline(FunctionCallInfo fcinfo, int number) {
+  if (PG_ARGISNULL(number)) return kNoLimit;
+  Datum end = DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
+                                  PG_GETARG_DATUM(number));
+  return DatumGetTimestampTz(end);
+}
+
+void ReturnCounts(FunctionCallInfo fcinfo, const WaitList* list) {
+  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  for (int i = 0; i < list->count; ++i) {
+    const Waited* waited = &list->syncs[i];
+    if (waited->gone) continue;
+    Counts now = ReadCounts(waited->id);
+    Datum values[] = {
+        CStringGetTextDatum(waited->name),
+        Int64GetDatum(static_cast<int64>(now.delivered - waited->before.delivered)),
+        Int64GetDatum(static_cast<int64>(now.deleted - waited->before.deleted)),
+        Int64GetDatum(static_cast<int64>(now.dead_letters - waited->before.dead_letters))};
+    bool nulls[4] = {};
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+  }
+}
+
+}  // namespace
+
+}  // namespace polyglot::pg
+
+Datum polyglot_wait_for_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWait("polyglot.wait_for_sync()");
+  TimestampTz deadline = Deadline(fcinfo, 1);
+  bool refresh = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
+  WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
+  if (list.count == 0) PG_RETURN_BOOL(true);
+  if (!Shared()) PG_RETURN_BOOL(WaitInVain(deadline));
+  bool done = WaitSettled(&list, deadline, false);
+  if (done && refresh) done = WaitRefreshed(&list, deadline);
+  if (done) WarnOfDeadLetters(&list);
+  PG_RETURN_BOOL(done);
+}
+
+Datum polyglot_run_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWait("polyglot.run_sync()");
+  InitMaterializedSRF(fcinfo, 0);
+  TimestampTz deadline = Deadline(fcinfo, 1);
+  WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
+  bool done = list.count == 0 || (Shared() ? WaitSettled(&list, deadline, true) : WaitInVain(deadline));
+  if (!done)
+    ereport(WARNING, (errmsg("not everything was delivered in time"),
+                      errhint("The view polyglot.status tells what the syncs wait for.")));
+  ReturnCounts(fcinfo, &list);
+  return static_cast<Datum>(0);
+}
+
+Datum polyglot_refresh_index(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  PreventCommandDuringRecovery("polyglot.refresh_index()");
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  Waited waited{sync->id, sync->name, true, false, {}};
+  WaitList list{&waited, 1};
+  // As long as a worker waits for its server by default.
+  TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 30000);
+  if (!Shared() || !WaitRefreshed(&list, deadline))
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("could not refresh the index of sync \"%s\"", sync->name),
+                    errhint("The view polyglot.status tells the state of the sync.")));
+  PG_RETURN_VOID();
+}

@@ -20,7 +20,7 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 WERROR ?= -Werror
-override PG_CPPFLAGS += -Isrc
+override PG_CPPFLAGS += -Isrc -DPOLYGLOT_VERSION='"$(VERSION)"'
 PG_CXXFLAGS += -std=c++20 -O2 -fvisibility=hidden -fno-strict-aliasing \
   -isystem $(shell $(PG_CONFIG) --includedir-server) \
   -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers $(WERROR)

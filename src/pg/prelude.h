@@ -60,6 +60,7 @@ extern "C" {
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/analyze.h"
+#include "optimizer/plancat.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "parser/parse_type.h"
@@ -104,6 +105,7 @@ extern "C" {
 #include "utils/multirangetypes.h"
 #include "utils/numeric.h"
 #include "utils/pg_lsn.h"
+#include "utils/plancache.h"
 #include "utils/ps_status.h"
 #include "utils/rangetypes.h"
 #include "utils/regproc.h"
@@ -195,6 +197,14 @@ inline bool OwnsRelation(Oid relation, Oid role) {
   return object_ownercheck(RelationRelationId, relation, role);
 #else
   return pg_class_ownercheck(relation, role);
+#endif
+}
+
+inline bool OwnsDatabase(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(DatabaseRelationId, database, role);
+#else
+  return pg_database_ownercheck(database, role);
 #endif
 }
 

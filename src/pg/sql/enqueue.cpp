@@ -1,0 +1,122 @@
+// polyglot.enqueue, requeue, discard: events that no change of a row has made, and dead letters.
+
+#include "pg/capture/transaction_buffer.h"
+#include "pg/sql/arguments.h"
+#include "pg/sql/key_argument.h"
+#include "pg/sql/visibility.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(polyglot_enqueue);
+PG_FUNCTION_INFO_V1(polyglot_enqueue_text);
+PG_FUNCTION_INFO_V1(polyglot_requeue);
+PG_FUNCTION_INFO_V1(polyglot_discard);
+PGDLLEXPORT Datum polyglot_enqueue(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_enqueue_text(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_requeue(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_discard(PG_FUNCTION_ARGS);
+}
+
+namespace polyglot::pg {
+
+namespace {
+
+SyncRow* EnqueueTarget(FunctionCallInfo fcinfo) {
+  CheckMayWrite("polyglot.enqueue()");
+  SyncRow* sync = LoadSyncOrError(RequiredText(fcinfo, 0, "sync"));
+  CheckMayEnqueue(sync);
+  if (!sync->source_exists)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("the source of sync \"%s\" does not exist", sync->name)));
+  return sync;
+}
+
+void Record(Oid source, const char* packed, int length) {
+  RecordKeyEvent(source, core::EventKind::kEnqueue, {packed, static_cast<size_t>(length)});
+}
+
+int MaxArgument(FunctionCallInfo fcinfo, int number) {
+  int most = PG_ARGISNULL(number) ? INT_MAX : PG_GETARG_INT32(number);
+  if (most < 0)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("max must not be negative")));
+  return most;
+}
+
+// Re-records the keys of a sync's dead letters. The rows stay until the server has taken a newer
+// version of the document: a failure in between loses nothing.
+int RequeueOne(const SyncRow* sync, const char* document_id, int most) {
+  if (!sync->source_exists || most == 0) return 0;
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  int rows = static_cast<int>(Execute(
+      "SELECT key FROM polyglot.dead_letter WHERE sync_id = $1::integer"
+      " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
+      {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  for (int i = 0; i < rows; ++i) {
+    bool is_null;
+    Datum key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
+    bytea* packed = DatumGetByteaPP(key);
+    Record(sync->source, VARDATA_ANY(packed), static_cast<int>(VARSIZE_ANY_EXHDR(packed)));
+  }
+  SPI_finish();
+  return rows;
+}
+
+int DiscardSome(const SyncRow* sync, const char* document_id, int most) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  int rows = static_cast<int>(Execute(
+      "DELETE FROM polyglot.dead_letter WHERE ctid = ANY (ARRAY(SELECT ctid"
+      " FROM polyglot.dead_letter WHERE sync_id = $1::integer AND ($2 IS NULL OR document_id = $2)"
+      " ORDER BY last_failed_at LIMIT $3::integer FOR UPDATE))",
+      {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  SPI_finish();
+  CommandCounterIncrement();
+  return rows;
+}
+
+int RequeueAll(const char* document_id, int most) {
+  int count, done = 0;
+  SyncRow** all = LoadSyncs(InvalidOid, &count);
+  for (int i = 0; i < count; ++i)
+    if (OwnsSource(all[i])) done += RequeueOne(all[i], document_id, most - done);
+  return done;
+}
+
+}  // namespace
+
+}  // namespace polyglot::pg
+
+Datum polyglot_enqueue(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  SyncRow* sync = EnqueueTarget(fcinfo);
+  KeyArgument key{};
+  ParseKeyArguments(fcinfo, 1, *sync, &key);
+  Record(sync->source, key.packed, key.packed_length);
+  PG_RETURN_VOID();
+}
+
+Datum polyglot_enqueue_text(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  SyncRow* sync = EnqueueTarget(fcinfo);
+  KeyArgument key{};
+  ParseKeyText(RequiredText(fcinfo, 1, "key"), *sync, &key);
+  Record(sync->source, key.packed, key.packed_length);
+  PG_RETURN_VOID();
+}
+
+Datum polyglot_requeue(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.requeue()");
+  char* document_id = TextArgument(fcinfo, 1);
+  int most = MaxArgument(fcinfo, 2);
+  if (PG_ARGISNULL(0)) PG_RETURN_INT32(RequeueAll(document_id, most));
+  PG_RETURN_INT32(RequeueOne(OwnedSyncArgument(fcinfo), document_id, most));
+}
+
+Datum polyglot_discard(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.discard()");
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  PG_RETURN_INT32(DiscardSome(sync, TextArgument(fcinfo, 1), MaxArgument(fcinfo, 2)));
+}

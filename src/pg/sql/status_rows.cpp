@@ -1,0 +1,282 @@
+// What the views polyglot.status, nodes and workers are made of: shared memory, joined with the
+// definitions. Rows that the caller may not see are left out here, so that everybody may call it.
+
+#include <cstdio>
+
+#include "pg/server_options.h"
+#include "pg/shared_state.h"
+#include "pg/sql/visibility.h"
+
+extern "C" {
+PG_FUNCTION_INFO_V1(polyglot_status_rows);
+PG_FUNCTION_INFO_V1(polyglot_node_rows);
+PG_FUNCTION_INFO_V1(polyglot_worker_rows);
+PGDLLEXPORT Datum polyglot_status_rows(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_node_rows(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_worker_rows(PG_FUNCTION_ARGS);
+}
+
+namespace polyglot::pg {
+
+namespace {
+
+// One result row, filled from left to right.
+class RowBuilder {
+ public:
+  void Null() { Put(0, true); }
+  void Text(const char* text) { text ? Put(CStringGetTextDatum(text), false) : Null(); }
+  void Int(int32 number) { Put(Int32GetDatum(number), false); }
+  void Big(int64 number) { Put(Int64GetDatum(number), false); }
+  void Object(Oid oid) { Put(ObjectIdGetDatum(oid), false); }
+  void Time(TimestampTz time) { time ? Put(TimestampTzGetDatum(time), false) : Null(); }
+  void Real(double number) { Put(Float8GetDatum(number), false); }
+  void Interval(int64 microseconds) {
+    auto* span = static_cast<::Interval*>(palloc0(sizeof(::Interval)));
+    span->time = microseconds;
+    Put(IntervalPGetDatum(span), false);
+  }
+  void Send(FunctionCallInfo fcinfo) {
+    auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+    if (count_ != result->setDesc->natts) elog(ERROR, "wrong number of columns: %d", count_);
+    tuplestore_putvalues(result->setResult, result->setDesc, values_, nulls_);
+    count_ = 0;
+  }
+
+ private:
+  void Put(Datum value, bool is_null) {
+    values_[count_] = value;
+    nulls_[count_++] = is_null;
+  }
+  static constexpr int kMost = 32;
+  Datum values_[kMost];
+  bool nulls_[kMost];
+  int count_ = 0;
+};
+
+// What shared memory knows of one sync, copied under the lock.
+struct Live {
+  bool running;
+  bool has_slot;
+  pid_t pid;
+  SyncState state;
+  uint64 delivered, deleted, stale, retried, dead_letters, pending, parked;
+  uint64 backfill_rows, backfill_total, rate_millis;
+  TimestampTz oldest_event, last_clean_scan, last_success, last_error_at;
+  char last_error[kErrorText];
+};
+
+void CopySlot(const SyncRow* sync, Live* live) {
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync->id);
+  live->has_slot = slot != nullptr;
+  if (!slot) return;
+  live->state = static_cast<SyncState>(pg_atomic_read_u64(&slot->state));
+  live->delivered = pg_atomic_read_u64(&slot->counters.delivered);
+  live->deleted = pg_atomic_read_u64(&slot->counters.deleted);
+  live->stale = pg_atomic_read_u64(&slot->counters.stale);
+  live->retried = pg_atomic_read_u64(&slot->counters.retried);
+  live->dead_letters = pg_atomic_read_u64(&slot->counters.dead_letters);
+  live->pending = pg_atomic_read_u64(&slot->pending);
+  live->parked = pg_atomic_read_u64(&slot->parked);
+  live->backfill_rows = pg_atomic_read_u64(&slot->backfill_rows);
+  live->backfill_total = pg_atomic_read_u64(&slot->backfill_total);
+  live->rate_millis = pg_atomic_read_u64(&slot->rate_millis);
+  live->oldest_event = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->oldest_event));
+  live->last_clean_scan = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_clean_scan));
+  live->last_success = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_success));
+  live->last_error_at = slot->last_error_at;
+  strlcpy(live->last_error, slot->last_error, sizeof live->last_error);
+}
+
+Live ReadLive(const SyncRow* sync) {
+  Live live{};
+  SharedState* shared = Shared();
+  if (!shared) return live;
+  LWLockAcquire(shared->lock, LW_SHARED);
+  WorkerSlot* worker = sync->has_state ? FindWorkerByServer(MyDatabaseId, sync->server) : nullptr;
+  live.pid = worker ? worker->pid : 0;
+  live.running = live.pid != 0;
+  CopySlot(sync, &live);
+  LWLockRelease(shared->lock);
+  return live;
+}
+
+const char* StateName(SyncState state) {
+  switch (state) {
+    case SyncState::kStarting:
+      return "starting";
+    case SyncState::kBackfilling:
+      return "backfilling";
+    case SyncState::kStreaming:
+      return "streaming";
+    case SyncState::kPaused:
+      return "paused";
+    case SyncState::kBlocked:
+      return "blocked";
+    case SyncState::kDisconnected:
+      return "disconnected";
+    case SyncState::kFailed:
+      return "failed";
+  }
+  return "starting";
+}
+
+const char* StateOf(const SyncRow* sync, const Live& live) {
+  if (RecoveryInProgress()) return "standby";
+  if (sync->failed_reason || !sync->has_state) return "failed";
+  if (sync->paused) return "paused";
+  if (!live.running) return "not running";
+  return live.has_slot ? StateName(live.state) : "starting";
+}
+
+// Number and text of the last error. Of a failed sync: what is wrong and what to do.
+void AddError(RowBuilder* row, const SyncRow* sync, const Live& live) {
+  if (!sync->has_state) {
+    row->Text("restored from a dump of another database; drop the sync and create it again");
+    row->Null();
+  } else if (sync->failed_reason) {
+    row->Text(sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)
+                                : sync->failed_reason);
+    row->Time(live.last_error_at);
+  } else {
+    row->Text(live.last_error[0] ? live.last_error : nullptr);
+    row->Time(live.last_error_at);
+  }
+}
+
+// Copying is over when the first 'backfill' is; a resync goes through the same counters.
+void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
+  bool copying = strcmp(sync->phase, "stream") != 0;
+  int64 rows = Max(static_cast<int64>(live.backfill_rows), sync->backfill_rows);
+  int64 total = Max(static_cast<int64>(live.backfill_total), sync->backfill_total);
+  double rate = static_cast<double>(live.rate_millis) / 1000;
+  row->Big(rows);
+  row->Big(Max(total, rows));
+  if (copying && live.running && rate > 0) {
+    row->Real(rate);
+    row->Interval(static_cast<int64>(static_cast<double>(Max(total - rows, 0)) / rate * 1e6));
+  } else {
+    row->Null();
+    row->Null();
+  }
+}
+
+void AddLag(RowBuilder* row, const SyncRow* sync, const Live& live) {
+  if (!live.has_slot || !live.last_clean_scan || strcmp(sync->phase, "backfill") == 0)
+    return row->Null();
+  if (!live.oldest_event) return row->Interval(0);
+  TimestampTz since = Max(live.oldest_event, live.last_clean_scan);
+  row->Interval(Max(GetCurrentTimestamp() - since, 0));
+}
+
+void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {
+  Live live = ReadLive(sync);
+  RowBuilder row;
+  row.Int(sync->id);
+  row.Text(StateOf(sync, live));
+  AddBackfill(&row, sync, live);
+  row.Big(static_cast<int64>(live.pending));
+  row.Big(static_cast<int64>(live.parked));
+  AddLag(&row, sync, live);
+  row.Time(live.last_success);
+  for (uint64 counter : {live.delivered, live.deleted, live.stale, live.retried})
+    row.Big(static_cast<int64>(counter));
+  AddError(&row, sync, live);
+  live.running ? row.Int(live.pid) : row.Null();
+  row.Send(fcinfo);
+}
+
+void SendNode(FunctionCallInfo fcinfo, Oid server, const NodeSlot& node) {
+  RowBuilder row;
+  row.Object(server);
+  row.Text(node.url);
+  row.Text(node.state);
+  row.Int(node.in_flight);
+  node.last_latency_us > 0 ? row.Interval(node.last_latency_us) : row.Null();
+  row.Text(node.last_error[0] ? node.last_error : nullptr);
+  row.Time(node.backoff_until);
+  row.Send(fcinfo);
+}
+
+// The memory that no other process shares, in bytes; -1 when it cannot be told.
+int64 PrivateMemory(pid_t pid) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/status", static_cast<int>(pid));
+  FILE* file = AllocateFile(path, "r");
+  if (!file) return -1;
+  char line[128];
+  long long kilobytes = -1;
+  while (fgets(line, sizeof line, file))
+    if (sscanf(line, "RssAnon: %lld kB", &kilobytes) == 1) break;
+  FreeFile(file);
+  return kilobytes < 0 ? -1 : kilobytes * 1024;
+}
+
+void SendWorker(FunctionCallInfo fcinfo, pid_t pid, const char* role, Oid server, const char* state,
+                TimestampTz since) {
+  int64 memory = PrivateMemory(pid);
+  RowBuilder row;
+  row.Int(pid);
+  row.Text(role);
+  OidIsValid(server) ? row.Object(server) : row.Null();
+  row.Text(state);
+  row.Time(since);
+  memory < 0 ? row.Null() : row.Big(memory);
+  row.Send(fcinfo);
+}
+
+// A copy of this database's running workers: nothing may ereport under the lock.
+WorkerSlot* CopyWorkers(int* count) {
+  SharedState* shared = Shared();
+  *count = 0;
+  if (!shared) return nullptr;
+  auto* copies = static_cast<WorkerSlot*>(palloc(sizeof(WorkerSlot) * kMaxWorkers));
+  LWLockAcquire(shared->lock, LW_SHARED);
+  for (WorkerSlot& worker : shared->workers)
+    if (worker.database == MyDatabaseId)
+      memcpy(static_cast<void*>(&copies[(*count)++]), &worker, sizeof worker);
+  LWLockRelease(shared->lock);
+  return copies;
+}
+
+}  // namespace
+
+}  // namespace polyglot::pg
+
+Datum polyglot_status_rows(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  InitMaterializedSRF(fcinfo, 0);
+  int count;
+  SyncRow** syncs = LoadSyncs(InvalidOid, &count);
+  for (int i = 0; i < count; ++i)
+    if (MaySee(syncs[i])) SendStatus(fcinfo, syncs[i]);
+  return static_cast<Datum>(0);
+}
+
+Datum polyglot_node_rows(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  InitMaterializedSRF(fcinfo, 0);
+  int count;
+  WorkerSlot* workers = CopyWorkers(&count);
+  for (int i = 0; i < count; ++i) {
+    if (workers[i].pid == 0 || !MaySeeServer(workers[i].server)) continue;
+    for (int n = 0; n < Min(workers[i].node_count, kMaxNodes); ++n)
+      SendNode(fcinfo, workers[i].server, workers[i].nodes[n]);
+  }
+  return static_cast<Datum>(0);
+}
+
+Datum polyglot_worker_rows(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  InitMaterializedSRF(fcinfo, 0);
+  SharedState* shared = Shared();
+  if (shared && shared->launcher_pid != 0 && IsMonitor())
+    SendWorker(fcinfo, shared->launcher_pid, "launcher", InvalidOid, "running",
+               shared->launcher_started_at);
+  int count;
+  WorkerSlot* workers = CopyWorkers(&count);
+  for (int i = 0; i < count; ++i)
+    if (workers[i].pid != 0 && MaySeeServer(workers[i].server))
+      SendWorker(fcinfo, workers[i].pid, "worker", workers[i].server, workers[i].state,
+                 workers[i].started_at);
+  return static_cast<Datum>(0);
+}

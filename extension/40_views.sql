@@ -1,0 +1,136 @@
+-- What the views below are made of. Each leaves out what the caller may not see, so that they need no
+-- guarding.
+CREATE FUNCTION polyglot.status_rows(
+  OUT sync_id integer, OUT state text, OUT backfill_rows bigint, OUT backfill_total bigint,
+  OUT rate double precision, OUT eta interval, OUT pending bigint, OUT parked bigint,
+  OUT lag interval, OUT last_success timestamptz, OUT delivered bigint, OUT deleted bigint,
+  OUT stale bigint, OUT retried bigint, OUT last_error text, OUT last_error_at timestamptz,
+  OUT worker_pid integer
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_status_rows';
+COMMENT ON FUNCTION polyglot.status_rows() IS 'rows of the view polyglot.status';
+
+CREATE FUNCTION polyglot.node_rows(
+  OUT server oid, OUT node text, OUT state text, OUT in_flight integer, OUT last_latency interval,
+  OUT last_error text, OUT backoff_until timestamptz
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_node_rows';
+COMMENT ON FUNCTION polyglot.node_rows() IS 'rows of the view polyglot.servers';
+
+CREATE FUNCTION polyglot.worker_rows(
+  OUT pid integer, OUT role text, OUT server oid, OUT state text, OUT since timestamptz,
+  OUT private_memory bigint
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_worker_rows';
+COMMENT ON FUNCTION polyglot.worker_rows() IS 'rows of the view polyglot.workers';
+
+CREATE FUNCTION polyglot.outbox_rows(
+  OUT event_id text, OUT sync text, OUT operation text, OUT key jsonb, OUT document_id text,
+  OUT transaction_id xid8, OUT created_at timestamptz, OUT processed boolean
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_outbox_rows';
+COMMENT ON FUNCTION polyglot.outbox_rows() IS 'rows of the view polyglot.outbox';
+
+-- pg_monitor sees all; others see the syncs on tables whose owner's rights they have.
+CREATE VIEW polyglot.syncs WITH (security_barrier) AS
+SELECT d.name AS sync,
+       d.source,
+       d.server,
+       d.index,
+       coalesce(s.generation, 0) AS generation,
+       d.capture,
+       d.key,
+       d.columns,
+       d.filter,
+       d.document,
+       d.routing,
+       d.mapping,
+       d.settings,
+       d.manage_index,
+       d.options,
+       c.relowner::pg_catalog.regrole AS owner,
+       d.created_at
+  FROM polyglot.sync_definition d
+  LEFT JOIN polyglot.sync_state s ON s.sync_id OPERATOR(pg_catalog.=) d.id
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source
+ WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+    OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW polyglot.syncs IS 'what was configured';
+
+CREATE VIEW polyglot.status WITH (security_barrier) AS
+SELECT d.name AS sync,
+       d.source,
+       d.server,
+       d.index,
+       d.capture,
+       r.state,
+       r.backfill_rows,
+       r.backfill_total,
+       r.rate,
+       r.eta,
+       r.pending,
+       r.parked,
+       r.lag,
+       r.last_success,
+       r.delivered,
+       r.deleted,
+       r.stale,
+       r.retried,
+       (SELECT pg_catalog.count(*) FROM polyglot.dead_letter l
+         WHERE l.sync_id OPERATOR(pg_catalog.=) d.id) AS dead_letters,
+       NULL::timestamptz AS last_verified,
+       NULL::bigint AS last_differences,
+       r.last_error,
+       r.last_error_at,
+       r.worker_pid
+  FROM polyglot.status_rows() r
+  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) r.sync_id;
+COMMENT ON VIEW polyglot.status IS 'where every sync stands';
+
+CREATE VIEW polyglot.outbox WITH (security_barrier) AS
+SELECT event_id, sync, operation, key, document_id, transaction_id, created_at, processed
+  FROM polyglot.outbox_rows();
+COMMENT ON VIEW polyglot.outbox IS 'captured changes and parked keys';
+
+CREATE VIEW polyglot.dead_letters WITH (security_barrier) AS
+SELECT d.name AS sync,
+       l.document_id,
+       l.operation,
+       l.version,
+       l.http_status,
+       l.error_type,
+       CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN l.reason END AS reason,
+       l.attempts,
+       l.first_failed_at,
+       l.last_failed_at,
+       CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN l.document END AS document
+  FROM polyglot.dead_letter l
+  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) l.sync_id
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source
+ WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+    OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW polyglot.dead_letters IS
+  'documents that the server does not accept, with its own words';
+
+CREATE VIEW polyglot.servers WITH (security_barrier) AS
+SELECT s.srvname AS server,
+       n.node,
+       coalesce(n.state, 'unknown') AS state,
+       n.in_flight,
+       n.last_latency,
+       n.last_error,
+       n.backoff_until
+  FROM pg_catalog.pg_foreign_server s
+  JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid OPERATOR(pg_catalog.=) s.srvfdw
+  LEFT JOIN polyglot.node_rows() n ON n.server OPERATOR(pg_catalog.=) s.oid
+ WHERE w.fdwname OPERATOR(pg_catalog.=) 'polyglot_sync'
+   AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+        OR pg_catalog.has_server_privilege(s.oid, 'USAGE'));
+COMMENT ON VIEW polyglot.servers IS 'nodes of the search servers as their worker sees them';
+
+CREATE VIEW polyglot.workers WITH (security_barrier) AS
+SELECT r.pid, r.role, s.srvname AS server, r.state, r.since, r.private_memory
+  FROM polyglot.worker_rows() r
+  LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid OPERATOR(pg_catalog.=) r.server;
+COMMENT ON VIEW polyglot.workers IS
+  'the launcher and the workers of this database; private memory in bytes';

@@ -1,0 +1,19 @@
+-- Functions of a sync check inside who the caller is: its table's owner, or one who may read or write
+-- the table. So their EXECUTE stays with PUBLIC, and what is left goes.
+REVOKE ALL ON FUNCTION polyglot.stop_workers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION polyglot.start_workers() FROM PUBLIC;
+
+GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_letters,
+  polyglot.servers, polyglot.workers TO PUBLIC;
+
+-- The event triggers come last: nothing in this script concerns them.
+CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
+  WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
+               'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
+               'DROP USER MAPPING', 'REASSIGN OWNED')
+  EXECUTE FUNCTION polyglot.watch_ddl();
+ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS;
+
+CREATE EVENT TRIGGER polyglot_watch_drop ON sql_drop
+  EXECUTE FUNCTION polyglot.watch_drop();
+ALTER EVENT TRIGGER polyglot_watch_drop ENABLE ALWAYS;

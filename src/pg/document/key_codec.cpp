@@ -44,6 +44,12 @@ std::string_view Payload(Datum value) {
   return {VARDATA_ANY(bytes), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(bytes))};
 }
 
+std::string_view TrimFor(const KeyColumn& column, std::string_view text) {
+  if (column.form == KeyForm::kPadded)
+    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
 [[noreturn]] void ReportDamaged(const KeyColumn& column) {
   ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
                   errmsg("recorded value does not fit the type of column \"%s\"", column.name)));
@@ -123,9 +129,7 @@ std::string_view ValueText(const KeyColumn& column, Datum value, char (&scratch)
     case KeyForm::kUuid: return UuidText(DatumGetUUIDP(value), scratch);
     case KeyForm::kText:
     case KeyForm::kPadded: {
-      std::string_view text = Payload(value);
-      if (column.form == KeyForm::kPadded)
-        while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+      const std::string_view text = TrimFor(column, Payload(value));
       return ToUtf8(text.data(), text.size());
     }
     case KeyForm::kOutput: break;
@@ -141,6 +145,24 @@ bool TextNeedsNoGuard(const KeyColumn& column) {
     case KeyForm::kOutput: return false;
     default: return true;
   }
+}
+
+bool PlainText(const KeyColumn& column, std::string_view bytes, char (&scratch)[40],
+               std::string_view* text) {
+  if (column.length >= 0 && bytes.size() != static_cast<std::size_t>(column.length)) return false;
+  alignas(Datum) char aligned[16];
+  switch (column.form) {
+    case KeyForm::kText:
+    case KeyForm::kPadded: *text = TrimFor(column, bytes); return true;
+    case KeyForm::kUuid:
+      *text = UuidText(reinterpret_cast<const pg_uuid_t*>(bytes.data()), scratch);
+      return true;
+    case KeyForm::kOutput: return false;
+    default: break;
+  }
+  memcpy(aligned, bytes.data(), bytes.size());
+  *text = ValueText(column, fetch_att(aligned, true, column.length), scratch);
+  return true;
 }
 
 char* ServerText(const KeyColumn& column, Datum value) {

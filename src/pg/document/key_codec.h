@@ -50,6 +50,10 @@ std::string_view ValueText(const KeyColumn& column, Datum value, char (&scratch)
 /// Does ValueText of this column neither depend on a setting nor fail on any bytes? Then a text can
 /// be had without a subtransaction around it.
 bool TextNeedsNoGuard(const KeyColumn& column);
+/// Such a text straight from packed bytes; allocates nothing and never ereports. false: the bytes
+/// cannot be a value of this column.
+bool PlainText(const KeyColumn& column, std::string_view bytes, char (&scratch)[40],
+               std::string_view* text);
 /// Text in the server's encoding, NUL-terminated, as ValueFromText reads it.
 char* ServerText(const KeyColumn& column, Datum value);
 Datum ValueFromText(const KeyColumn& column, const char* text);

@@ -20,6 +20,12 @@ constexpr PinnedSetting kPinned[] = {
     {"extra_float_digits", "1"},
     {"bytea_output", "hex"},
     {"lc_monetary", "C"},
+    // Plans are kept, and rows are always had through the key's index: a table that was small when
+    // the plan was made must not be scanned for each batch later, and a page must be able to end
+    // early, which it cannot behind a sort.
+    {"enable_seqscan", "off"},
+    {"enable_sort", "off"},
+    {"jit", "off"},
 };
 
 void Pin(const PinnedSetting& setting) {
@@ -31,11 +37,10 @@ void Pin(const PinnedSetting& setting) {
 
 }  // namespace
 
-void EnterSourceContext(Oid owner, bool in_key_order, SecurityContext* saved) {
+void EnterSourceContext(Oid owner, SecurityContext* saved) {
   GetUserIdAndSecContext(&saved->user, &saved->flags);
   saved->settings_level = NewGUCNestLevel();
   for (const PinnedSetting& setting : kPinned) Pin(setting);
-  if (in_key_order) Pin({"enable_sort", "off"});
   SetUserIdAndSecContext(owner, saved->flags | SECURITY_RESTRICTED_OPERATION);
 }
 

@@ -13,8 +13,7 @@ struct SecurityContext {
 };
 
 /// May ereport; enter within a (sub)transaction whose abort restores user and settings.
-/// `in_key_order`: plans made and run inside prefer an index to a sort, so that a page ends early.
-void EnterSourceContext(Oid owner, bool in_key_order, SecurityContext* saved);
+void EnterSourceContext(Oid owner, SecurityContext* saved);
 void LeaveSourceContext(const SecurityContext& saved);
 
 }  // namespace polyglot::pg

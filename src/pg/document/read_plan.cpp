@@ -1,0 +1,185 @@
+#include "pg/document/read_plan.h"
+
+#include "core/queue_record.h"
+#include "pg/document/key_order.h"
+#include "pg/document/read_query.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+AttrNumber ColumnNumber(const ReadPlan& plan, const SyncRow& sync, const char* name) {
+  for (int i = 0; i < plan.shape->natts; ++i) {
+    Form_pg_attribute att = TupleDescAttr(plan.shape, i);
+    if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0) return att->attnum;
+  }
+  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                  errmsg("column \"%s\" of sync \"%s\" does not exist in %s", name, sync.name,
+                         plan.table),
+                  errhint("Give the sync its columns anew with polyglot.alter_sync.")));
+  pg_unreachable();
+}
+
+void TakeSource(ReadPlan* plan, const SyncRow& sync, Relation source) {
+  const char* schema = get_namespace_name(RelationGetNamespace(source));
+  plan->relation = sync.source;
+  plan->shape = CreateTupleDescCopyConstr(RelationGetDescr(source));
+  plan->prefix = quote_identifier(pstrdup(RelationGetRelationName(source)));
+  plan->table = quote_qualified_identifier(schema, RelationGetRelationName(source));
+}
+
+void TakeKeys(ReadPlan* plan, const SyncRow& sync) {
+  StringInfoData header;
+  const auto count = static_cast<uint16>(sync.key_count);
+  plan->key_count = sync.key_count;
+  initStringInfo(&header);
+  appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&count), sizeof count);
+  for (int i = 0; i < sync.key_count; ++i) {
+    const AttrNumber attnum = sync.key[i];
+    if (attnum < 1 || attnum > plan->shape->natts ||
+        TupleDescAttr(plan->shape, attnum - 1)->attisdropped)
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                      errmsg("a key column of sync \"%s\" does not exist in %s", sync.name,
+                             plan->table),
+                      errhint("Drop the sync and create it anew with another key.")));
+    InitKeyColumn(&plan->key[i], plan->shape, attnum, plan->memory);
+    const KeyColumn& key = plan->key[i];
+    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.attnum), sizeof key.attnum);
+    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.type), sizeof key.type);
+  }
+  plan->key_header = header.data;
+  plan->key_header_length = header.len;
+}
+
+void AddField(ReadPlan* plan, AttrNumber attnum) {
+  Form_pg_attribute att = TupleDescAttr(plan->shape, attnum - 1);
+  FieldEncoder* field = &plan->fields[plan->field_count++];
+  field->column = attnum - 1;
+  field->prefix = MakeFieldPrefix(NameStr(att->attname), plan->memory, &field->prefix_length);
+  field->type = MakeTypeEncoder(att->atttypid, att->atttypmod, plan->memory);
+}
+
+void TakeFields(ReadPlan* plan, const SyncRow& sync) {
+  const int most = Max(plan->shape->natts, sync.column_count) + 1;
+  plan->fields = static_cast<FieldEncoder*>(palloc0(sizeof(FieldEncoder) * most));
+  for (int i = 0; i < sync.column_count; ++i)
+    AddField(plan, ColumnNumber(*plan, sync, sync.columns[i]));
+  if (sync.column_count > 0) return;
+  for (int i = 0; i < plan->shape->natts; ++i)
+    if (!TupleDescAttr(plan->shape, i)->attisdropped) AddField(plan, i + 1);
+}
+
+void TakeBody(ReadPlan* plan, const SyncRow& sync) {
+  plan->has_routing = sync.routing != nullptr;
+  if (plan->has_routing)
+    InitKeyColumn(&plan->routing, plan->shape, ColumnNumber(*plan, sync, sync.routing),
+                  plan->memory);
+  plan->has_filter = sync.filter != nullptr;
+  plan->has_document = sync.document != nullptr;
+  plan->passes_column = plan->key_count + (plan->has_routing ? 1 : 0);
+  plan->body_column = plan->passes_column + (plan->has_filter ? 1 : 0);
+  if (!plan->has_document) TakeFields(plan, sync);
+}
+
+SPIPlanPtr Prepare(const char* sql, int parameter_count, Oid* types) {
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, parameter_count, types, CURSOR_OPT_GENERIC_PLAN);
+  if (plan == nullptr)
+    elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+  SPI_keepplan(plan);
+  return plan;
+}
+
+void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
+  Oid types[INDEX_MAX_KEYS];
+  plan->keys_in_arrays = true;
+  for (int i = 0; i < plan->key_count; ++i) {
+    types[i] = get_array_type(plan->order[i].operand);
+    if (!OidIsValid(types[i])) plan->keys_in_arrays = false;
+  }
+  if (!plan->keys_in_arrays)
+    for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
+  plan->by_keys = Prepare(KeysQuery(*plan, sync), plan->key_count, types);
+}
+
+void CheckDocumentType(ReadPlan* plan) {
+  if (!plan->has_document) return;
+  auto* source = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(plan->by_keys)));
+  const Oid type = TupleDescAttr(source->resultDesc, plan->body_column)->atttypid;
+  if (getBaseType(type) != JSONBOID && getBaseType(type) != JSONOID)
+    ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+                    errmsg("the document expression yields %s, not jsonb", format_type_be(type)),
+                    errhint("Build one JSON object for each row, for example with "
+                            "jsonb_build_object(…).")));
+  plan->document = MakeTypeEncoder(type, -1, plan->memory);
+}
+
+}  // namespace
+
+Oid SourceOwner(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple))
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("the source table of the sync does not exist any more")));
+  const Oid owner = ((Form_pg_class)GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+bool PlanIsCurrent(const ReadPlan* plan) {
+  Relation source = try_relation_open(plan->relation, AccessShareLock);
+  if (source == nullptr) return false;
+  // A kept plan is parsed again by name when something changed, so the name counts, too.
+  const char* table = quote_qualified_identifier(
+      get_namespace_name(RelationGetNamespace(source)), RelationGetRelationName(source));
+  const bool current = source->rd_rel->relowner == plan->owner &&
+                       strcmp(table, plan->table) == 0 &&
+                       SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index)) &&
+                       equalTupleDescs(RelationGetDescr(source), plan->shape);
+  relation_close(source, NoLock);
+  return current;
+}
+
+void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory) {
+  Relation source = try_relation_open(sync.source, AccessShareLock);
+  if (source == nullptr) (void)SourceOwner(sync.source);  // says that it has gone
+  MemoryContext caller = MemoryContextSwitchTo(memory);
+  plan->memory = memory;
+  plan->owner = owner;
+  TakeSource(plan, sync, source);
+  TakeKeys(plan, sync);
+  MakeKeyOrder(plan, source);
+  TakeBody(plan, sync);
+  PrepareKeys(plan, sync);
+  CheckDocumentType(plan);
+  MemoryContextSwitchTo(caller);
+  relation_close(source, NoLock);
+  plan->ready = true;
+}
+
+void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
+  if (plan->page_limit == limit) return;
+  Oid types[INDEX_MAX_KEYS];
+  SPIPlanPtr* const plans[] = {&plan->first_page, &plan->next_page, &plan->first_page_keys,
+                               &plan->next_page_keys};
+  for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
+  plan->page_limit = 0;
+  for (int i = 0; i < 4; ++i) {
+    const bool after = i % 2 == 1;
+    const char* sql =
+        PageQuery(*plan, sync, i < 2 ? Select::kRow : Select::kKeyOnly, after, limit);
+    SPIPlanPtr old = *plans[i];
+    *plans[i] = nullptr;
+    if (old != nullptr) SPI_freeplan(old);
+    *plans[i] = Prepare(sql, after ? plan->key_count : 0, types);
+  }
+  plan->page_limit = limit;
+}
+
+void FreeReadPlan(ReadPlan* plan) {
+  for (SPIPlanPtr kept : {plan->by_keys, plan->first_page, plan->next_page, plan->first_page_keys,
+                          plan->next_page_keys})
+    if (kept != nullptr) SPI_freeplan(kept);
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,67 @@
+#pragma once
+// What reading one sync's rows needs: the source's columns, their encoders, and the kept SPI plans.
+// C-like code: plain data in its own memory context, everything may ereport.
+
+#include "pg/catalog.h"
+#include "pg/document/key_codec.h"
+#include "pg/document/type_encoder.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+/// How one key column is compared: by the operators of the key's index, whatever the search_path and
+/// the type's other operators say.
+struct KeyOrder {
+  int key;               // which of ReadPlan::key; positions follow the index
+  Oid operand;           // type that the operators take, behind polymorphism
+  const char* column;    // SQL: the column, cast and collated as in the index
+  const char* equal;     // SQL: OPERATOR(schema.=)
+  const char* less;
+  const char* greater;
+  const char* greater_equal;
+};
+
+struct ReadPlan {
+  MemoryContext memory;
+  bool ready;  // false: making it failed half-way
+  Oid relation, owner, key_index;
+  TupleDesc shape;  // the source's definition that this was made for
+  const char* table;   // SQL: schema.table
+  const char* prefix;  // SQL: what qualifies its columns
+
+  int key_count;
+  KeyColumn key[INDEX_MAX_KEYS];
+  KeyOrder order[INDEX_MAX_KEYS];
+  char* key_header;  // of a packed key
+  int key_header_length;
+  bool keys_in_arrays;  // false: a key type has no array type, keys are read one by one
+
+  bool has_routing;
+  KeyColumn routing;
+  bool has_filter, has_document;
+  int passes_column, body_column;  // of the result, from 0; key columns come first
+  int field_count;
+  FieldEncoder* fields;       // result column body_column + i holds the source's fields[i].column
+  TypeEncoder* document;      // or the expression's type
+
+  SPIPlanPtr by_keys;
+  SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
+  int page_limit;
+};
+
+/// Is `plan` still right for the source as it is now? Locks the source (ACCESS SHARE) until the end of
+/// the transaction.
+bool PlanIsCurrent(const ReadPlan* plan);
+
+/// Fills a zeroed plan in `memory` and prepares by_keys. Call inside SPI_connect and the source's
+/// security context of `owner`. ERROR for everything that makes the sync unreadable.
+void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory);
+/// Prepares the page plans for this limit unless they are there.
+void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit);
+/// Frees the SPI plans (not the memory). Never ereports.
+void FreeReadPlan(ReadPlan* plan);
+
+/// Owner of the relation now; ERROR 42P01 when it has gone.
+Oid SourceOwner(Oid relation);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,132 @@
+#include "pg/document/read_query.h"
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+// Names that no column of a table is likely to have: a filter's unqualified column names must not
+// become ambiguous by the join.
+constexpr const char* kKeysAlias = "\"polyglot_sync keys\"";
+
+void AppendColumn(StringInfo sql, const ReadPlan& plan, const char* name) {
+  appendStringInfo(sql, "%s.%s", plan.prefix, quote_identifier(name));
+}
+
+// The expression may end in a comment: hence the line breaks.
+void AppendBody(StringInfo sql, const ReadPlan& plan, const SyncRow& sync) {
+  if (plan.has_document) {
+    if (plan.has_filter)
+      appendStringInfo(sql, ", CASE WHEN (%s\n) THEN (%s\n) END", sync.filter, sync.document);
+    else
+      appendStringInfo(sql, ", (%s\n)", sync.document);
+    return;
+  }
+  for (int i = 0; i < plan.field_count; ++i) {
+    appendStringInfoString(sql, ", ");
+    AppendColumn(sql, plan, NameStr(TupleDescAttr(plan.shape, plan.fields[i].column)->attname));
+  }
+}
+
+void AppendSelectList(StringInfo sql, const ReadPlan& plan, const SyncRow& sync, Select select) {
+  appendStringInfoString(sql, "SELECT ");
+  for (int i = 0; i < plan.key_count; ++i) {
+    if (i > 0) appendStringInfoString(sql, ", ");
+    AppendColumn(sql, plan, plan.key[i].name);
+  }
+  if (select == Select::kKeyOnly) return;
+  if (plan.has_routing) {
+    appendStringInfoString(sql, ", ");
+    AppendColumn(sql, plan, plan.routing.name);
+  }
+  if (plan.has_filter) appendStringInfo(sql, ", (%s\n) IS TRUE", sync.filter);
+  AppendBody(sql, plan, sync);
+}
+
+// ROW(a, b) > ROW($1, $2) is what an index can begin at, but it takes one operator name for all
+// columns. With different ones (citext beside bigint): a bound on the first column and the exact rule.
+bool OneOperatorForAll(const ReadPlan& plan) {
+  for (int i = 1; i < plan.key_count; ++i)
+    if (strcmp(plan.order[i].greater, plan.order[0].greater) != 0) return false;
+  return true;
+}
+
+void AppendExactRule(StringInfo sql, const ReadPlan& plan) {
+  for (int i = 0; i < plan.key_count; ++i) {
+    appendStringInfoString(sql, i > 0 ? " OR (" : "(");
+    for (int j = 0; j < i; ++j)
+      appendStringInfo(sql, "%s %s $%d AND ", plan.order[j].column, plan.order[j].equal, j + 1);
+    appendStringInfo(sql, "%s %s $%d)", plan.order[i].column, plan.order[i].greater, i + 1);
+  }
+}
+
+void AppendAfter(StringInfo sql, const ReadPlan& plan) {
+  appendStringInfoString(sql, " WHERE ");
+  if (!OneOperatorForAll(plan)) {
+    const KeyOrder& first = plan.order[0];
+    appendStringInfo(sql, "%s %s $1 AND (", first.column, first.greater_equal);
+    AppendExactRule(sql, plan);
+    appendStringInfoChar(sql, ')');
+    return;
+  }
+  appendStringInfoString(sql, "ROW(");
+  for (int i = 0; i < plan.key_count; ++i)
+    appendStringInfo(sql, "%s%s", i > 0 ? ", " : "", plan.order[i].column);
+  appendStringInfo(sql, ") %s ROW(", plan.order[0].greater);
+  for (int i = 0; i < plan.key_count; ++i) appendStringInfo(sql, "%s$%d", i > 0 ? ", " : "", i + 1);
+  appendStringInfoChar(sql, ')');
+}
+
+void AppendMatch(StringInfo sql, const ReadPlan& plan) {
+  for (int i = 0; i < plan.key_count; ++i)
+    appendStringInfo(sql, "%s%s %s $%d", i > 0 ? " AND " : "", plan.order[i].column,
+                     plan.order[i].equal, i + 1);
+}
+
+void AppendJoin(StringInfo sql, const ReadPlan& plan) {
+  appendStringInfoString(sql, " FROM unnest(");
+  for (int i = 0; i < plan.key_count; ++i) appendStringInfo(sql, "%s$%d", i > 0 ? ", " : "", i + 1);
+  appendStringInfo(sql, ") AS %s(", kKeysAlias);
+  for (int i = 0; i < plan.key_count; ++i)
+    appendStringInfo(sql, "%s\"polyglot_sync %d\"", i > 0 ? ", " : "", i + 1);
+  appendStringInfo(sql, ") JOIN %s ON ", plan.table);
+  for (int i = 0; i < plan.key_count; ++i)
+    appendStringInfo(sql, "%s%s %s %s.\"polyglot_sync %d\"", i > 0 ? " AND " : "",
+                     plan.order[i].column, plan.order[i].equal, kKeysAlias, i + 1);
+}
+
+}  // namespace
+
+const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync) {
+  StringInfoData sql;
+  initStringInfo(&sql);
+  AppendSelectList(&sql, plan, sync, Select::kRow);
+  if (!plan.keys_in_arrays) {
+    appendStringInfo(&sql, " FROM %s WHERE ", plan.table);
+    AppendMatch(&sql, plan);
+  } else if (plan.key_count == 1) {
+    appendStringInfo(&sql, " FROM %s WHERE %s %s ANY ($1)", plan.table, plan.order[0].column,
+                     plan.order[0].equal);
+  } else {
+    AppendJoin(&sql, plan);
+  }
+  return sql.data;
+}
+
+const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,
+                      int limit) {
+  StringInfoData sql;
+  initStringInfo(&sql);
+  AppendSelectList(&sql, plan, sync, select);
+  appendStringInfo(&sql, " FROM %s", plan.table);
+  if (after) AppendAfter(&sql, plan);
+  appendStringInfoString(&sql, " ORDER BY ");
+  for (int i = 0; i < plan.key_count; ++i)
+    appendStringInfo(&sql, "%s%s USING %s", i > 0 ? ", " : "", plan.order[i].column,
+                     plan.order[i].less);
+  appendStringInfo(&sql, " LIMIT %d", limit);
+  return sql.data;
+}
+
+}  // namespace polyglot::pg

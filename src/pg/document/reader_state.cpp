@@ -1,0 +1,323 @@
+#include "pg/document/reader_state.h"
+
+#include "core/document_id.h"
+#include "pg/document/row_receiver.h"
+#include "pg/document/security_context.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+// Errors of these classes say nothing about a row or a sync: they pass, or end the process.
+bool ConcernsProcess(int sqlstate) {
+  switch (ERRCODE_TO_CATEGORY(sqlstate)) {
+    case MAKE_SQLSTATE('4', '0', '0', '0', '0'):  // serialization, deadlock
+    case MAKE_SQLSTATE('5', '3', '0', '0', '0'):  // memory, disk, connections
+    case MAKE_SQLSTATE('5', '7', '0', '0', '0'):  // cancelled, shutting down
+    case MAKE_SQLSTATE('5', '8', '0', '0', '0'):  // I/O
+    case MAKE_SQLSTATE('2', '5', '0', '0', '0'):  // state of the transaction
+      return true;
+    default: return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+  }
+}
+
+// Runs f in a subtransaction and the source's security context, with SPI connected. f may throw
+// std::bad_alloc and ereport; C++ objects in it must not be alive while it calls PostgreSQL.
+// Errors that concern the whole process are thrown (PgError).
+template <typename F>
+bool RunInside(Oid source, F&& f, PgError* error) {
+  auto body = [&] {
+    bool out_of_memory = false;
+    SecurityContext saved;
+    SPI_connect();
+    EnterSourceContext(SourceOwner(source), &saved);
+    try {
+      f();
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;
+    }
+    // The abort of the subtransaction is what puts everything back.
+    if (out_of_memory) ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+    LeaveSourceContext(saved);
+    SPI_finish();
+  };
+  const bool ok = Call([&] { return InSubtransaction(body, error); });
+  if (!ok && ConcernsProcess(error->sqlstate)) throw *error;
+  return ok;
+}
+
+void SetError(PgError* error, int sqlstate, const char* message) {
+  *error = PgError{};
+  error->sqlstate = sqlstate;
+  strlcpy(error->message, message, sizeof error->message);
+}
+
+// What a user can do about the failures that reading a table as its owner is known for.
+void AddHint(PgError* error) {
+  if (error->hint[0] != '\0') return;
+  const bool policy = strstr(error->message, "row-level security") != nullptr;
+  if (error->sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE && policy)
+    strlcpy(error->hint,
+            "Rows hidden by a policy would be deleted from the index. Give the table's owner "
+            "BYPASSRLS, or end FORCE ROW LEVEL SECURITY.",
+            sizeof error->hint);
+}
+
+char* CopyText(const char* source) { return source ? pstrdup(source) : nullptr; }
+
+// Only what reading needs.
+SyncRow* CopySync(const SyncRow& source) {
+  auto* copy = static_cast<SyncRow*>(palloc0(sizeof(SyncRow)));
+  copy->id = source.id;
+  copy->name = CopyText(source.name);
+  copy->source = source.source;
+  copy->key_count = source.key_count;
+  for (int i = 0; i < source.key_count; ++i) copy->key[i] = source.key[i];
+  copy->column_count = source.column_count;
+  if (source.column_count > 0)
+    copy->columns = static_cast<char**>(palloc(sizeof(char*) * source.column_count));
+  for (int i = 0; i < source.column_count; ++i) copy->columns[i] = CopyText(source.columns[i]);
+  copy->filter = CopyText(source.filter);
+  copy->document = CopyText(source.document);
+  copy->routing = CopyText(source.routing);
+  copy->routing_att = source.routing_att;
+  return copy;
+}
+
+// false: the receiver stopped at its limit. `parameters` nullptr: all NULL, which finds nothing but
+// checks everything.
+bool Execute(ReadPlan* plan, SPIPlanPtr query, int count, const Datum* parameters,
+             RowReceiver* receiver) {
+  ParamListInfo list = makeParamList(count);
+  auto* source = static_cast<CachedPlanSource*>(linitial(SPI_plan_get_plan_sources(query)));
+  for (int i = 0; i < count; ++i) {
+    list->params[i].isnull = parameters == nullptr;
+    list->params[i].value = parameters == nullptr ? 0 : parameters[i];
+    list->params[i].pflags = PARAM_FLAG_CONST;
+    list->params[i].ptype = source->param_types[i];
+  }
+  SPIExecuteOptions options{};
+  options.params = list;
+  options.read_only = true;  // in the caller's snapshot, not in a newer one
+  options.dest = &receiver->base;
+  const int result = SPI_execute_plan_extended(query, &options);
+  if (result < 0)
+    elog(ERROR, "could not read from %s: %s", plan->table, SPI_result_code_string(result));
+  if (receiver->out_of_memory)
+    ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+  return !receiver->truncated;
+}
+
+// One array for each key column, in the order of the index.
+void KeyArrays(const ReadPlan& plan, const std::string_view* key_values, std::size_t count,
+               Datum* parameters) {
+  auto* datums = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+  for (int position = 0; position < plan.key_count; ++position) {
+    const KeyOrder& order = plan.order[position];
+    const KeyColumn& key = plan.key[order.key];
+    for (std::size_t i = 0; i < count; ++i)
+      datums[i] = ValueFromBytes(key, key_values[i * plan.key_count + order.key]);
+    parameters[position] = PointerGetDatum(construct_array(
+        datums, static_cast<int>(count), order.operand, key.length, key.by_value, key.align));
+  }
+}
+
+}  // namespace
+
+ReaderState::ReaderState(const SyncRow& source) {
+  Call([&] {
+    memory = AllocSetContextCreate(TopMemoryContext, "polyglot reader", ALLOCSET_SMALL_SIZES);
+    MemoryContext caller = MemoryContextSwitchTo(memory);
+    sync = CopySync(source);
+    MemoryContextSwitchTo(caller);
+  });
+}
+
+ReaderState::~ReaderState() {
+  DropPlan();
+  MemoryContextDelete(memory);
+}
+
+void ReaderState::DropPlan() {
+  if (plan != nullptr) FreeReadPlan(plan);
+  plan = nullptr;
+  if (plan_memory_ != nullptr) MemoryContextDelete(plan_memory_);
+  plan_memory_ = nullptr;
+}
+
+void ReaderState::Build() {
+  plan_memory_ = AllocSetContextCreate(memory, "polyglot read plan", ALLOCSET_DEFAULT_SIZES);
+  plan = static_cast<ReadPlan*>(MemoryContextAllocZero(plan_memory_, sizeof(ReadPlan)));
+  MakeReadPlan(plan, *sync, GetUserId(), plan_memory_);
+}
+
+bool ReaderState::EnsurePlan(PgError* error) {
+  const TimestampTz now = GetCurrentTransactionStartTimestamp();
+  if (plan != nullptr && plan->ready && checked_at_ == now) return true;
+  const bool ok = RunInside(
+      sync->source,
+      [&] {
+        if (plan != nullptr && plan->ready && PlanIsCurrent(plan)) return;
+        DropPlan();
+        Build();
+      },
+      error);
+  if (ok) {
+    checked_at_ = now;
+  } else {
+    DropPlan();
+    AddHint(error);
+  }
+  return ok;
+}
+
+bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {
+  const std::string_view header(plan->key_header, plan->key_header_length);
+  values.clear();
+  bool ok;
+  if (packed_key.substr(0, header.size()) == header) {
+    ok = core::SplitValues(packed_key.substr(header.size()), plan->key_count, &values);
+  } else {
+    ok = core::ParseKey(packed_key, &columns_, &all_values_);
+    for (int i = 0; ok && i < plan->key_count; ++i) {
+      std::size_t at = 0;
+      while (at < columns_.size() && columns_[at].attnum != plan->key[i].attnum) ++at;
+      ok = at < columns_.size() &&
+           (columns_[at].type == plan->key[i].type || columns_[at].type == plan->key[i].base_type);
+      if (ok) values.push_back(all_values_[at]);
+    }
+  }
+  for (const std::string_view value : values) ok = ok && value.data() != nullptr;
+  if (!ok)
+    SetError(error, ERRCODE_INVALID_BINARY_REPRESENTATION,
+             "the recorded key does not fit the key columns of the table");
+  return ok;
+}
+
+bool ReaderState::IdOfValues(std::string* id, PgError* error) {
+  bool plain = true;
+  for (int i = 0; plain && i < plan->key_count; ++i) {
+    char scratch[40];
+    std::string_view text;
+    plain = TextNeedsNoGuard(plan->key[i]) &&
+            PlainText(plan->key[i], values[i], scratch, &text);
+    if (plain) core::AppendKeyText(text, i, plan->key_count, id);
+  }
+  if (plain) {
+    if (!Call([&] { return core::FinishDocumentId(0, PgSha256, id); })) throw std::bad_alloc();
+    return true;
+  }
+  id->clear();
+  return RunInside(
+      sync->source,
+      [&] {
+        Datum datums[INDEX_MAX_KEYS];
+        for (int i = 0; i < plan->key_count; ++i)
+          datums[i] = ValueFromBytes(plan->key[i], values[i]);
+        AppendIdOfValues(*plan, datums, id);
+      },
+      error);
+}
+
+bool ReaderState::TextOfRouting(std::string_view value, std::string* text, PgError* error) {
+  char scratch[40];
+  std::string_view plain;
+  if (TextNeedsNoGuard(plan->routing) && PlainText(plan->routing, value, scratch, &plain)) {
+    text->assign(plain);
+    return true;
+  }
+  return RunInside(
+      sync->source,
+      [&] {
+        char inner[40];
+        text->assign(ValueText(plan->routing, ValueFromBytes(plan->routing, value), inner));
+      },
+      error);
+}
+
+bool ReaderState::TextOfKey(std::string_view packed_key, std::vector<std::string>* texts,
+                            PgError* error) {
+  if (!FindKeyValues(packed_key, error)) return false;
+  texts->resize(plan->key_count);
+  return RunInside(
+      sync->source,
+      [&] {
+        for (int i = 0; i < plan->key_count; ++i) {
+          const char* text = ServerText(plan->key[i], ValueFromBytes(plan->key[i], values[i]));
+          (*texts)[i].assign(text);
+        }
+      },
+      error);
+}
+
+bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
+                          std::size_t stop_bytes, RowBatch* out, PgError* error) {
+  const bool ok = RunInside(
+      sync->source,
+      [&] {
+        RowReceiver receiver;
+        Datum parameters[INDEX_MAX_KEYS];
+        InitReceiver(&receiver, plan, out, false, stop_bytes);
+        if (plan->keys_in_arrays) {
+          KeyArrays(*plan, key_values, count, parameters);
+          out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
+          return;
+        }
+        if (count == 0) Execute(plan, plan->by_keys, plan->key_count, nullptr, &receiver);
+        for (std::size_t i = 0; i < count && !out->truncated; ++i) {
+          const std::string_view* one = key_values + i * plan->key_count;
+          for (int position = 0; position < plan->key_count; ++position) {
+            const int key = plan->order[position].key;
+            parameters[position] = ValueFromBytes(plan->key[key], one[key]);
+          }
+          out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
+        }
+      },
+      error);
+  if (!ok) AddHint(error);
+  return ok;
+}
+
+bool ReaderState::RunPage(const std::vector<std::string>& after, int limit, bool keys_only,
+                          std::size_t stop_bytes, RowBatch* out, PgError* error) {
+  const bool ok = RunInside(
+      sync->source,
+      [&] {
+        RowReceiver receiver;
+        Datum parameters[INDEX_MAX_KEYS];
+        PreparePages(plan, *sync, limit);
+        InitReceiver(&receiver, plan, out, keys_only, stop_bytes);
+        const int count = after.empty() ? 0 : plan->key_count;
+        for (int position = 0; position < count; ++position) {
+          const int key = plan->order[position].key;
+          parameters[position] = ValueFromText(plan->key[key], after[key].c_str());
+        }
+        SPIPlanPtr query = keys_only ? (count ? plan->next_page_keys : plan->first_page_keys)
+                                     : (count ? plan->next_page : plan->first_page);
+        out->truncated = !Execute(plan, query, count, parameters, &receiver);
+      },
+      error);
+  if (!ok) AddHint(error);
+  return ok;
+}
+
+std::int64_t EstimateTree(Oid relation) {
+  double sum = 0;
+  ListCell* cell;
+  List* tree = find_all_inheritors(relation, AccessShareLock, nullptr);
+  foreach (cell, tree) {
+    Relation part = try_relation_open(lfirst_oid(cell), NoLock);
+    if (part == nullptr) continue;
+    if (RELKIND_HAS_TABLE_AM(part->rd_rel->relkind)) {
+      BlockNumber pages;
+      double tuples, all_visible;
+      estimate_rel_size(part, nullptr, &pages, &tuples, &all_visible);
+      sum += tuples;
+    }
+    relation_close(part, NoLock);
+  }
+  return static_cast<std::int64_t>(sum);
+}
+
+}  // namespace polyglot::pg

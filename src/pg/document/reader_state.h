@@ -1,0 +1,63 @@
+#pragma once
+// The inside of a RowReader: its plan, and the single steps that run in a subtransaction of their own.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/queue_record.h"
+#include "pg/document/read_plan.h"
+#include "pg/document/row_reader.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+class ReaderState {
+ public:
+  explicit ReaderState(const SyncRow& source);
+  ~ReaderState();
+  ReaderState(const ReaderState&) = delete;
+  ReaderState& operator=(const ReaderState&) = delete;
+
+  /// Makes the plan, or makes it anew. false: the sync cannot be read, *error says why.
+  bool EnsurePlan(PgError* error);
+
+  /// Finds the values of the key columns in a packed key: into `values`, views of it. false: it is
+  /// damaged or of other types than the source's.
+  bool FindKeyValues(std::string_view packed_key, PgError* error);
+  /// The document id of `values`.
+  bool IdOfValues(std::string* id, PgError* error);
+  bool TextOfRouting(std::string_view value, std::string* text, PgError* error);
+  /// Text of each key column in the server's encoding, as RunPage takes it.
+  bool TextOfKey(std::string_view packed_key, std::vector<std::string>* texts, PgError* error);
+
+  /// Reads the rows of `count` keys, given as key_count values each. false: an error; what was
+  /// appended to *out until then has to be taken off again.
+  bool RunKeys(const std::string_view* key_values, std::size_t count, std::size_t stop_bytes,
+               RowBatch* out, PgError* error);
+  bool RunPage(const std::vector<std::string>& after, int limit, bool keys_only,
+               std::size_t stop_bytes, RowBatch* out, PgError* error);
+
+  MemoryContext memory;  // of the reader; the plan has a child of it
+  SyncRow* sync;         // a copy
+  ReadPlan* plan = nullptr;
+  std::vector<std::string_view> values;  // of the key last given to FindKeyValues
+
+ private:
+  void DropPlan();
+  void Build();
+
+  TimestampTz checked_at_ = 0;  // start of the transaction in which the plan was found current
+  MemoryContext plan_memory_ = nullptr;
+  std::vector<core::CapturedColumn> columns_;  // scratch of FindKeyValues
+  std::vector<std::string_view> all_values_;
+};
+
+struct RowReader::State : ReaderState {
+  using ReaderState::ReaderState;
+};
+
+/// Rows in a table, its partitions and children, as the planner would guess. May ereport.
+std::int64_t EstimateTree(Oid relation);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,206 @@
+#include "pg/document/row_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_set>
+
+#include "core/document_id.h"
+#include "core/queue_record.h"
+#include "pg/document/reader_state.h"
+#include "pg/document/row_receiver.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
+// Keys between two looks at the byte limit while a page with a bad row is read key by key.
+constexpr std::size_t kIsolationSlice = 32;
+
+struct Mark {
+  std::size_t bytes, rows;
+};
+
+Mark MarkOf(const RowBatch& batch) { return {batch.bytes.size(), batch.rows.size()}; }
+
+void RollBack(RowBatch* batch, const Mark& mark) {
+  batch->bytes.resize(mark.bytes);
+  batch->rows.resize(mark.rows);
+}
+
+PgError MakeError(int sqlstate, const char* message) {
+  PgError error{};
+  error.sqlstate = sqlstate;
+  strlcpy(error.message, message, sizeof error.message);
+  return error;
+}
+
+// Two keys that are equal but not the same (citext, numeric 1.0 and 1.00) find the same row twice
+// when keys are joined.
+void DropDuplicates(RowBatch* out, std::size_t first) {
+  std::unordered_set<std::string_view> seen;
+  auto keep = out->rows.begin() + static_cast<std::ptrdiff_t>(first);
+  for (auto row = keep; row != out->rows.end(); ++row)
+    if (seen.insert(out->Key(*row)).second) *keep++ = *row;
+  out->rows.erase(keep, out->rows.end());
+}
+
+}  // namespace
+
+void RowBatch::Clear() {
+  bytes.clear();
+  rows.clear();
+  failures.clear();
+  truncated = false;
+  last_key.clear();
+  end_reached = false;
+}
+
+RowReader::RowReader(const SyncRow& sync) : state_(std::make_unique<State>(sync)) {}
+
+RowReader::~RowReader() = default;
+
+bool RowReader::IdOfKey(std::string_view packed_key, std::string* id, PgError* error) {
+  id->clear();
+  return state_->EnsurePlan(error) && state_->FindKeyValues(packed_key, error) &&
+         state_->IdOfValues(id, error);
+}
+
+bool RowReader::RoutingOfValue(std::string_view packed_value, std::string* routing,
+                               PgError* error) {
+  routing->clear();
+  if (!state_->EnsurePlan(error)) return false;
+  if (!state_->plan->has_routing || packed_value.data() == nullptr) return true;
+  return state_->TextOfRouting(packed_value, routing, error);
+}
+
+namespace {
+
+// Reads keys until each is a row, known to be missing, or known to fail.
+class KeyReading {
+ public:
+  KeyReading(ReaderState* state, std::size_t stop_bytes, RowBatch* out)
+      : state_(state), stop_bytes_(stop_bytes), out_(out) {}
+
+  ReadStatus Read(const std::string_view* keys, std::size_t count, PgError* error) {
+    Unpack(keys, count);
+    return ReadRange(0, keys_.size(), error);
+  }
+
+ private:
+  void Unpack(const std::string_view* keys, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+      PgError error{};
+      if (state_->FindKeyValues(keys[i], &error)) {
+        keys_.push_back(keys[i]);
+        values_.insert(values_.end(), state_->values.begin(), state_->values.end());
+      } else {
+        out_->failures.push_back({std::string(), std::string(keys[i]), error});
+      }
+    }
+  }
+
+  ReadStatus ReadRange(std::size_t begin, std::size_t end, PgError* error) {
+    if (begin == end || out_->truncated) return ReadStatus::kOk;
+    const std::size_t width = static_cast<std::size_t>(state_->plan->key_count);
+    const Mark mark = MarkOf(*out_);
+    PgError failure{};
+    if (state_->RunKeys(&values_[begin * width], end - begin, stop_bytes_, out_, &failure)) {
+      if (state_->plan->key_count > 1 && end - begin > 1) DropDuplicates(out_, mark.rows);
+      return ReadStatus::kOk;
+    }
+    RollBack(out_, mark);
+    if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error))
+      return ReadStatus::kSyncFailed;
+    probed_ = true;
+    if (end - begin == 1) {
+      RecordFailure(begin, failure);
+      return ReadStatus::kOk;
+    }
+    const std::size_t middle = begin + (end - begin) / 2;
+    const ReadStatus status = ReadRange(begin, middle, error);
+    return status == ReadStatus::kOk ? ReadRange(middle, end, error) : status;
+  }
+
+  void RecordFailure(std::size_t index, const PgError& failure) {
+    std::string id;
+    PgError ignored{};
+    if (state_->FindKeyValues(keys_[index], &ignored)) state_->IdOfValues(&id, &ignored);
+    out_->failures.push_back({std::move(id), std::string(keys_[index]), failure});
+  }
+
+  ReaderState* state_;
+  std::size_t stop_bytes_;
+  RowBatch* out_;
+  std::vector<std::string_view> keys_;
+  std::vector<std::string_view> values_;
+  bool probed_ = false;
+};
+
+std::size_t StopBytes(const RowBatch& out, std::size_t max_bytes) {
+  return max_bytes > kNoLimit - out.bytes.size() ? kNoLimit : out.bytes.size() + max_bytes;
+}
+
+// A page that holds a row which cannot be read: its keys alone, then those key by key.
+ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& after, int limit,
+                          std::size_t stop_bytes, RowBatch* out, PgError* error) {
+  RowBatch page;
+  if (!state->RunPage(after, limit, true, kNoLimit, &page, error)) return ReadStatus::kSyncFailed;
+  std::size_t done = 0;
+  while (done < page.rows.size() && out->bytes.size() <= stop_bytes) {
+    std::vector<std::string_view> slice;
+    for (; done < page.rows.size() && slice.size() < kIsolationSlice; ++done)
+      slice.push_back(page.Key(page.rows[done]));
+    const ReadStatus status =
+        KeyReading(state, kNoLimit, out).Read(slice.data(), slice.size(), error);
+    if (status != ReadStatus::kOk) return status;
+  }
+  out->truncated = done < page.rows.size();
+  out->end_reached = page.rows.size() < static_cast<std::size_t>(limit) && !out->truncated;
+  if (done > 0 && !state->TextOfKey(page.Key(page.rows[done - 1]), &out->last_key, error))
+    return ReadStatus::kSyncFailed;
+  return ReadStatus::kOk;
+}
+
+}  // namespace
+
+ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
+                               std::size_t max_bytes, RowBatch* out, PgError* error) {
+  out->truncated = false;
+  if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+  return KeyReading(state_.get(), StopBytes(*out, max_bytes), out)
+      .Read(packed_keys.data(), packed_keys.size(), error);
+}
+
+ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
+                               std::size_t max_bytes, RowBatch* out, PgError* error) {
+  out->truncated = false;
+  out->end_reached = false;
+  out->last_key.clear();
+  if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+  if (!after.empty() && after.size() != static_cast<std::size_t>(state_->plan->key_count)) {
+    *error = MakeError(ERRCODE_INTERNAL_ERROR, "the stored position of the backfill has not as "
+                                               "many values as the key has columns");
+    return ReadStatus::kSyncFailed;
+  }
+  const std::size_t stop_bytes = StopBytes(*out, max_bytes);
+  const Mark mark = MarkOf(*out);
+  if (!state_->RunPage(after, limit, false, stop_bytes, out, error)) {
+    RollBack(out, mark);
+    out->truncated = false;
+    return ReadPageByKeys(state_.get(), after, limit, stop_bytes, out, error);
+  }
+  const std::size_t received = out->rows.size() - mark.rows;
+  out->end_reached = !out->truncated && received < static_cast<std::size_t>(limit);
+  if (received > 0 && !state_->TextOfKey(out->Key(out->rows.back()), &out->last_key, error))
+    return ReadStatus::kSyncFailed;
+  return ReadStatus::kOk;
+}
+
+std::int64_t RowReader::EstimateRows() {
+  const Oid source = state_->sync->source;
+  return Call([&] { return EstimateTree(source); });
+}
+
+}  // namespace polyglot::pg

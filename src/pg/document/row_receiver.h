@@ -1,0 +1,34 @@
+#pragma once
+// Takes rows from the executor as they come and appends them to a batch: ids, keys, documents.
+
+#include <cstddef>
+
+#include "pg/document/read_plan.h"
+#include "pg/document/row_reader.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+struct RowReceiver {
+  DestReceiver base;  // first: the executor knows only this
+  ReadPlan* plan;
+  RowBatch* out;
+  bool keys_only;          // the result has key columns and nothing else
+  std::size_t stop_bytes;  // end after the row that makes out->bytes longer than this
+  MemoryContext row_memory;  // reset after each row
+  int64 received;
+  bool truncated;
+  bool out_of_memory;  // std::bad_alloc was caught: the rows in *out are not complete
+};
+
+/// Makes the receiver; row memory is a child of CurrentMemoryContext.
+void InitReceiver(RowReceiver* receiver, ReadPlan* plan, RowBatch* out, bool keys_only,
+                  std::size_t stop_bytes);
+
+/// SHA-256 for core::FinishDocumentId; may ereport for lack of memory.
+bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest);
+
+/// Appends the document id of key values; as PgSha256 and ValueText it may ereport.
+void AppendIdOfValues(const ReadPlan& plan, const Datum* values, std::string* out);
+
+}  // namespace polyglot::pg

@@ -281,7 +281,10 @@ Result<WalkPage> ParseWalkPage(std::string_view body) {
   const Value* hits = Find(Find(&answer, "hits"), "hits");
   if (hits == nullptr || !hits->IsArray()) return NotUsable("holds no hits");
   WalkPage page;
-  page.pit_id = StringOf(Find(&answer, "pit_id"));
+  // Not StringOf: the id of a search over many shards is long, and cut it would be worthless.
+  const Value* pit_id = Find(&answer, "pit_id");
+  if (pit_id != nullptr && pit_id->IsString())
+    page.pit_id.assign(pit_id->GetString(), pit_id->GetStringLength());
   for (const Value& value : hits->GetArray()) {
     std::optional<Hit> hit = HitOf(value);
     if (!hit) return NotUsable("has a hit without _id or _version");

@@ -10,7 +10,7 @@ GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
   WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
                'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
-               'DROP USER MAPPING', 'REASSIGN OWNED')
+               'DROP USER MAPPING')
   EXECUTE FUNCTION polyglot.watch_ddl();
 ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS;
 

@@ -205,6 +205,34 @@ bool InstallCaptureTriggers(Oid source) {
   return changed;
 }
 
+bool RepairCaptureTriggers(Oid source) {
+  AsExtensionOwner as_owner;
+  Oid function = CaptureFunction();
+  char* row_name = TriggerName(kRowPrefix, source);
+  char* truncate_name = TriggerName(kTruncatePrefix, source);
+  bool changed = false;
+  ListCell* cell;
+  foreach (cell, find_all_inheritors(source, NoLock, nullptr)) {
+    Oid relation = lfirst_oid(cell);
+    if (IntactOne(relation, row_name, kRowType, function) &&
+        IntactOne(relation, truncate_name, kTruncateType, function))
+      continue;
+    if (!ConditionalLockRelationOid(relation, ShareRowExclusiveLock)) continue;
+    changed |= EnsureOne(relation, row_name, kRowType, function);
+    changed |= EnsureOne(relation, truncate_name, kTruncateType, function);
+  }
+  return changed;
+}
+
+void RemoveNamelessTrigger(Oid trigger) {
+  AsExtensionOwner as_owner;
+  bool nameless = false;
+  ForEachTrigger([&](Oid, Oid oid, const char* name) {
+    nameless |= oid == trigger && !OidIsValid(SourceOfTriggerName(name));
+  });
+  if (nameless) DropOne(trigger);
+}
+
 bool CaptureTriggersIntact(Oid source) {
   Oid function = CaptureFunction();
   char* row_name = TriggerName(kRowPrefix, source);

@@ -16,6 +16,14 @@ List* LockTree(Oid source);
 /// true: something had to be done.
 bool InstallCaptureTriggers(Oid source);
 
+/// The same for those relations of the tree that need it and can be locked without waiting. After DDL,
+/// where the relations concerned are locked already. true: something was done.
+bool RepairCaptureTriggers(Oid source);
+
+/// After ALTER TRIGGER … RENAME: a trigger that calls our function under a name that says nothing
+/// would make every write fail. Removes it, if it is one.
+void RemoveNamelessTrigger(Oid trigger);
+
 /// Are all triggers there, ours and enabled? Takes no locks. For the worker's regular check: when
 /// false it calls LockTree and InstallCaptureTriggers, and starts a resync.
 bool CaptureTriggersIntact(Oid source);

@@ -1,6 +1,7 @@
 // polyglot.drop_sync, pause_sync, resume_sync.
 
 #include "pg/capture/capture_triggers.h"
+#include "pg/capture/source_watch.h"
 #include "pg/sql/sync_definition.h"
 
 extern "C" {
@@ -60,6 +61,12 @@ Datum polyglot_pause_sync(PG_FUNCTION_ARGS) {
 Datum polyglot_resume_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.resume_sync()");
-  SetPaused(OwnedSyncArgument(fcinfo), false);
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  char* hint = nullptr;
+  if (const char* problem = SyncProblem(sync, &hint))
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("cannot resume sync \"%s\": %s", sync->name, problem),
+                    errhint("%s", hint)));
+  SetPaused(sync, false);
   PG_RETURN_VOID();
 }

@@ -1,0 +1,85 @@
+#include "pg/capture/source_watch.h"
+
+#include "pg/capture/capture_triggers.h"
+#include "pg/capture/transaction_buffer.h"
+#include "pg/sql/sync_checks.h"
+#include "pg/sql/sync_definition.h"
+
+namespace polyglot::pg {
+
+namespace {
+
+NameList KeyOf(const SyncRow* sync) {
+  return {sync->key_count, const_cast<char**>(sync->key_name)};
+}
+
+const char* MissingColumn(const SyncRow* sync) {
+  for (int i = 0; i < sync->column_count; ++i)
+    if (get_attnum(sync->source, sync->columns[i]) <= 0) return sync->columns[i];
+  return sync->routing && sync->routing_att <= 0 ? sync->routing : nullptr;
+}
+
+}  // namespace
+
+List* AllSources() {
+  List* sources = NIL;
+  int count;
+  SyncRow** syncs = LoadSyncs(InvalidOid, &count);
+  for (int i = 0; i < count; ++i) sources = list_append_unique_oid(sources, syncs[i]->source);
+  return sources;
+}
+
+bool IsInTree(Oid relation, Oid source) {
+  if (relation == source) return true;
+  return get_rel_relispartition(relation) &&
+         list_member_oid(get_partition_ancestors(relation), source);
+}
+
+char* SyncProblem(const SyncRow* sync, char** hint) {
+  *hint = nullptr;
+  if (!sync->source_exists) {
+    *hint = pstrdup("Drop the sync.");
+    return pstrdup("its table does not exist");
+  }
+  if (const char* problem = KeyProblem(sync->source, KeyOf(sync))) {
+    *hint = pstrdup("Restore the key and call polyglot.resume_sync, or drop the sync and create it "
+                    "with another key.");
+    return pstrdup(problem);
+  }
+  if (const char* column = MissingColumn(sync)) {
+    *hint = pstrdup("Choose other columns with polyglot.alter_sync.");
+    return psprintf("column \"%s\" does not exist", column);
+  }
+  if (get_rel_persistence(sync->source) != RELPERSISTENCE_PERMANENT) {
+    *hint = pstrdup("Use ALTER TABLE … SET LOGGED, then polyglot.resume_sync.");
+    return pstrdup("the table is unlogged");
+  }
+  if (get_rel_relkind(sync->source) == RELKIND_RELATION &&
+      list_length(find_all_inheritors(sync->source, NoLock, nullptr)) > 1) {
+    *hint = pstrdup("Use declarative partitioning, or a sync for each table.");
+    return pstrdup("other tables inherit from the table");
+  }
+  return nullptr;
+}
+
+void FailBrokenSyncs(Oid source) {
+  int count;
+  SyncRow** syncs = LoadSyncsOfSource(source, &count);
+  for (int i = 0; i < count; ++i) {
+    if (!syncs[i]->has_state || syncs[i]->failed_reason || !syncs[i]->source_exists) continue;
+    char* hint;
+    if (const char* problem = SyncProblem(syncs[i], &hint))
+      MarkSyncFailed(syncs[i]->id, problem, hint);
+  }
+}
+
+void ReviewSource(Oid source, bool resync) {
+  if (RepairCaptureTriggers(source) || resync) {
+    InvalidateTree(source);
+    RecordSourceEvent(source, core::EventKind::kResync);
+  }
+  FailBrokenSyncs(source);
+  AnnounceConfigChange();
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,25 @@
+#pragma once
+// What the event triggers know of the sources of syncs: which of them a relation belongs to, and what
+// has become of their syncs.
+
+#include "pg/catalog.h"
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+/// The OIDs of all sources of syncs, each once.
+List* AllSources();
+/// Is `relation` the source or a partition of it, however deep?
+bool IsInTree(Oid relation, Oid source);
+
+/// Why a sync cannot go on with its source as it is now (key, columns, kind of table), with *hint;
+/// nullptr: it can.
+char* SyncProblem(const SyncRow* sync, char** hint);
+/// Marks every sync of the source as failed that has such a problem and has not failed yet.
+void FailBrokenSyncs(Oid source);
+
+/// Repairs the triggers; everything of the source is compared again when they had to be repaired or
+/// when `resync` says so.
+void ReviewSource(Oid source, bool resync);
+
+}  // namespace polyglot::pg

@@ -291,7 +291,7 @@ uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
   constexpr int kMost = 32;
   Oid types[kMost];
   Datum values[kMost];
-  char nulls[kMost];
+  char nulls[kMost] = {};
   int count = 0;
   for (const char* parameter : parameters) {
     if (count == kMost) elog(ERROR, "too many parameters");

@@ -19,7 +19,7 @@ void Publish() {
   WakeWorkersOf(MyDatabaseId);
 }
 
-extern "C" void AtTransactionEnd(XactEvent event, void*) {
+extern "C" void polyglot_config_transaction_end(XactEvent event, void*) {
   if (!change_pending) return;
   switch (event) {
     case XACT_EVENT_COMMIT:
@@ -44,7 +44,7 @@ extern "C" void AtTransactionEnd(XactEvent event, void*) {
 
 void AnnounceConfigChange() {
   if (!callback_registered) {
-    RegisterXactCallback(AtTransactionEnd, nullptr);
+    RegisterXactCallback(polyglot_config_transaction_end, nullptr);
     callback_registered = true;
   }
   change_pending = true;

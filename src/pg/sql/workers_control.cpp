@@ -25,7 +25,7 @@ bool callback_registered = false;
 
 // The launcher looks at the database again however the transaction ends: after a ROLLBACK of
 // stop_workers the workers come back.
-extern "C" void AtTransactionEnd(XactEvent event, void*) {
+extern "C" void polyglot_stop_transaction_end(XactEvent event, void*) {
   if (!look_again || (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT)) return;
   look_again = false;
   MarkDatabaseDirty(MyDatabaseId);
@@ -34,7 +34,7 @@ extern "C" void AtTransactionEnd(XactEvent event, void*) {
 
 void LookAgainAtEnd() {
   if (!callback_registered) {
-    RegisterXactCallback(AtTransactionEnd, nullptr);
+    RegisterXactCallback(polyglot_stop_transaction_end, nullptr);
     callback_registered = true;
   }
   look_again = Shared() != nullptr;

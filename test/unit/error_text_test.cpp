@@ -1,0 +1,61 @@
+#include "core/error_text.h"
+
+#include <gtest/gtest.h>
+
+namespace polyglot::core {
+namespace {
+
+TEST(SanitiseText, KeepsUtf8AndReplacesTheRest) {
+  EXPECT_EQ(SanitiseText("grün €𝄞", 100), "grün €𝄞");
+  EXPECT_EQ(SanitiseText(std::string_view("a\0b", 3), 100), "a?b");
+  EXPECT_EQ(SanitiseText("a\xff\xc3", 100), "a??");
+  EXPECT_EQ(SanitiseText("\xed\xa0\x80", 100), "???") << "a surrogate is no character";
+  EXPECT_EQ(SanitiseText("\xc0\xaf", 100), "??") << "overlong";
+  EXPECT_EQ(SanitiseText("\xf4\x90\x80\x80", 100), "????") << "beyond the last character";
+}
+
+TEST(SanitiseText, CutsBetweenCharacters) {
+  EXPECT_EQ(SanitiseText("aü", 2), "a");
+  EXPECT_EQ(SanitiseText("aü", 3), "aü");
+  EXPECT_EQ(SanitiseText("abc", 0), "");
+}
+
+TEST(NormaliseError, CutsRowValues) {
+  const std::string text = NormaliseError(
+      "document_parsing_exception",
+      "[1:9] failed to parse field [price] of type [long] in document with id '42'. Preview of "
+      "field's value: 'secretvalue'");
+  EXPECT_EQ(text.find("secret"), std::string::npos);
+  EXPECT_EQ(text.find("42"), std::string::npos);
+  EXPECT_EQ(text, "document_parsing_exception: …");
+  EXPECT_EQ(NormaliseError("mapper_parsing_exception", "failed to parse field [price] of"),
+            "mapper_parsing_exception: failed to parse field …");
+}
+
+TEST(NormaliseError, ValuesThatHoldQuotesAndBracketsDoNotLeak) {
+  for (const char* reason :
+       {"failed to parse field [a] secret [b]", "failed on 'a' secret 'b'", "failed (1) secret",
+        "failed on \"a\" secret", "out of range 17 secret", "the field's value 'x' secret"})
+    EXPECT_EQ(NormaliseError("t", reason).find("secret"), std::string::npos) << reason;
+}
+
+TEST(NormaliseError, ClusterErrorsStayReadable) {
+  EXPECT_EQ(NormaliseError("cluster_block_exception",
+                           "index [products] blocked by: [FORBIDDEN/8/index write (api)];"),
+            "cluster_block_exception: index [products] blocked by: "
+            "[FORBIDDEN/8/index write (api)];");
+}
+
+TEST(NormaliseError, ObjectAddressesGo) {
+  EXPECT_EQ(NormaliseError("security_exception", "rejected by Task@270af3b in queue"),
+            "security_exception: rejected by Task in queue");
+}
+
+TEST(NormaliseError, PartsMayBeMissing) {
+  EXPECT_EQ(NormaliseError("", "plain"), "plain");
+  EXPECT_EQ(NormaliseError("type", ""), "type");
+  EXPECT_EQ(NormaliseError("", ""), "");
+}
+
+}  // namespace
+}  // namespace polyglot::core

@@ -1,0 +1,62 @@
+#include "core/flow_control.h"
+
+#include <gtest/gtest.h>
+
+namespace polyglot::core {
+namespace {
+
+TEST(FlowControl, StartsAtTwoAndGrowsToTheLimit) {
+  FlowControl flow(8, 1000);
+  EXPECT_EQ(flow.Concurrency(), 2u);
+  for (int i = 0; i < 100; ++i) flow.Clean(true);
+  EXPECT_EQ(flow.Concurrency(), 8u);
+}
+
+TEST(FlowControl, DoesNotGrowUnused) {
+  FlowControl flow(8, 1000);
+  for (int i = 0; i < 100; ++i) flow.Clean(false);
+  EXPECT_EQ(flow.Concurrency(), 2u);
+}
+
+TEST(FlowControl, ShrinksOncePerRound) {
+  FlowControl flow(10, 1000);
+  for (int i = 0; i < 100; ++i) flow.Clean(true);
+  const std::uint64_t round = flow.Round();
+  flow.BackPressure(round);
+  EXPECT_EQ(flow.Concurrency(), 7u);
+  flow.BackPressure(round);
+  EXPECT_EQ(flow.Concurrency(), 7u) << "sent before the last decrease";
+  flow.BackPressure(flow.Round());
+  EXPECT_EQ(flow.Concurrency(), 4u);
+  for (int i = 0; i < 20; ++i) flow.BackPressure(flow.Round());
+  EXPECT_EQ(flow.Concurrency(), 1u);
+}
+
+TEST(FlowControl, BytesHalveAndGrowSlowly) {
+  FlowControl flow(8, 1u << 20);
+  flow.TooLarge(1u << 20);
+  EXPECT_EQ(flow.BatchBytes(), 1u << 19);
+  for (int i = 0; i < 19; ++i) flow.Clean(false);
+  EXPECT_EQ(flow.BatchBytes(), 1u << 19);
+  flow.Clean(false);
+  EXPECT_GT(flow.BatchBytes(), 1u << 19);
+  EXPECT_LT(flow.BatchBytes(), (1u << 19) * 6 / 5);
+  for (int i = 0; i < 1000; ++i) flow.Clean(false);
+  EXPECT_EQ(flow.BatchBytes(), 1u << 20);
+  for (int i = 0; i < 100; ++i) flow.TooLarge(1u << 20);
+  EXPECT_EQ(flow.BatchBytes(), 64u << 10);
+}
+
+TEST(FlowControl, NewLimitsHoldAtOnce) {
+  FlowControl flow(8, 1000);
+  for (int i = 0; i < 100; ++i) flow.Clean(true);
+  flow.SetLimits(3, 500);
+  EXPECT_EQ(flow.Concurrency(), 3u);
+  EXPECT_EQ(flow.BatchBytes(), 500u);
+  flow.SetLimits(0, 2000);
+  EXPECT_EQ(flow.Concurrency(), 1u);
+  EXPECT_EQ(flow.BatchBytes(), 2000u);
+}
+
+}  // namespace
+}  // namespace polyglot::core

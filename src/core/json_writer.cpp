@@ -13,14 +13,14 @@ struct EscapeTable {
   char of[256] = {};
   constexpr EscapeTable() {
     for (int c = 0; c < 0x20; ++c) of[c] = 'u';
-    of['"'] = '"';
-    of['\\'] = '\\';
-    of['\b'] = 'b';
-    of['\f'] = 'f';
-    of['\n'] = 'n';
-    of['\r'] = 'r';
-    of['\t'] = 't';
+    for (char c : {'"', '\\'}) Set(c, c);
+    Set('\b', 'b');
+    Set('\f', 'f');
+    Set('\n', 'n');
+    Set('\r', 'r');
+    Set('\t', 't');
   }
+  constexpr void Set(char c, char letter) { of[static_cast<unsigned char>(c)] = letter; }
 };
 constexpr EscapeTable kEscape;
 
@@ -112,7 +112,8 @@ void AppendJsonBase64(std::string_view bytes, std::string* out) {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t left = bytes.size() - i;
     std::uint32_t three = static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i])) << 16;
-    if (left > 1) three |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8;
+    if (left > 1)
+      three |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[i + 1])) << 8;
     if (left > 2) three |= static_cast<unsigned char>(bytes[i + 2]);
     out->push_back(kAlphabet[three >> 18]);
     out->push_back(kAlphabet[(three >> 12) & 63]);

@@ -2,6 +2,11 @@
 // The only place that includes PostgreSQL's headers, and the only place that knows its versions.
 // Include it last: its macros (Max, snprintf, …) break C++ headers that come after it.
 
+// PostgreSQL 15 leaves it empty, and everything is hidden unless it says otherwise.
+#ifndef PGDLLEXPORT
+#define PGDLLEXPORT __attribute__((visibility("default")))
+#endif
+
 extern "C" {
 #include "postgres.h"
 

@@ -78,11 +78,21 @@ void QueueReader::Reset() {
   in_pass_ = false;
 }
 
-BlockNumber QueueReader::Blocks(int table) const {
-  Relation rel = table_open(tables_[table].oid, AccessShareLock);
-  const BlockNumber blocks = RelationGetNumberOfBlocks(rel);
-  table_close(rel, AccessShareLock);
-  return blocks;
+bool QueueReader::Exists() const {
+  for (const Table& table : tables_) {
+    Relation rel = try_relation_open(table.oid, AccessShareLock);
+    if (rel == nullptr) return false;
+    relation_close(rel, NoLock);
+  }
+  return true;
+}
+
+void FlushEverythingVisible() {
+  XLogRecPtr inserted = GetXLogInsertRecPtr();
+  // On a fresh page the insert position stands behind the page header, which is not written yet:
+  // flushing up to there would be an error. Nothing but the header is there.
+  if (inserted % XLOG_BLCKSZ <= SizeOfXLogLongPHD) inserted -= inserted % XLOG_BLCKSZ;
+  XLogFlush(inserted);
 }
 
 std::uint64_t QueueReader::UnreadBlocks() const {

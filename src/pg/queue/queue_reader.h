@@ -36,6 +36,9 @@ class QueueReader {
  public:
   QueueReader(const Oid tables[2]);
 
+  /// Are both tables there? Locks them (ACCESS SHARE) for the rest of the transaction.
+  bool Exists() const;
+
   /// One step of a pass: reads until about `budget` records have been handed out. Appends to *out.
   /// Needs a transaction with an active snapshot. Returns true when the pass is complete. The first
   /// step after a complete pass begins a new one; `full` (taken then) looks at every open block.
@@ -45,8 +48,8 @@ class QueueReader {
   bool pass_was_full() const { return pass_full_; }
   bool in_pass() const { return in_pass_; }
 
-  /// Blocks of a table now. Needs a transaction.
-  BlockNumber Blocks(int table) const;
+  /// Blocks of a table when a pass last looked.
+  BlockNumber Blocks(int table) const { return tables_[table].blocks; }
   /// Blocks that no pass has looked at yet, of both tables.
   std::uint64_t UnreadBlocks() const;
   std::size_t open_blocks(int table) const { return tables_[table].scan.open_blocks(); }
@@ -86,6 +89,10 @@ class QueueReader {
   core::PageView page_;                     // scratch
   std::vector<std::uint16_t> deliver_;      // scratch
 };
+
+/// An asynchronous commit is visible before it is durable; after a crash it may be gone. To be called
+/// between a snapshot and anything that tells the outside world what it saw.
+void FlushEverythingVisible();
 
 /// The active snapshot in full transaction ids.
 core::Snapshot CurrentSnapshot();

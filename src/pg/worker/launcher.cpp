@@ -157,6 +157,12 @@ void WorkerEnded(int index) {
   started[index].handle = nullptr;
   started[index].running = false;
   const TimestampTz now = GetCurrentTimestamp();
+  if (slot->healthy_since >= slot->started_at) {  // left because it had nothing to do
+    slot->next_start = now;
+    slot->backoff_us = 0;
+    if (slot->wanted) QueueProbe(slot->database);
+    return;
+  }
   const int64 shortest = settings.worker_restart_min_s * USECS_PER_SEC;
   if (slot->backoff_us == 0 || now - slot->started_at >= kHealthyAfter) slot->backoff_us = shortest;
   slot->next_start = now + slot->backoff_us;

@@ -38,7 +38,9 @@ struct IndexState {
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0};
   core::Time retry_at{0};
-  bool mapping_requested = false;
+  bool dirty = false;              // not yet stored
+  bool lost = false;               // gone or replaced: the resync path must begin
+  core::Time refresh_at{0};
 };
 
 /// The backfill of a sync: pages read, and how far they are acknowledged.
@@ -56,7 +58,7 @@ struct BackfillState {
   std::vector<std::string> acknowledged;  // key text of the last acknowledged row
   std::uint64_t rows = 0, total = 0;
   bool dirty = false;               // progress not yet stored
-  core::Time stored_at{0}, rate_at{0};
+  core::Time stored_at{0}, rate_at{0}, hold_until{0};
   std::uint64_t rate_rows = 0;
 };
 
@@ -70,7 +72,8 @@ struct ResyncState {
   std::string pit, search_after;
   core::Time walk_started{0};
   core::Time retry_at{0};
-  bool walk_done_once = false;      // the backfill may begin
+  bool walk_done_once = false;      // the backfill has begun
+  bool ended = false;               // the final walk is over; not yet stored
   std::uint64_t generation = 0;     // answers to requests of an older one are ignored
 };
 
@@ -78,8 +81,8 @@ struct ResyncState {
 struct ParkedState {
   std::uint64_t count = 0;
   std::int64_t oldest = 0;          // capture time of the oldest; 0: none
-  bool draining = false;            // keys are being read again
-  std::uint64_t probes_out = 0;     // probe operations whose outcome is open
+  bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
+  std::optional<PendingKey> cursor;  // last key loaded
   std::uint64_t last_probe = 0;     // ticket number
   std::uint64_t probe_version = 0;  // highest version of a probe that may be under way
 };
@@ -87,6 +90,8 @@ struct ParkedState {
 struct SyncRuntime {
   std::int32_t id = 0;
   std::string name, alias, fingerprint;
+  std::string mapping, settings;   // JSON texts for a new index
+  std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
   bool managed = true, paused = false, failed = false, blocked = false, replace_index = false;
   std::uint64_t epoch = 1;
@@ -113,7 +118,10 @@ struct SyncRuntime {
 
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return paused || failed || blocked; }
-  bool Streaming() const { return !backfill.running && resync.step == ResyncState::Step::kNone; }
+  /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
+  bool Streaming() const {
+    return !backfill.running && resync.step == ResyncState::Step::kNone && !index.alias_pending;
+  }
 };
 
 }  // namespace polyglot::pg

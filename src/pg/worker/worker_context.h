@@ -33,6 +33,7 @@ struct WorkerContext {
   std::int32_t queue = 0, instance = 0;
   std::string server_name;
   core::Time started_at{0};
+  core::Time configuring_at{0};  // when the configuration being read now was begun
   core::Time request_timeout{30'000'000};
   core::Time linger{2000};
 
@@ -48,6 +49,21 @@ struct WorkerContext {
   std::int64_t pass_begun_at = 0;
   std::uint64_t last_scan_with_rows[2] = {0, 0};  // by queue table
   std::uint64_t events_since_save = 0;
+  std::uint64_t control_sequence = 0;  // of the newest control record
+  bool answered = false;               // somebody may wait for what has been published
+  bool leave = false;                  // the worker is to end: extension, server or last sync gone
+
+  // One fd that is readable when any channel has something to do.
+  int poll_fd = -1;
+  void WatchChannel(Channel* channel);
+
+  struct IndexDrop {
+    std::string index, alias;
+    Channel* channel;
+    bool asking = false, done = false;
+    core::Time retry_at{0};
+  };
+  std::map<std::string, IndexDrop> index_drops;
 
   SyncRuntime* Find(std::int32_t id) {
     auto it = syncs.find(id);
@@ -73,11 +89,5 @@ void InTransaction(F&& f) {
 
 /// One log line per change of state.
 void ReportState(SyncRuntime* sync, const char* state);
-
-/// Takes an operation's tickets off; must be used instead of Settlement::Release so that nothing is
-/// forgotten when an origin gets a new duty.
-inline void ReleaseTickets(WorkerContext* context, std::int32_t sync, const core::Tickets& tickets) {
-  context->settlement.Release(sync, tickets);
-}
 
 }  // namespace polyglot::pg

@@ -1,0 +1,125 @@
+#include "pg/worker/backfill.h"
+
+#include <utility>
+
+#include "pg/worker/change_feed.h"
+#include "pg/worker/records.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr int kRowsPerPage = 1000;
+constexpr std::size_t kBytesPerPage = 4u << 20;
+// Live changes must find room: the backfill never fills the pipeline beyond this.
+constexpr std::uint64_t kQueuedOperations = 12000;
+constexpr std::uint64_t kQueuedBytes = 12u << 20;
+constexpr core::Time kRateInterval{1'000'000};
+
+bool MayRead(const SyncRuntime& sync) {
+  const BackfillState& b = sync.backfill;
+  return b.running && !b.end_reached && !sync.Parks() && sync.index.physical != nullptr &&
+         sync.channel->delivery().QueuedOperations() < kQueuedOperations &&
+         sync.channel->delivery().QueuedBytes() < kQueuedBytes;
+}
+
+core::Operation PageOperation(const SyncRuntime& sync, const RowBatch& batch, const ReadRow& row,
+                              std::uint64_t version) {
+  core::Operation op;
+  op.sync = sync.id;
+  op.kind = core::OperationKind::kIndex;
+  op.version = version;
+  op.index = sync.index.physical;
+  op.id = batch.Id(row);
+  op.key = batch.Key(row);
+  op.body = batch.Body(row);
+  if (row.has_routing) op.routing.emplace(batch.Routing(row));
+  op.tickets.page = sync.backfill.last_page;
+  return op;
+}
+
+void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std::uint64_t version) {
+  BackfillState& b = sync->backfill;
+  b.end_reached = batch->end_reached;
+  if (batch->last_key.empty()) return;
+  b.cursor = batch->last_key;
+  ++b.last_page;
+  b.pages.push_back({b.last_page, std::move(batch->last_key), batch->rows.size()});
+  for (const ReadRow& row : batch->rows)
+    if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
+}
+
+void ReadPage(WorkerContext* context, SyncRuntime* sync) {
+  BackfillState& b = sync->backfill;
+  RowBatch batch;
+  PgError error{};
+  ReadStatus status = ReadStatus::kOk;
+  const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
+  InTransaction([&] {
+    if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
+    status = sync->reader->ReadPage(b.cursor, kRowsPerPage, kBytesPerPage, &batch, &error);
+    if (status == ReadStatus::kOk)
+      RecordReadFailures(sync, batch, version);
+    else
+      FailSync(context, sync, error.message, error.hint);
+  });
+  if (status == ReadStatus::kOk) SubmitPage(context, sync, &batch, version);
+}
+
+void MeasureRate(SyncRuntime* sync, core::Time now) {
+  BackfillState& b = sync->backfill;
+  if (sync->slot == nullptr || now - b.rate_at < kRateInterval) return;
+  if (b.rate_at.count() != 0 && b.rows >= b.rate_rows)
+    pg_atomic_write_u64(&sync->slot->rate_millis,
+                        (b.rows - b.rate_rows) * 1'000'000'000ull /
+                            static_cast<std::uint64_t>((now - b.rate_at).count()));
+  b.rate_at = now;
+  b.rate_rows = b.rows;
+}
+
+}  // namespace
+
+void StartBackfill(SyncRuntime* sync) {
+  sync->backfill.running = true;
+  sync->backfill.end_reached = false;
+  sync->backfill.cursor = sync->backfill.acknowledged;
+}
+
+void ResetBackfill(SyncRuntime* sync) {
+  // Page numbers go on: operations of the old pages may still be under way.
+  const std::uint64_t last_page = sync->backfill.last_page;
+  sync->backfill = BackfillState{};
+  sync->backfill.last_page = last_page;
+}
+
+void RewindBackfill(SyncRuntime* sync) {
+  BackfillState& b = sync->backfill;
+  b.pages.clear();
+  b.cursor = b.acknowledged;
+  b.end_reached = false;
+}
+
+bool ReadBackfillPages(WorkerContext* context) {
+  bool worked = false;
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->channel == nullptr || !MayRead(*sync)) continue;
+    ReadPage(context, sync.get());
+    worked = true;
+  }
+  return worked;
+}
+
+bool AcknowledgePages(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  BackfillState& b = sync->backfill;
+  if (!b.running) return false;
+  const std::uint64_t settled = context->settlement.SettledPage(sync->id, b.last_page);
+  while (!b.pages.empty() && b.pages.front().number <= settled) {
+    b.acknowledged = std::move(b.pages.front().last_key);
+    b.rows += b.pages.front().rows;
+    b.pages.pop_front();
+    b.dirty = true;
+  }
+  MeasureRate(sync, now);
+  return b.end_reached && b.pages.empty();
+}
+
+}  // namespace polyglot::pg

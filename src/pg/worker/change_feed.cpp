@@ -1,0 +1,375 @@
+#include "pg/worker/change_feed.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "core/queue_record.h"
+#include "pg/worker/records.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr std::size_t kKeysPerRead = 1000;
+constexpr std::size_t kBytesPerRead = 4u << 20;
+constexpr std::size_t kWaitingKeys = 20000;  // beyond it the queue is not read on
+constexpr std::int64_t kRecordsPerStep = 5000;
+
+// ---- events → keys ----------------------------------------------------------------------------
+
+// The values of these columns of an event, as a packed key. false: the event has not all of them, or
+// with another type: it was recorded before the definition changed.
+bool PackColumns(const core::KeyEvent& event, const std::vector<std::string_view>& values,
+                 const std::vector<core::CapturedColumn>& wanted, std::string* packed) {
+  core::AppendKeyHeader(packed, wanted);
+  for (const core::CapturedColumn& column : wanted) {
+    const auto it = std::find(event.columns->begin(), event.columns->end(), column);
+    if (it == event.columns->end()) return false;
+    const auto at = static_cast<std::size_t>(it - event.columns->begin());
+    if (values[at].data() == nullptr) return false;
+    core::AppendValue(packed, values[at]);
+  }
+  return true;
+}
+
+// The routing value of an event, if the sync has one and the event knows it.
+bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
+               const std::vector<std::string_view>& values, std::optional<std::string>* routing) {
+  if (sync->routing_att == 0) return true;
+  for (std::size_t i = 0; i < event.columns->size(); ++i) {
+    const core::CapturedColumn& column = (*event.columns)[i];
+    if (column.attnum != sync->routing_att || values[i].data() == nullptr) continue;
+    std::string packed, text;
+    core::AppendKeyHeader(&packed, {column});
+    core::AppendValue(&packed, values[i]);
+    PgError error;
+    if (!sync->reader->RoutingOfValue(packed, &text, &error)) return false;
+    *routing = std::move(text);
+  }
+  return true;
+}
+
+bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
+  std::vector<std::string_view> values;
+  if (!core::SplitValues(event.values, event.columns->size(), &values)) return false;
+  if (!PackColumns(event, values, sync->key_columns, &key->key)) return false;
+  PgError error;
+  if (!sync->reader->IdOfKey(key->key, &key->id, &error)) return false;
+  return RoutingOf(sync, event, values, &key->routing);
+}
+
+// Keys that go to the parked table with this transaction.
+using ParkList = std::map<SyncRuntime*, std::vector<PendingKey>>;
+
+void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at) {
+  auto [it, is_new] = sync->oldest_by_scan.emplace(scan, captured_at);
+  if (!is_new) it->second = std::min(it->second, captured_at);
+}
+
+void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& event,
+               const QueueRow& row, ParkList* parks) {
+  if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
+  if (event.kind == core::EventKind::kTruncate || event.kind == core::EventKind::kResync) {
+    RequestResync(context, sync,
+                  event.kind == core::EventKind::kTruncate ? "TRUNCATE" : "unknown rows changed");
+    return;
+  }
+  PendingKey key;
+  if (!MakeKey(sync, event, &key)) {
+    RequestResync(context, sync, "an event does not fit the definition any more");
+    return;
+  }
+  // A long transaction's event counts from the scan that could not see it yet, not from its capture.
+  key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
+  if (sync->Parks()) {
+    (*parks)[sync].push_back(std::move(key));
+    return;
+  }
+  key.tickets.scan = context->scan_number;
+  NoteOldest(sync, context->scan_number, key.captured_at);
+  sync->keys.Add(sync->id, std::move(key), &context->settlement);
+}
+
+void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row, ParkList* parks) {
+  if (row.instance != context->instance) return;  // copied from another database
+  core::RecordReader reader(rows.Data(row));
+  core::KeyEvent event;
+  while (reader.Next(&event)) {
+    if (event.kind == core::EventKind::kControl) continue;
+    context->events_since_save++;
+    for (auto& [id, sync] : context->syncs)
+      if (sync->source == event.source) TakeEvent(context, sync.get(), event, row, parks);
+  }
+  if (!reader.ok()) elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
+}
+
+void StoreParks(ParkList* parks) {
+  for (auto& [sync, keys] : *parks) {
+    ParkKeys(sync->id, keys, DrawPositions(1), sync->parked.probe_version);
+    CountParked(sync->id, &sync->parked.count, &sync->parked.oldest);
+  }
+}
+
+// ---- keys → operations ------------------------------------------------------------------------
+
+struct Versions {
+  std::uint64_t remove, index;
+};
+
+// A delete of a stale routing gets the lower of two versions: when both routings fall on one shard,
+// the document that is indexed beside it must win.
+Versions DrawVersions(const SyncRuntime& sync) {
+  const std::uint64_t position = DrawPositions(2);
+  const std::uint64_t epoch = sync.epoch << 52;
+  return {epoch | (position - 1), epoch | position};
+}
+
+core::Operation NewOperation(const SyncRuntime& sync, core::OperationKind kind, std::uint64_t version,
+                             std::string_view id, std::string_view key) {
+  core::Operation op;
+  op.sync = sync.id;
+  op.kind = kind;
+  op.version = version;
+  op.index = sync.index.physical;
+  op.id = id;
+  op.key = key;
+  return op;
+}
+
+class Rereading {
+ public:
+  Rereading(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
+
+  bool Run() {
+    keys_ = sync_->keys.Take(kKeysPerRead);
+    if (keys_.empty()) return false;
+    versions_ = DrawVersions(*sync_);
+    ReadStatus status = ReadStatus::kOk;
+    PgError error{};
+    InTransaction([&] {
+      std::vector<std::string_view> packed;
+      for (const PendingKey& key : keys_) packed.push_back(key.key);
+      status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
+      if (status == ReadStatus::kOk) {
+        RecordReadFailures(sync_, batch_, versions_.index);
+      } else {
+        FailSync(context_, sync_, error.message, error.hint);
+        ParkAll();
+      }
+    });
+    if (status == ReadStatus::kOk) {
+      NoteProbes();
+      Submit();
+    }
+    ReleaseAll();
+    return true;
+  }
+
+ private:
+  void ParkAll() {
+    std::vector<PendingKey> keys(keys_.begin(), keys_.end());
+    ParkKeys(sync_->id, keys, DrawPositions(1), sync_->parked.probe_version);
+    CountParked(sync_->id, &sync_->parked.count, &sync_->parked.oldest);
+  }
+
+  void Submit() {
+    Group();
+    for (const ReadRow& row : batch_.rows) SubmitRow(row);
+    for (PendingKey& key : keys_) SubmitMissing(key);
+  }
+
+  // A parked row may be deleted by these operations: a change that is parked meanwhile needs a newer
+  // stamp than their versions.
+  void NoteProbes() {
+    for (const PendingKey& key : keys_)
+      if (key.tickets.probe != 0) sync_->parked.probe_version = versions_.index;
+  }
+
+  void Group() {
+    for (PendingKey& key : keys_) by_id_[key.id].push_back(&key);
+    for (const ReadRow& row : batch_.rows) returned_.insert(batch_.Id(row));
+    for (const ReadFailure& failure : batch_.failures) returned_.insert(failure.id);
+  }
+
+  // Tickets of everything that waits for this document.
+  core::Tickets TicketsOf(std::string_view id) {
+    core::Tickets tickets;
+    auto it = by_id_.find(id);
+    if (it == by_id_.end()) return tickets;
+    for (const PendingKey* key : it->second)
+      tickets = core::Settlement::Merge(tickets, key->tickets);
+    return tickets;
+  }
+
+  void Delete(std::string_view id, std::string_view key, const std::optional<std::string>& routing,
+              std::uint64_t version, const core::Tickets& tickets) {
+    core::Operation op = NewOperation(*sync_, core::OperationKind::kDelete, version, id, key);
+    op.routing = routing;
+    op.tickets = tickets;
+    SubmitOperation(context_, sync_, std::move(op));
+  }
+
+  void SubmitRow(const ReadRow& row) {
+    const std::string_view id = batch_.Id(row);
+    std::optional<std::string> routing;
+    if (row.has_routing) routing.emplace(batch_.Routing(row));
+    auto it = by_id_.find(id);
+    if (it != by_id_.end())
+      for (const PendingKey* key : it->second)
+        if (key->routing != routing)
+          Delete(id, key->key, key->routing, versions_.remove, key->tickets);
+    if (!row.passes) {
+      Delete(id, batch_.Key(row), routing, versions_.index, TicketsOf(id));
+      return;
+    }
+    core::Operation op = NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, id,
+                                      batch_.Key(row));
+    op.routing = routing;
+    op.body = batch_.Body(row);
+    op.tickets = TicketsOf(id);
+    SubmitOperation(context_, sync_, std::move(op));
+  }
+
+  // A key without a row is a delete; when the reading stopped early it is not known yet.
+  void SubmitMissing(PendingKey& key) {
+    if (returned_.count(key.id) != 0) return;
+    if (!batch_.truncated) {
+      Delete(key.id, key.key, key.routing, versions_.remove, key.tickets);
+    } else {
+      core::Tickets kept = key.tickets;
+      context_->settlement.Add(sync_->id, kept);  // ReleaseAll takes one off
+      sync_->keys.PutBack(key, sync_->id, &context_->settlement);
+    }
+  }
+
+  void ReleaseAll() {
+    for (const PendingKey& key : keys_) context_->settlement.Release(sync_->id, key.tickets);
+  }
+
+  WorkerContext* context_;
+  SyncRuntime* sync_;
+  Versions versions_{};
+  std::list<PendingKey> keys_;
+  RowBatch batch_;
+  std::unordered_map<std::string_view, std::vector<PendingKey*>> by_id_;
+  std::unordered_set<std::string_view> returned_;
+};
+
+std::size_t WaitingKeys(const WorkerContext& context) {
+  std::size_t waiting = 0;
+  for (const auto& [id, sync] : context.syncs) waiting += sync->keys.size();
+  return waiting;
+}
+
+void CompletePass(WorkerContext* context) {
+  if (!context->reader->pass_was_full()) return;
+  context->scans.push_back({context->scan_number, context->reader->pass_snapshot(),
+                            context->pass_request, context->pass_begun_at});
+  context->previous_scan_at = context->pass_begun_at;
+  context->scan_number++;
+}
+
+}  // namespace
+
+void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
+  ParkList parks;
+  for (const QueueRow& row : rows.rows) {
+    TakeRow(context, rows, row, &parks);
+    context->last_scan_with_rows[row.table] = context->scan_number;
+  }
+  StoreParks(&parks);
+}
+
+std::int64_t ReadQueue(WorkerContext* context, bool full) {
+  if (WaitingKeys(*context) >= kWaitingKeys) return 0;
+  QueueRows rows;
+  bool complete = false, exists = true;
+  if (!context->reader->in_pass()) {
+    context->pass_request = pg_atomic_read_u64(&Shared()->request);
+    context->pass_begun_at = GetCurrentTimestamp();
+  }
+  InTransaction([&] {
+    if (!(exists = context->reader->Exists())) return;
+    complete = context->reader->Step(full, kRecordsPerStep, MonotonicNow(), &rows);
+    if (rows.rows.empty()) return;
+    FlushEverythingVisible();
+    TakeQueueRows(context, rows);
+  });
+  if (!exists) context->leave = true;  // the extension was dropped
+  if (complete) CompletePass(context);
+  std::int64_t records = 0;
+  for (const QueueRow& row : rows.rows) records += row.count;
+  return records;
+}
+
+void ReadPositions(WorkerContext* context) {
+  core::ControlAssembler assembler;
+  InTransaction([&] {
+    if (!context->reader->Exists()) return;
+    QueueRows rows;
+    bool complete = false;
+    while (!complete) {
+      complete = context->reader->Step(true, kRecordsPerStep, MonotonicNow(), &rows);
+      for (const QueueRow& row : rows.rows) {
+        if (row.instance != context->instance) continue;
+        core::RecordReader reader(rows.Data(row));
+        core::KeyEvent event;
+        if (reader.Next(&event) && event.kind == core::EventKind::kControl)
+          assembler.Add(event.values);
+      }
+      rows.Clear();
+    }
+  });
+  context->reader->Reset();
+  core::ControlRecord newest;
+  if (!assembler.Newest(&newest)) return;
+  context->control_sequence = newest.sequence;
+  for (auto& [id, position] : newest.positions) {
+    SyncRuntime* sync = context->Find(id);
+    if (sync == nullptr) continue;
+    sync->has_start = true;
+    sync->start = position.snapshot;
+    sync->position = position;
+  }
+}
+
+bool ReadRowsAgain(WorkerContext* context) {
+  bool worked = false;
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->keys.empty() || sync->index.physical == nullptr || sync->Parks()) continue;
+    if (sync->channel->delivery().HasRoom()) worked |= Rereading(context, sync.get()).Run();
+  }
+  return worked;
+}
+
+bool AnyKeysWaiting(const WorkerContext& context) { return WaitingKeys(context) > 0; }
+
+void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
+  context->settlement.Add(sync->id, operation.tickets);
+  sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
+}
+
+void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
+  for (const ReadFailure& failure : batch.failures) {
+    core::Operation op = NewOperation(*sync, core::OperationKind::kIndex, version, failure.id,
+                                      failure.key);
+    char type[64];
+    snprintf(type, sizeof type, "postgresql_error_%s", unpack_sql_state(failure.error.sqlstate));
+    WriteDeadLetters(sync->id, {{&op, 0, type, failure.error.message}});
+    sync->may_have_dead_letters = true;
+    if (sync->slot != nullptr) pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, 1);
+  }
+}
+
+void FailSync(WorkerContext*, SyncRuntime* sync, const char* reason, const char* hint) {
+  if (sync->failed) return;
+  sync->failed = true;
+  StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint);
+  SetSyncError(sync->slot, reason);
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(), reason),
+                hint[0] == '\0' ? 0 : errhint("%s", hint)));
+}
+
+}  // namespace polyglot::pg

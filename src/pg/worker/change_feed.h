@@ -1,0 +1,36 @@
+#pragma once
+// From the queue to operations: reads events, fans them out to syncs, reads the rows again and hands
+// the documents to delivery. Everything here is a PostgreSQL phase followed by plain C++.
+
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+/// Reads at start: where each sync had got to (the newest control record in the queue).
+void ReadPositions(WorkerContext* context);
+
+/// One step of a pass over the queue, in its own transaction. Keys wait in SyncRuntime::keys, or are
+/// parked. Returns the number of records read. `full`: the pass, when begun now, is a full scan.
+std::int64_t ReadQueue(WorkerContext* context, bool full);
+
+/// Takes in the rows of a queue that were found otherwise (rotation); same transaction.
+void TakeQueueRows(WorkerContext* context, const QueueRows& rows);
+
+/// Reads rows of waiting keys again and submits the operations, while delivery has room. Returns
+/// true when something was done.
+bool ReadRowsAgain(WorkerContext* context);
+
+/// Have all keys and the queue been worked off as far as it was read?
+bool AnyKeysWaiting(const WorkerContext& context);
+
+/// Submits an operation of this sync; counts its tickets.
+void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
+
+/// A row that cannot become a document is a dead letter of that row: recorded in the running
+/// transaction, before its event counts as settled.
+void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version);
+
+/// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.
+void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,301 @@
+#include "pg/worker/configuration.h"
+
+#include <utility>
+
+#include "pg/capture/capture_triggers.h"
+#include "pg/catalog.h"
+#include "pg/server_options.h"
+#include "pg/worker/backfill.h"
+#include "pg/worker/change_feed.h"
+#include "pg/worker/index_drops.h"
+#include "pg/worker/records.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kReloadInterval{5'000'000};
+
+std::string Text(const char* text) { return text == nullptr ? std::string() : std::string(text); }
+
+core::DeliveryLimits LimitsOf(const ServerOptions& options) {
+  core::DeliveryLimits limits;
+  limits.max_in_flight = static_cast<std::uint32_t>(options.max_in_flight);
+  limits.batch_bytes = static_cast<std::size_t>(options.batch_bytes);
+  limits.batch_operations = static_cast<std::uint32_t>(options.batch_operations);
+  limits.linger = core::Time{options.linger_us};
+  return limits;
+}
+
+void SetCredentials(const Credentials& credentials, net::ConnectionConfig* config) {
+  switch (credentials.kind) {
+    case CredentialKind::kBasic:
+      config->user = Text(credentials.name);
+      config->password = Text(credentials.secret);
+      break;
+    case CredentialKind::kApiKey:
+      config->api_key = Text(credentials.secret);
+      break;
+    case CredentialKind::kBearerToken:
+      config->bearer_token = Text(credentials.secret);
+      break;
+    case CredentialKind::kAws:
+    case CredentialKind::kNone:
+      break;
+  }
+}
+
+net::ConnectionConfig ConfigOf(const WorkerContext& context, const ServerOptions& options,
+                               const Credentials& credentials) {
+  net::ConnectionConfig config;
+  for (int i = 0; i < options.url_count; i++) config.urls.emplace_back(options.urls[i]);
+  SetCredentials(credentials, &config);
+  config.ca_file = Text(options.ca_file);
+  config.client_cert = Text(options.client_cert);
+  config.client_key = Text(options.client_key);
+  config.verify = options.verify;
+  config.connect_timeout = core::Time{options.connect_timeout_us};
+  config.request_timeout = core::Time{options.request_timeout_us};
+  config.max_connections = static_cast<std::uint32_t>(options.max_in_flight) + 2;
+  config.opaque_id = "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" +
+                     context.server_name;
+  return config;
+}
+
+// One channel for each mapping: bad credentials concern only the syncs that use them.
+Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid owner) {
+  const Credentials credentials = LoadCredentials(context->server, owner);
+  if (credentials.error != nullptr)
+    ereport(LOG, (errmsg("polyglot_sync: server \"%s\": %s", context->server_name.c_str(),
+                         credentials.error)));
+  net::ConnectionConfig config = ConfigOf(*context, options, credentials);
+  for (auto& channel : context->channels) {
+    if (channel->user() != credentials.user) continue;
+    if (channel->configured_at < context->configuring_at) {
+      channel->client().Reconfigure(std::move(config));
+      channel->delivery().SetLimits(LimitsOf(options));
+      channel->configured_at = context->configuring_at;
+    }
+    return channel.get();
+  }
+  const auto seed = static_cast<std::uint64_t>(GetCurrentTimestamp()) ^
+                    static_cast<std::uint64_t>(MyProcPid) << 32;
+  context->channels.push_back(
+      std::make_unique<Channel>(credentials.user, std::move(config), LimitsOf(options), seed));
+  context->channels.back()->configured_at = context->configuring_at;
+  context->WatchChannel(context->channels.back().get());
+  return context->channels.back().get();
+}
+
+// The owner, or his mapping, may be another now: what waits moves along; what is in flight ends where
+// it is, and versions keep the order.
+void UseChannel(SyncRuntime* sync, Channel* channel) {
+  if (sync->channel == channel) return;
+  Channel* before = sync->channel;
+  sync->channel = channel;
+  sync->index.step = IndexStep::kUnknown;
+  channel->delivery().HoldSync(sync->id, true);
+  if (before == nullptr) return;
+  for (core::Operation& op : before->delivery().Withdraw(sync->id, UINT64_MAX))
+    channel->delivery().Submit(std::move(op), MonotonicNow());
+}
+
+// Everything that decides what documents look like and which keys name them.
+std::string FingerprintOf(const SyncRow& row) {
+  std::string print = std::to_string(row.source) + "/" + std::to_string(row.owner);
+  for (int i = 0; i < row.key_count; i++) print += "\x1fk" + Text(row.key_name[i]);
+  for (int i = 0; i < row.column_count; i++) print += "\x1f" "c" + Text(row.columns[i]);
+  for (const char* part : {row.filter, row.document, row.routing, row.mapping, row.settings})
+    print += part == nullptr ? std::string("\x1fn") : "\x1ft" + std::string(part);
+  return print;
+}
+
+void LoadMapping(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) {
+  char* mapping = nullptr;
+  PgError error;
+  if (InSubtransaction(
+          [&] {
+            mapping = DeriveMapping(row.source, row.column_count, row.columns, row.mapping,
+                                    row.document != nullptr);
+          },
+          &error))
+    sync->mapping = Text(mapping);
+  else
+    FailSync(context, sync, error.message, error.hint);
+  sync->settings = Text(row.settings);
+}
+
+void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) {
+  const std::string fingerprint = FingerprintOf(row);
+  sync->name = row.name;
+  sync->alias = row.index;
+  if (fingerprint == sync->fingerprint) return;
+  sync->fingerprint = fingerprint;
+  sync->source = row.source;
+  sync->owner = row.owner;
+  sync->managed = row.manage_index;
+  sync->routing_att = row.routing_att;
+  sync->replace_index = row.options != nullptr && strstr(row.options, "replace_index") != nullptr &&
+                        strstr(row.options, "true") != nullptr;
+  sync->key_columns.clear();
+  for (int i = 0; i < row.key_count; i++)
+    sync->key_columns.push_back({row.key[i], get_atttype(row.source, row.key[i])});
+  sync->reader = std::make_unique<RowReader>(row);
+  LoadMapping(context, row, sync);
+}
+
+void SetIndex(const SyncRow& row, SyncRuntime* sync) {
+  IndexState& index = sync->index;
+  if (row.physical_index != nullptr)
+    index.physical = std::make_shared<const std::string>(row.physical_index);
+  index.uuid = Text(row.index_uuid);
+  index.generation = row.generation;
+  index.alias_pending = row.alias_pending;
+}
+
+void SetProgress(SyncRuntime* sync, const SyncRow& row) {
+  BackfillState& backfill = sync->backfill;
+  for (int i = 0; i < row.backfill_key_count; i++)
+    backfill.acknowledged.emplace_back(row.backfill_key[i]);
+  backfill.rows = static_cast<std::uint64_t>(row.backfill_rows);
+  backfill.total = static_cast<std::uint64_t>(row.backfill_total);
+  if (strcmp(row.phase, "backfill") == 0) StartBackfill(sync);
+  if (strcmp(row.phase, "resync") == 0 && row.resync_version != 0)
+    ContinueResync(sync, static_cast<std::uint64_t>(row.resync_version));
+}
+
+bool IsCopy(const SyncRow& row) {
+  return static_cast<uint64>(row.system_identifier) != GetSystemIdentifier() ||
+         row.database != MyDatabaseId;
+}
+
+SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
+  auto owned = std::make_unique<SyncRuntime>();
+  SyncRuntime* sync = owned.get();
+  sync->id = row.id;
+  sync->epoch = static_cast<std::uint64_t>(row.epoch);
+  sync->slot = AcquireSyncSlot(MyDatabaseId, row.id);
+  if (sync->slot == nullptr)
+    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is not shown in polyglot.status", row.name),
+                  errhint("Raise polyglot_sync.max_syncs and restart the server.")));
+  SetIndex(row, sync);
+  SetProgress(sync, row);
+  CountParked(row.id, &sync->parked.count, &sync->parked.oldest);
+  sync->may_have_dead_letters = HasDeadLetters(row.id);
+  context->syncs.emplace(row.id, std::move(owned));
+  return sync;
+}
+
+void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRow& row) {
+  SyncRuntime* sync = context->Find(row.id);
+  if (sync == nullptr) sync = AddSync(context, row);
+  sync->paused = row.paused;
+  sync->failed = row.failed_reason != nullptr;
+  SetDefinition(context, row, sync);
+  if (IsCopy(row) && !sync->failed)
+    FailSync(context, sync, "this database is a copy of the one that the sync was created in",
+             "Drop the sync and create it again, if this database is to write into its own index.");
+  UseChannel(sync, ChannelFor(context, options, row.owner));
+  if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
+    RequestResync(context, sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
+}
+
+void RemoveSync(WorkerContext* context, std::int32_t id) {
+  SyncRuntime* sync = context->Find(id);
+  if (sync->channel != nullptr) sync->channel->delivery().Withdraw(id, UINT64_MAX);
+  context->settlement.Forget(id);
+  ReleaseSyncSlot(MyDatabaseId, id);
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has ended", sync->name.c_str())));
+  context->syncs.erase(id);
+}
+
+void RemoveMissing(WorkerContext* context, SyncRow** rows, int count) {
+  std::vector<std::int32_t> gone;
+  for (const auto& [id, sync] : context->syncs) {
+    bool found = false;
+    for (int i = 0; i < count; i++)
+      found |= rows[i]->id == id && rows[i]->has_state && rows[i]->source_exists;
+    if (!found) gone.push_back(id);
+  }
+  for (std::int32_t id : gone) RemoveSync(context, id);
+}
+
+ServerOptions* LoadServer(WorkerContext* context) {
+  ForeignServer* server = GetForeignServerExtended(context->server, FSV_MISSING_OK);
+  if (server == nullptr) return nullptr;
+  context->server_name = server->servername;
+  ServerOptions* options = LoadServerOptions(context->server);
+  context->request_timeout = core::Time{options->request_timeout_us};
+  context->linger = core::Time{options->linger_us};
+  return options;
+}
+
+void Load(WorkerContext* context) {
+  if (!ExtensionExists() || !WorkersEnabled() || !context->slot->wanted) {
+    context->leave = true;
+    return;
+  }
+  ServerOptions* options = LoadServer(context);
+  if (options == nullptr) {
+    context->leave = true;
+    return;
+  }
+  context->instance = InstanceNumber();
+  int count;
+  SyncRow** rows = LoadSyncs(context->server, &count);
+  RemoveMissing(context, rows, count);
+  for (int i = 0; i < count; i++)
+    if (rows[i]->has_state && rows[i]->source_exists) ApplyRow(context, *options, *rows[i]);
+  LoadIndexDrops(context, ChannelFor(context, *options, InvalidOid));
+}
+
+void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
+  PgError error;
+  bool repaired = false;
+  if (!InSubtransaction(
+          [&] {
+            LockTree(sync->source);
+            repaired = InstallCaptureTriggers(sync->source);
+          },
+          &error)) {
+    SetSyncError(sync->slot, error.message);
+    return;
+  }
+  if (repaired) RequestResync(context, sync, "capture triggers had been disabled or changed");
+}
+
+}  // namespace
+
+void LoadConfiguration(WorkerContext* context) {
+  context->configuring_at = MonotonicNow();
+  InTransaction([&] { Load(context); });
+}
+
+void ReloadCredentials(WorkerContext* context, core::Time now) {
+  bool due = false;
+  for (const auto& channel : context->channels)
+    due |= !channel->connected() && now - channel->configured_at >= kReloadInterval;
+  if (!due) return;
+  context->configuring_at = now;
+  InTransaction([&] {
+    ServerOptions* options = LoadServer(context);
+    if (options == nullptr) return;
+    for (auto& [id, sync] : context->syncs)
+      UseChannel(sync.get(), ChannelFor(context, *options, sync->owner));
+  });
+}
+
+void CheckTriggers(WorkerContext* context) {
+  InTransaction([&] {
+    if (!ExtensionExists()) return;
+    for (auto& [id, sync] : context->syncs)
+      if (!sync->failed && OidIsValid(sync->source) &&
+          SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sync->source)) &&
+          !CaptureTriggersIntact(sync->source))
+        RepairTriggers(context, sync.get());
+    ListCell* cell;
+    foreach (cell, UnusedCaptureSources()) DropUnusedCaptureTriggers(lfirst_oid(cell));
+  });
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,217 @@
+#include "pg/worker/positions.h"
+
+#include <algorithm>
+
+#include "core/control_record.h"
+#include "pg/queue/queue_writer.h"
+#include "pg/worker/change_feed.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kSaveInterval{5'000'000};
+constexpr std::uint64_t kSaveEvents = 100000;
+constexpr core::Time kRotateInterval{1'000'000};
+constexpr BlockNumber kRotateBlocks = 64;
+
+const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
+  for (auto it = context.scans.rbegin(); it != context.scans.rend(); ++it)
+    if (it->number <= number) return &*it;
+  return nullptr;
+}
+
+bool Answers(const SyncRuntime& sync) {
+  return sync.Streaming() && !sync.Parks() && sync.parked.count == 0;
+}
+
+bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
+  if (sync->slot == nullptr || !Answers(*sync)) return false;
+  if (pg_atomic_read_u64(&sync->slot->settled_request) >= request) return false;
+  pg_atomic_write_u64(&sync->slot->settled_request, request);
+  return true;
+}
+
+core::SavedCounters ReadCounters(const SyncSlot& slot) {
+  core::SavedCounters c;
+  auto read = [](const pg_atomic_uint64& a) {
+    return pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&a));
+  };
+  c.delivered = read(slot.counters.delivered);
+  c.deleted = read(slot.counters.deleted);
+  c.stale = read(slot.counters.stale);
+  c.retried = read(slot.counters.retried);
+  c.dead_letters = read(slot.counters.dead_letters);
+  c.since = slot.since;
+  return c;
+}
+
+std::vector<std::string> EncodePositions(WorkerContext* context) {
+  core::ControlRecord control;
+  control.sequence = ++context->control_sequence;
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->slot != nullptr) sync->position.counters = ReadCounters(*sync->slot);
+    if (sync->position.snapshot.xmax != 0) control.positions[id] = sync->position;
+  }
+  return core::EncodeControl(control, static_cast<std::size_t>(kMaxQueueData));
+}
+
+// Into the current table: never the one that is being emptied.
+void WriteControl(WorkerContext* context) {
+  const std::vector<std::string> rows = EncodePositions(context);
+  QueueWriter writer;
+  if (!OpenQueue(context->queue, false, &writer)) return;
+  for (const std::string& row : rows)
+    WriteQueueRow(&writer, row.data(), static_cast<int>(row.size()), 1);
+  CloseQueue(&writer);
+}
+
+bool AllSettled(const WorkerContext& context, std::uint64_t scan) {
+  if (scan > context.CompletedScan()) return false;
+  const std::uint64_t lowest = context.settlement.LowestScan();
+  return lowest == 0 || lowest > scan;
+}
+
+// One attempt to empty a table that is no longer written to.
+void Empty(WorkerContext* context, int table, core::Time now) {
+  QueueRows rows;
+  QueueReader::Rotation result = QueueReader::Rotation::kLocked;
+  InTransaction([&] {
+    if (!context->reader->Exists()) return;
+    result = context->reader->PrepareRotation(table, now, &rows);
+    if (result == QueueReader::Rotation::kFoundRows) {
+      FlushEverythingVisible();
+      TakeQueueRows(context, rows);
+    } else if (result == QueueReader::Rotation::kReady) {
+      WriteControl(context);
+      context->reader->Truncate(table);
+    }
+  });
+  if (result == QueueReader::Rotation::kReady) {
+    context->reader->Truncated(table);
+    context->events_since_save = 0;
+  }
+  if (result == QueueReader::Rotation::kMismatch)
+    ereport(LOG, (errmsg("polyglot_sync: queue %d is read again: its rows were rewritten",
+                         context->queue)));
+}
+
+std::int64_t OldestEvent(const SyncRuntime& sync) {
+  std::int64_t oldest = sync.oldest_by_scan.empty() ? 0 : sync.oldest_by_scan.begin()->second;
+  if (sync.parked.count > 0 && sync.parked.oldest != 0 &&
+      (oldest == 0 || sync.parked.oldest < oldest))
+    oldest = sync.parked.oldest;
+  return oldest;
+}
+
+SyncState StateOf(const SyncRuntime& sync) {
+  if (sync.failed) return SyncState::kFailed;
+  if (sync.paused) return SyncState::kPaused;
+  if (sync.channel == nullptr) return SyncState::kStarting;
+  if (!sync.channel->connected()) return SyncState::kDisconnected;
+  if (sync.blocked) return SyncState::kBlocked;
+  if (sync.index.physical == nullptr) return SyncState::kStarting;
+  return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;
+}
+
+const char* NameOf(SyncState state) {
+  static constexpr const char* names[] = {"starting", "backfilling", "streaming", "paused",
+                                          "blocked", "disconnected", "failed"};
+  return names[static_cast<int>(state)];
+}
+
+void PublishSync(WorkerContext* context, SyncRuntime* sync) {
+  const SyncState state = StateOf(*sync);
+  ReportState(sync, NameOf(state));
+  SyncSlot* slot = sync->slot;
+  if (slot == nullptr) return;
+  pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
+  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) +
+                                          sync->parked.count + context->reader->UnreadBlocks());
+  pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
+  pg_atomic_write_u64(&slot->last_clean_scan, 0);
+  pg_atomic_write_u64(&slot->parked, sync->parked.count);
+  pg_atomic_write_u64(&slot->backfill_rows, sync->backfill.rows);
+  pg_atomic_write_u64(&slot->backfill_total, std::max(sync->backfill.total, sync->backfill.rows));
+  if (!sync->backfill.running) pg_atomic_write_u64(&slot->rate_millis, 0);
+}
+
+void CopyText(char* out, std::size_t size, const std::string& text) {
+  strlcpy(out, text.c_str(), size);
+}
+
+void PublishNodes(WorkerContext* context) {
+  if (context->channels.empty()) return;
+  const std::vector<net::NodeStatus> nodes = context->channels.front()->client().Nodes();
+  const core::Time now = MonotonicNow();
+  LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
+  int count = 0;
+  for (const net::NodeStatus& node : nodes) {
+    if (count == kMaxNodes) break;
+    NodeSlot& out = context->slot->nodes[count++];
+    CopyText(out.url, sizeof out.url, node.url);
+    CopyText(out.state, sizeof out.state, node.state);
+    CopyText(out.last_error, sizeof out.last_error, node.last_error);
+    out.in_flight = static_cast<int32>(node.in_flight);
+    out.last_latency_us = node.last_latency.count();
+    out.backoff_until =
+        node.backoff_until > now ? GetCurrentTimestamp() + (node.backoff_until - now).count() : 0;
+  }
+  context->slot->node_count = count;
+  LWLockRelease(Shared()->lock);
+}
+
+}  // namespace
+
+void AdvancePositions(WorkerContext* context) {
+  bool answered = false;
+  std::uint64_t lowest = context->CompletedScan();
+  for (auto& [id, sync] : context->syncs) {
+    const std::uint64_t settled = context->settlement.SettledScan(id, context->CompletedScan());
+    lowest = std::min(lowest, settled);
+    const ScanInfo* scan = ScanAt(*context, settled);
+    while (!sync->oldest_by_scan.empty() && sync->oldest_by_scan.begin()->first <= settled)
+      sync->oldest_by_scan.erase(sync->oldest_by_scan.begin());
+    if (scan == nullptr) continue;
+    if (scan->number > sync->settled_scan) {
+      sync->settled_scan = scan->number;
+      sync->position.snapshot = scan->snapshot;
+      sync->has_start = false;  // from here on the reader remembers what it delivered
+    }
+    answered |= AnswerRequests(sync.get(), scan->request);
+  }
+  // The newest settled scan stays: it is the position of syncs that wait for nothing.
+  while (context->scans.size() > 1 && context->scans[1].number <= lowest) context->scans.pop_front();
+  if (answered) ConditionVariableBroadcast(&Shared()->settled);
+}
+
+void SavePositions(WorkerContext* context, core::Time now, bool force) {
+  static core::Time saved_at{0};
+  if (context->events_since_save == 0) return;
+  if (!force && context->events_since_save < kSaveEvents && now - saved_at < kSaveInterval) return;
+  saved_at = now;
+  context->events_since_save = 0;
+  InTransaction([&] {
+    if (context->reader->Exists()) WriteControl(context);
+  });
+}
+
+void RotateQueue(WorkerContext* context, core::Time now) {
+  static core::Time tried_at{0};
+  if (now - tried_at < kRotateInterval || context->reader->in_pass()) return;
+  const int current = static_cast<int>(pg_atomic_read_u32(&context->slot->current_table) & 1);
+  const int other = 1 - current;
+  if (context->reader->Blocks(other) > 0) {
+    tried_at = now;
+    if (AllSettled(*context, context->last_scan_with_rows[other])) Empty(context, other, now);
+  } else if (context->reader->Blocks(current) >= kRotateBlocks) {
+    tried_at = now;
+    pg_atomic_write_u32(&context->slot->current_table, static_cast<uint32>(other));
+  }
+}
+
+void PublishStatus(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs) PublishSync(context, sync.get());
+  PublishNodes(context);
+}
+
+}  // namespace polyglot::pg

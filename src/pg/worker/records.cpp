@@ -1,0 +1,273 @@
+#include "pg/worker/records.h"
+
+#include <array>
+
+#include "pg/catalog.h"
+
+namespace polyglot::pg {
+namespace {
+
+// Our texts are UTF-8; a database may have another encoding. A NUL cannot be stored.
+Datum TextOf(std::string_view text) {
+  const auto* nul = static_cast<const char*>(memchr(text.data(), '\0', text.size()));
+  int length = static_cast<int>(nul == nullptr ? text.size() : static_cast<size_t>(nul - text.data()));
+  char* server = pg_any_to_server(pnstrdup(text.data(), static_cast<Size>(length)), length, PG_UTF8);
+  return PointerGetDatum(cstring_to_text(server));
+}
+
+Datum ByteaOf(std::string_view bytes) {
+  auto* value = static_cast<bytea*>(palloc(bytes.size() + VARHDRSZ));
+  SET_VARSIZE(value, bytes.size() + VARHDRSZ);
+  memcpy(VARDATA(value), bytes.data(), bytes.size());
+  return PointerGetDatum(value);
+}
+
+// Parameters of one statement, by position.
+class Parameters {
+ public:
+  void Int4(std::int32_t value) { Push(INT4OID, Int32GetDatum(value)); }
+  void Int8(std::int64_t value) { Push(INT8OID, Int64GetDatum(value)); }
+  void Bool(bool value) { Push(BOOLOID, BoolGetDatum(value)); }
+  void Text(std::string_view value) { Push(TEXTOID, TextOf(value)); }
+  void TextOrNull(const char* value) {
+    Push(TEXTOID, value == nullptr ? static_cast<Datum>(0) : TextOf(value));
+    if (value == nullptr) nulls_[static_cast<size_t>(count_ - 1)] = 'n';
+  }
+  void Bytea(std::string_view value) { Push(BYTEAOID, ByteaOf(value)); }
+  void Array(Oid element, Datum* values, int count) {
+    int16 length;
+    bool by_value;
+    char alignment;
+    get_typlenbyvalalign(element, &length, &by_value, &alignment);
+    Push(get_array_type(element), PointerGetDatum(construct_array(values, count, element, length,
+                                                                  by_value, alignment)));
+  }
+  void Run(const char* sql, int expected) {
+    const int result = SPI_execute_with_args(sql, count_, types_.data(), values_.data(),
+                                             nulls_.data(), false, 0);
+    if (result != expected) elog(ERROR, "statement failed (%d): %s", result, sql);
+  }
+
+ private:
+  void Push(Oid type, Datum value) {
+    const auto at = static_cast<size_t>(count_++);
+    types_[at] = type;
+    values_[at] = value;
+    nulls_[at] = ' ';
+  }
+  int count_ = 0;
+  std::array<Oid, 16> types_;
+  std::array<Datum, 16> values_;
+  std::array<char, 17> nulls_{};
+};
+
+// Columns of many rows, for unnest (unqualified: the parser knows its many-argument form by that name
+// only; the worker's search_path is pinned to pg_catalog).
+struct Columns {
+  explicit Columns(std::size_t rows)
+      : ids(New(rows)), routings(New(rows)), has_routings(New(rows)), extra(New(rows)) {}
+  static Datum* New(std::size_t rows) { return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1))); }
+  void Add(std::string_view id, const std::optional<std::string>& routing, Datum more) {
+    ids[count] = TextOf(id);
+    routings[count] = TextOf(routing ? std::string_view(*routing) : std::string_view());
+    has_routings[count] = BoolGetDatum(routing.has_value());
+    extra[count++] = more;
+  }
+  void Push(Parameters* p, Oid extra_type) const {
+    p->Array(TEXTOID, ids, count);
+    p->Array(TEXTOID, routings, count);
+    p->Array(BOOLOID, has_routings, count);
+    p->Array(extra_type, extra, count);
+  }
+  Datum *ids, *routings, *has_routings, *extra;
+  int count = 0;
+};
+
+Columns VersionsOf(const std::vector<const core::Operation*>& operations, std::uint64_t mask) {
+  Columns columns(operations.size());
+  for (const core::Operation* op : operations)
+    columns.Add(op->id, op->routing, Int64GetDatum(static_cast<std::int64_t>(op->version & mask)));
+  return columns;
+}
+
+constexpr const char kPark[] =
+    "INSERT INTO polyglot.parked_key AS p (sync_id, document_id, routing, has_routing, key, stamp,"
+    " captured_at) SELECT $1, u.id, u.r, u.h, u.k, $6, u.c FROM unnest($2, $3, $4, $5, $8)"
+    " AS u(id, r, h, k, c) ON CONFLICT (sync_id, document_id, routing, has_routing)"
+    " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7";
+
+constexpr const char kUnpark[] =
+    "DELETE FROM polyglot.parked_key p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
+    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
+    " AND p.stamp < u.v";
+
+constexpr const char kClear[] =
+    "DELETE FROM polyglot.dead_letter p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
+    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
+    " AND p.version < u.v";
+
+constexpr const char kDead[] =
+    "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key, operation,"
+    " version, http_status, error_type, reason, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+    " $10, $11) ON CONFLICT (sync_id, document_id, routing, has_routing) DO UPDATE SET"
+    " key = excluded.key, operation = excluded.operation, version = excluded.version,"
+    " http_status = excluded.http_status, error_type = excluded.error_type, reason = excluded.reason,"
+    " document = excluded.document, attempts = d.attempts + 1,"
+    " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
+
+}  // namespace
+
+void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
+              std::uint64_t probe_version) {
+  if (keys.empty()) return;
+  Columns columns(keys.size());
+  Datum* captured = Columns::New(keys.size());
+  for (const PendingKey& key : keys) {
+    captured[columns.count] = TimestampTzGetDatum(key.captured_at);
+    columns.Add(key.id, key.routing, ByteaOf(key.key));
+  }
+  Parameters p;
+  p.Int4(sync);
+  columns.Push(&p, BYTEAOID);
+  p.Int8(static_cast<std::int64_t>(stamp));
+  p.Int8(static_cast<std::int64_t>(probe_version & kPositionMask));
+  p.Array(TIMESTAMPTZOID, captured, columns.count);
+  p.Run(kPark, SPI_OK_INSERT);
+}
+
+void UnparkKeys(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
+  if (operations.empty()) return;
+  Parameters p;
+  p.Int4(sync);
+  VersionsOf(operations, kPositionMask).Push(&p, INT8OID);
+  p.Run(kUnpark, SPI_OK_DELETE);
+}
+
+std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after) {
+  Parameters p;
+  p.Int4(sync);
+  p.Int4(limit);
+  p.Text(after == nullptr ? std::string_view() : std::string_view(after->id));
+  p.Text(after == nullptr || !after->routing ? std::string_view() : std::string_view(*after->routing));
+  p.Bool(after != nullptr && after->routing.has_value());
+  p.Run("SELECT document_id, routing, has_routing, key, captured_at FROM polyglot.parked_key"
+        " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
+        " ORDER BY document_id, routing, has_routing LIMIT $2",
+        SPI_OK_SELECT);
+  std::vector<PendingKey> keys;
+  TupleDesc desc = SPI_tuptable->tupdesc;
+  for (uint64 i = 0; i < SPI_processed; i++) {
+    HeapTuple tuple = SPI_tuptable->vals[i];
+    bool isnull;
+    PendingKey key;
+    key.id = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
+    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
+      key.routing = TextDatumGetCString(SPI_getbinval(tuple, desc, 2, &isnull));
+    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
+    key.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+    key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+void CountParked(std::int32_t sync, std::uint64_t* count, std::int64_t* oldest) {
+  Parameters p;
+  p.Int4(sync);
+  p.Run("SELECT pg_catalog.count(*), pg_catalog.min(captured_at) FROM polyglot.parked_key"
+        " WHERE sync_id = $1", SPI_OK_SELECT);
+  bool isnull;
+  HeapTuple tuple = SPI_tuptable->vals[0];
+  *count = static_cast<std::uint64_t>(
+      DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull)));
+  const Datum value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull);
+  *oldest = isnull ? 0 : DatumGetTimestampTz(value);
+}
+
+void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters) {
+  for (const DeadLetter& letter : letters) {
+    const core::Operation& op = *letter.operation;
+    Parameters p;
+    p.Int4(sync);
+    p.Text(op.id);
+    p.Text(op.routing ? std::string_view(*op.routing) : std::string_view());
+    p.Bool(op.routing.has_value());
+    p.Bytea(op.key);
+    p.Text(op.kind == core::OperationKind::kIndex ? "index" : "delete");
+    p.Int8(static_cast<std::int64_t>(op.version));
+    p.Int4(letter.http_status);
+    p.Text(letter.error_type);
+    p.Text(letter.reason);
+    p.TextOrNull(op.body.empty() ? nullptr : op.body.c_str());
+    p.Run(kDead, SPI_OK_INSERT);
+  }
+}
+
+void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
+  if (operations.empty()) return;
+  Parameters p;
+  p.Int4(sync);
+  VersionsOf(operations, ~std::uint64_t{0}).Push(&p, INT8OID);
+  p.Run(kClear, SPI_OK_DELETE);
+}
+
+bool HasDeadLetters(std::int32_t sync) {
+  Parameters p;
+  p.Int4(sync);
+  p.Run("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", SPI_OK_SELECT);
+  return SPI_processed > 0;
+}
+
+void StoreFailed(std::int32_t sync, const char* reason, const char* hint) {
+  Parameters p;
+  p.Int4(sync);
+  p.TextOrNull(reason);
+  p.TextOrNull(hint);
+  p.Run("UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3 WHERE sync_id = $1",
+        SPI_OK_UPDATE);
+}
+
+void StoreIndex(std::int32_t sync, const IndexState& index) {
+  Parameters p;
+  p.Int4(sync);
+  p.Int4(index.generation);
+  p.TextOrNull(index.physical == nullptr ? nullptr : index.physical->c_str());
+  p.TextOrNull(index.uuid.empty() ? nullptr : index.uuid.c_str());
+  p.Bool(index.alias_pending);
+  p.Run("UPDATE polyglot.sync_state SET generation = $2, physical_index = $3, index_uuid = $4,"
+        " alias_pending = $5 WHERE sync_id = $1", SPI_OK_UPDATE);
+}
+
+void StorePhase(std::int32_t sync, const char* phase) {
+  Parameters p;
+  p.Int4(sync);
+  p.Text(phase);
+  p.Run("UPDATE polyglot.sync_state SET phase = $2, resync_version = CASE WHEN $2 = 'resync' THEN"
+        " resync_version ELSE 0 END, resync_reason = CASE WHEN $2 = 'resync' THEN resync_reason END"
+        " WHERE sync_id = $1", SPI_OK_UPDATE);
+}
+
+void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
+  Parameters p;
+  p.Int4(sync);
+  p.Int8(static_cast<std::int64_t>(version));
+  p.TextOrNull(reason);
+  p.Run("UPDATE polyglot.sync_state SET phase = 'resync', resync_version = $2, resync_reason = $3,"
+        " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1", SPI_OK_UPDATE);
+}
+
+void StoreBackfill(std::int32_t sync, const BackfillState& backfill) {
+  Parameters p;
+  p.Int4(sync);
+  Datum* keys = Columns::New(backfill.acknowledged.size());
+  int count = 0;
+  for (const std::string& key : backfill.acknowledged)
+    keys[count++] = PointerGetDatum(cstring_to_text_with_len(key.data(), static_cast<int>(key.size())));
+  p.Array(TEXTOID, keys, count);
+  p.Int8(static_cast<std::int64_t>(backfill.rows));
+  p.Int8(static_cast<std::int64_t>(backfill.total));
+  p.Run("UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
+        " backfill_total = $4 WHERE sync_id = $1", SPI_OK_UPDATE);
+}
+
+}  // namespace polyglot::pg

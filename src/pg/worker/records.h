@@ -1,0 +1,49 @@
+#pragma once
+// What the worker writes down: parked keys, dead letters, the state of syncs. Every function needs
+// the transaction of InTransaction; an error ends the worker.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/delivery.h"
+#include "pg/worker/pending_keys.h"
+#include "pg/worker/sync_runtime.h"
+
+namespace polyglot::pg {
+
+/// Position part of a version (design.md promise 2: version = epoch × 2^52 + position).
+inline constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << 52) - 1;
+
+/// Parks keys: one row for each (document id, routing), however often it changes. `stamp`: a position
+/// drawn now. A row that a probe under way may delete (stamp ≤ probe_version) gets the new stamp.
+void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
+              std::uint64_t probe_version);
+/// Deletes the parked rows that these acknowledged operations stand for, unless parked again since.
+void UnparkKeys(std::int32_t sync, const std::vector<const core::Operation*>& operations);
+/// Up to `limit` parked keys that follow `after` (nullptr: the first ones) in the table's order.
+std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after);
+/// Number of parked keys and the oldest capture time (0: none).
+void CountParked(std::int32_t sync, std::uint64_t* count, std::int64_t* oldest);
+
+struct DeadLetter {
+  const core::Operation* operation;
+  int http_status;
+  std::string_view error_type, reason;
+};
+/// Inserts or renews; idempotent. Strings must be UTF-8.
+void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
+/// Newer versions were acknowledged: their older dead letters go.
+void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations);
+bool HasDeadLetters(std::int32_t sync);
+
+void StoreFailed(std::int32_t sync, const char* reason, const char* hint);
+void StoreIndex(std::int32_t sync, const IndexState& index);
+void StorePhase(std::int32_t sync, const char* phase);
+/// Phase 'resync' from V, cause kept for the log; the backfill starts over.
+void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason);
+void StoreBackfill(std::int32_t sync, const BackfillState& backfill);
+
+}  // namespace polyglot::pg

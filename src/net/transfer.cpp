@@ -74,6 +74,23 @@ bool BeganToSend(const Transfer& transfer) {
   return transfer.connected || LongInfo(transfer.easy.get(), CURLINFO_REQUEST_SIZE) > 0;
 }
 
+bool IsTlsFailure(CURLcode code) {
+  switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+      return true;
+    default:
+      return false;
+  }
+}
+
 const char* PhaseOf(const Transfer& transfer) {
   CURL* easy = transfer.easy.get();
   if (transfer.answered) return "receiving the answer";
@@ -82,8 +99,11 @@ const char* PhaseOf(const Transfer& transfer) {
     const bool sent = Info(easy, CURLINFO_SIZE_UPLOAD_T) >= static_cast<curl_off_t>(size);
     return sent ? "waiting for the answer" : "sending the request";
   }
+  if (IsTlsFailure(transfer.code)) return "TLS handshake";
   if (Info(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) return "resolving the host name";
-  return Info(easy, CURLINFO_CONNECT_TIME_T) == 0 ? "connecting" : "TLS handshake";
+  // libcurl counts the handshake as part of connecting; the local port is known before it.
+  const bool connected = LongInfo(easy, CURLINFO_LOCAL_PORT) > 0;
+  return connected ? "TLS handshake" : "connecting";
 }
 
 std::string Seconds(core::Time time) {

@@ -196,12 +196,14 @@ TEST_F(HttpClientTest, OtherProtocolsAreRefused) {
 }
 
 TEST_F(HttpClientTest, PlainServerBehindHttps) {
-  LoopbackServer server(LoopbackServer::Always(200, ""));
-  std::string url = server.url();
-  url.replace(0, 4, "https");
-  const HttpResult result = Run(Get(url));
+  const auto https = [](std::string url) { return url.replace(0, 4, "https"); };
+  LoopbackServer plain([](Connection& c) { c.Answer(400, ""); });
+  const HttpResult result = Run(Get(https(plain.url())));
   EXPECT_FALSE(result.ok);
   EXPECT_EQ(result.error.find("TLS handshake: "), 0u) << result.error;
+  options.connect_timeout = core::Time{200'000};
+  LoopbackServer silent([](Connection& c) { c.Hang(); });
+  EXPECT_EQ(Run(Get(https(silent.url()))).error, "TLS handshake: timed out after 200 ms");
 }
 
 TEST_F(HttpClientTest, EndsWithRequestsInFlight) {

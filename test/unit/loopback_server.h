@@ -35,11 +35,12 @@ class Connection {
     std::string data;
     std::size_t wanted = std::string::npos;
     while (data.size() < wanted) {
-      char buffer[4096];
+      char buffer[65536];
       if (!Wait()) return {};
       const ssize_t got = recv(fd_, buffer, sizeof buffer, 0);
       if (got <= 0) return {};
       data.append(buffer, static_cast<std::size_t>(got));
+      if (wanted != std::string::npos) continue;
       const std::size_t end = data.find("\r\n\r\n");
       if (end != std::string::npos) wanted = end + 4 + BodyLength(data);
     }

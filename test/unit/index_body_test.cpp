@@ -1,0 +1,141 @@
+#include "core/index_body.h"
+
+#include <gtest/gtest.h>
+
+#include "core/rapidjson.h"
+
+namespace polyglot::core {
+namespace {
+
+const MetaPairs kMeta = {{"sync", "products"}, {"database", "shop \"1\""}};
+constexpr char kOurs[] = R"("polyglot_sync":{"sync":"products","database":"shop \"1\""})";
+
+TEST(IndexBody, CreateWithDefaults) {
+  const auto body = CreateIndexBody(R"({"dynamic":false,"properties":{"a":{"type":"long"}}})", "",
+                                    kMeta);
+  ASSERT_TRUE(body.ok());
+  EXPECT_EQ(body.value(),
+            R"({"settings":{"index.gc_deletes":"1h"},"mappings":{"dynamic":false,)"
+            R"("properties":{"a":{"type":"long"}},"_meta":{)" + std::string(kOurs) + "}}}");
+}
+
+TEST(IndexBody, UserSettingsWinInEverySpelling) {
+  for (const char* settings : {R"({"index.gc_deletes":"2h"})", R"({"gc_deletes":"2h"})",
+                               R"({"index":{"gc_deletes":"2h"}})"}) {
+    const auto body = CreateIndexBody("{}", settings, kMeta);
+    ASSERT_TRUE(body.ok());
+    EXPECT_EQ(body.value().find("1h"), std::string::npos) << settings;
+    EXPECT_NE(body.value().find(settings), std::string::npos);
+  }
+  const auto body = CreateIndexBody("{}", R"({"number_of_shards":3})", kMeta);
+  EXPECT_NE(body.value().find(R"({"number_of_shards":3,"index.gc_deletes":"1h"})"),
+            std::string::npos);
+}
+
+TEST(IndexBody, OtherMetaStaysOursIsWrittenAnew) {
+  const auto body = MetaBody(R"({"_meta":{"x":1,"polyglot_sync":{"old":"1"}}})", kMeta);
+  ASSERT_TRUE(body.ok());
+  EXPECT_EQ(body.value(), R"({"_meta":{"x":1,)" + std::string(kOurs) + "}}");
+  EXPECT_EQ(MetaBody("", kMeta).value(), R"({"_meta":{)" + std::string(kOurs) + "}}");
+  EXPECT_TRUE(MetaBody(R"({"_meta":7})", kMeta).ok());
+}
+
+TEST(IndexBody, WhatIsNoObjectIsRefused) {
+  EXPECT_FALSE(CreateIndexBody("[]", "", kMeta).ok());
+  EXPECT_FALSE(CreateIndexBody("{", "", kMeta).ok());
+  EXPECT_FALSE(CreateIndexBody("{}", "3", kMeta).ok());
+  EXPECT_FALSE(CreateIndexBody(std::string(1'000'000, '['), "", kMeta).ok());
+}
+
+TEST(IndexBody, AliasActions) {
+  EXPECT_EQ(AliasBody({.alias = "p", .index = "p-2", .remove_from = {"p-1"}, .remove_index = {"p"}}),
+            R"({"actions":[{"remove_index":{"index":"p"}},{"remove":{"index":"p-1","alias":"p"}},)"
+            R"({"add":{"index":"p-2","alias":"p"}}]})");
+}
+
+TEST(IndexBody, ParsesDescriptions) {
+  const auto r = ParseIndices(
+      R"({"p-1":{"aliases":{"p":{},"q":{"is_write_index":true}},"mappings":{"_meta":)"
+      R"({"polyglot_sync":{"sync":"products","n":3}}},"settings":{"index":{"uuid":"U1"}}},)"
+      R"("p-2":{"settings":{"index":{"uuid":"U2"}}}})");
+  ASSERT_TRUE(r.ok());
+  ASSERT_EQ(r.value().size(), 2u);
+  EXPECT_EQ(r.value()[0].name, "p-1");
+  EXPECT_EQ(r.value()[0].uuid, "U1");
+  EXPECT_EQ(r.value()[0].aliases, (std::vector<std::string>{"p", "q"}));
+  EXPECT_EQ(r.value()[0].meta, (MetaPairs{{"sync", "products"}}));
+  EXPECT_EQ(r.value()[1].uuid, "U2");
+  EXPECT_TRUE(ParseIndices("{}").value().empty());
+  for (const char* bad : {"", "[]", R"({"a":1})", "<html>"}) EXPECT_FALSE(ParseIndices(bad).ok());
+}
+
+TEST(PointInTime, PathsAndBodies) {
+  EXPECT_EQ(OpenPitPath(Product::kElasticsearch, "i", "2m"), "/i/_pit?keep_alive=2m");
+  EXPECT_EQ(OpenPitPath(Product::kOpenSearch, "i", "2m"),
+            "/i/_search/point_in_time?keep_alive=2m");
+  EXPECT_EQ(ClosePitBody(Product::kElasticsearch, "x"), R"({"id":"x"})");
+  EXPECT_EQ(ClosePitBody(Product::kOpenSearch, "x"), R"({"pit_id":["x"]})");
+  EXPECT_EQ(PitSearchBody("x", "2m", 10, WalkOrder::kShardDoc, "[3]"),
+            R"({"size":10,"pit":{"id":"x","keep_alive":"2m"},"sort":[{"_shard_doc":"asc"}],)"
+            R"("search_after":[3],"_source":false,"version":true,"track_total_hits":false})");
+  EXPECT_EQ(ParsePitId(R"({"id":"x"})").value(), "x");
+  EXPECT_EQ(ParsePitId(R"({"pit_id":"x","_shards":{"failed":0}})").value(), "x");
+  for (const char* bad : {"", "{}", R"({"id":""})", R"({"id":3})",
+                          R"({"pit_id":"x","_shards":{"failed":1}})"})
+    EXPECT_FALSE(ParsePitId(bad).ok()) << bad;
+}
+
+TEST(PointInTime, OrderThatIsUniqueOverShards) {
+  EXPECT_EQ(WalkOrderFor(Product::kElasticsearch, "7.17.29"), WalkOrder::kShardDoc);
+  EXPECT_EQ(WalkOrderFor(Product::kOpenSearch, "2.19.5"), WalkOrder::kIdDoc);
+  EXPECT_EQ(WalkOrderFor(Product::kOpenSearch, "3.2.0"), WalkOrder::kIdDoc);
+  EXPECT_EQ(WalkOrderFor(Product::kOpenSearch, "3.8.0"), WalkOrder::kShardDoc);
+  EXPECT_EQ(WalkOrderFor(Product::kOpenSearch, ""), WalkOrder::kIdDoc);
+}
+
+TEST(PointInTime, Pages) {
+  const auto page = ParseWalkPage(
+      R"({"pit_id":"y","timed_out":false,"_shards":{"failed":0},"hits":{"hits":[)"
+      R"({"_id":"1","_version":9223372036854775807,"sort":[1]},)"
+      R"({"_id":"2","_version":5,"_routing":"r","sort":["a\"b",4294967297]}]}})");
+  ASSERT_TRUE(page.ok());
+  ASSERT_EQ(page.value().hits.size(), 2u);
+  EXPECT_EQ(page.value().hits[0].version, 9223372036854775807u);
+  EXPECT_EQ(page.value().hits[0].routing, std::nullopt);
+  EXPECT_EQ(page.value().hits[1].routing, "r");
+  EXPECT_EQ(page.value().search_after, R"(["a\"b",4294967297])");
+  EXPECT_EQ(page.value().pit_id, "y");
+  EXPECT_TRUE(ParseWalkPage(R"({"hits":{"hits":[]}})").value().hits.empty());
+  for (const char* bad :
+       {"", "{}", R"({"hits":{}})", R"({"timed_out":true,"hits":{"hits":[]}})",
+        R"({"_shards":{"failed":1},"hits":{"hits":[]}})", R"({"hits":{"hits":[{"_id":"1"}]}})",
+        R"({"hits":{"hits":[{"_id":"1","_version":1}]}})",
+        R"({"hits":{"hits":[{"_id":1,"_version":1,"sort":[1]}]}})"})
+    EXPECT_FALSE(ParseWalkPage(bad).ok()) << bad;
+}
+
+TEST(PointInTime, LongIdsSurvive) {
+  const std::string id(50'000, 'x');
+  EXPECT_EQ(ParseWalkPage("{\"pit_id\":\"" + id + "\",\"hits\":{\"hits\":[]}}").value().pit_id, id);
+}
+
+TEST(Server, ProductAndVersion) {
+  const auto es = ParseServerVersion(
+      R"({"cluster_name":"c","nodes":{"x":{"version":"8.19.9","build_flavor":"default"}}})", "");
+  EXPECT_EQ(es.value().product, Product::kElasticsearch);
+  EXPECT_EQ(es.value().version, "8.19.9");
+  EXPECT_EQ(es.value().cluster, "c");
+  EXPECT_EQ(ParseServerVersion(R"({"nodes":{"x":{"version":"2.19.5"}}})", "").value().product,
+            Product::kOpenSearch);
+  EXPECT_EQ(ParseServerVersion(R"({"nodes":{"x":{"version":"7.17.0"}}})", "Elasticsearch")
+                .value()
+                .product,
+            Product::kElasticsearch);
+  for (const char* bad : {"", "{}", R"({"nodes":{}})", R"({"nodes":{"x":{}}})"})
+    EXPECT_FALSE(ParseServerVersion(bad, "").ok()) << bad;
+  EXPECT_EQ(ParseClusterHealth(R"({"cluster_name":"c","status":"green"})").value().status, "green");
+  EXPECT_FALSE(ParseClusterHealth("{}").ok());
+}
+
+}  // namespace
+}  // namespace polyglot::core

@@ -1,11 +1,11 @@
 # The shipped build (PGXS). The developer's build of core and net is CMakeLists.txt.
 EXTENSION = polyglot_sync
-VERSION = 0.1.0
+EXTVERSION = 0.1.0
 MODULE_big = polyglot_sync
 
 SOURCES = $(wildcard src/core/*.cpp src/net/*.cpp src/pg/*.cpp src/pg/*/*.cpp)
 OBJS = $(SOURCES:.cpp=.o)
-DATA_built = extension/polyglot_sync--$(VERSION).sql
+DATA_built = extension/polyglot_sync--$(EXTVERSION).sql
 DATA = $(wildcard extension/polyglot_sync--*--*.sql)
 
 # Every file of sql/ is a test; so none can be forgotten.
@@ -20,12 +20,12 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 WERROR ?= -Werror
-override PG_CPPFLAGS += -Isrc -DPOLYGLOT_VERSION='"$(VERSION)"'
+override PG_CPPFLAGS += -Isrc -DPOLYGLOT_VERSION='"$(EXTVERSION)"'
 PG_CXXFLAGS += -std=c++20 -O2 -fvisibility=hidden -fno-strict-aliasing \
   -isystem $(shell $(PG_CONFIG) --includedir-server) \
   -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers $(WERROR)
 SHLIB_LINK += -lcurl -lstdc++
-EXTRA_CLEAN = $(OBJS:.o=.d) extension/polyglot_sync--$(VERSION).sql
+EXTRA_CLEAN = $(OBJS:.o=.d) extension/polyglot_sync--$(EXTVERSION).sql
 
 include $(PGXS)
 
@@ -33,7 +33,7 @@ include $(PGXS)
 override CPPFLAGS := $(filter-out -I$(shell $(PG_CONFIG) --includedir-server),$(CPPFLAGS))
 
 # The install script is the files of extension/ in the order of their names.
-extension/polyglot_sync--$(VERSION).sql: $(sort $(wildcard extension/[0-9][0-9]_*.sql))
+extension/polyglot_sync--$(EXTVERSION).sql: $(sort $(wildcard extension/[0-9][0-9]_*.sql))
 	cat $^ > $@
 
 $(OBJS): CXXFLAGS += -MMD -MP

@@ -32,10 +32,15 @@ int32 TakeFreeQueue(Oid server) {
 // The tables are members of the extension, so that pg_dump leaves them out, and have no dependency
 // on the server: DROP SERVER … CASCADE would then drop the extension.
 void CreateQueueTable(const char* name) {
-  // No index, no TOAST, no autovacuum: the worker reads pages and empties them by TRUNCATE.
+  // No index, no TOAST, no autovacuum: the worker reads pages and empties them by TRUNCATE. CREATE
+  // TABLE takes STORAGE from 16 on only, and would make a TOAST table before a later SET STORAGE.
   Execute(psprintf("CREATE TABLE polyglot.%s (captured_at timestamptz NOT NULL, xid xid8 NOT NULL,"
-                   " instance int4 NOT NULL, n int4 NOT NULL, data bytea STORAGE PLAIN NOT NULL)"
+                   " instance int4 NOT NULL, n int4 NOT NULL)"
                    " USING heap WITH (autovacuum_enabled = false)",
+                   name),
+          {});
+  Execute(psprintf("ALTER TABLE polyglot.%s ADD COLUMN data bytea NOT NULL,"
+                   " ALTER COLUMN data SET STORAGE PLAIN",
                    name),
           {});
   Execute(psprintf("REVOKE ALL ON polyglot.%s FROM PUBLIC", name), {});

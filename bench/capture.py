@@ -1,0 +1,88 @@
+"""Instructions of the writing backend with capture, relative to the same without any trigger."""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import processes
+from postgres import SUPERUSER, Postgres
+
+TABLES = ("accounts", "tellers", "branches")
+SCALE = 10
+
+
+def children_cpu(pid):
+    """CPU time in ticks of the children that this process has reaped."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[13]) + int(fields[14])
+
+
+def perf_counts_instructions():
+    try:
+        done = subprocess.run(["perf", "stat", "-x,", "-e", "instructions", "true"],
+                              capture_output=True, text=True)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0 and done.stderr.split(",")[0].isdigit()
+
+
+def measure(pg, transactions, with_perf):
+    """What pgbench's backend used for this many transactions: instructions, or ticks of CPU time."""
+    command = [pg.bin / "pgbench", "-n", "-c", "1", "-t", transactions, "-h", pg.folder, "-p", pg.port,
+               "-U", SUPERUSER, "-M", "prepared", "bench"]
+    if not with_perf:
+        before = children_cpu(pg.pid)
+        processes.run(command)
+        return children_cpu(pg.pid) - before
+    # Counts what the postmaster forks from now on: pgbench's backend; nothing else starts meanwhile.
+    counted = subprocess.run(
+        ["perf", "stat", "-x,", "-e", "instructions", "-p", str(pg.pid), "--", *map(str, command)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    for line in counted.stderr.splitlines():
+        if "instructions" in line and line.split(",")[0].isdigit():
+            return int(line.split(",")[0])
+    raise RuntimeError(counted.stderr)
+
+
+def set_capture(pg, on):
+    for table in TABLES:
+        pg.execute(f"SELECT polyglot.create_sync('pgbench_{table}', 'search', backfill => false)" if on
+                   else f"SELECT polyglot.drop_sync('pgbench_{table}')", database="bench")
+    triggers = pg.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'polyglot_capture%%'",
+                        (), "bench")
+    assert (triggers > 0) == on, "triggers are not as this run needs them"
+    pg.execute("CHECKPOINT")
+
+
+def main(pairs=7, transactions=10000):
+    pg = Postgres("bench", settings={"autovacuum": "off", "checkpoint_timeout": "1h",
+                                     "max_wal_size": "8GB"}).start()
+    pg.execute("CREATE DATABASE bench")
+    pg.program("pgbench", "-i", "-q", "-s", str(SCALE), "bench")
+    pg.execute("CREATE EXTENSION polyglot_sync; CREATE SERVER search FOREIGN DATA WRAPPER"
+               f" polyglot_sync OPTIONS (url 'http://127.0.0.1:{processes.free_port()}');"
+               "SELECT polyglot.stop_workers()", database="bench")
+    with_perf = perf_counts_instructions()
+    unit = "instructions" if with_perf else "ticks of CPU time"
+    print(f"pgbench TPC-B-like, scale {SCALE}, 1 client, {transactions} transactions a run, {unit}")
+    measure(pg, transactions // 4, with_perf)  # caches and prepared statements warm
+    ratios = []
+    for pair in range(pairs):
+        found = {}
+        for on in ((False, True) if pair % 2 == 0 else (True, False)):
+            if on:
+                set_capture(pg, True)
+            found[on] = measure(pg, transactions, with_perf)
+            if on:
+                set_capture(pg, False)
+        ratios.append(found[True] / found[False])
+        print(f"  pair {pair + 1}: {found[False] / transactions:12,.1f} without,"
+              f" {found[True] / transactions:12,.1f} with capture, a transaction;"
+              f" ratio {ratios[-1]:.3f}", flush=True)
+    print(f"median ratio {statistics.median(ratios):.3f} of {pairs} pairs"
+          f" (from {min(ratios):.3f} to {max(ratios):.3f}); goal <= 1.10")
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:]))

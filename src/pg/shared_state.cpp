@@ -108,6 +108,8 @@ SyncSlot* AcquireSyncSlot(Oid database, int32 sync) {
     slot->since = GetCurrentTimestamp();
     slot->last_error_at = 0;
     slot->last_error[0] = '\0';
+    slot->acked_xmin = slot->acked_xmax = 0;
+    slot->acked_count = 0;
     slot->sync = sync;
     pg_write_barrier();
     slot->database = database;

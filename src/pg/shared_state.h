@@ -10,6 +10,9 @@ namespace polyglot::pg {
 inline constexpr int kMaxWorkers = 64;
 inline constexpr int kMaxNodes = 8;
 inline constexpr int kErrorText = 256;
+// Transactions running at an acknowledged snapshot that views know by name; with more of them, all
+// from the lowest on count as not acknowledged.
+inline constexpr int kMaxRunning = 32;
 
 /// Counters of a sync since `since`; written by its worker only.
 struct SyncCounters {
@@ -37,6 +40,10 @@ struct SyncSlot {
   // under SharedState::lock:
   TimestampTz since, last_error_at;
   char last_error[kErrorText];       // type and normalised reason, no row values
+  // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
+  uint64 acked_xmin, acked_xmax;
+  int32 acked_count;
+  uint64 acked_running[kMaxRunning];
 };
 
 struct NodeSlot {
@@ -57,7 +64,8 @@ struct WorkerSlot {
   bool wanted;               // false: the worker is to leave, then the slot is freed
   pid_t pid;                 // 0: not running
   int process_number;        // -1: not running
-  TimestampTz started_at, next_start, healthy_since;
+  TimestampTz started_at, next_start;
+  TimestampTz healthy_since;  // when the worker left of its own will: no back-off
   int64 backoff_us;
   pg_atomic_uint32 asleep;         // the worker waits for its latch
   pg_atomic_uint32 current_table;  // 0 or 1: which queue table writers use

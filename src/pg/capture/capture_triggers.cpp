@@ -154,15 +154,16 @@ void LockUntil(Oid relation, TimestampTz deadline) {
   AtEOXact_GUC(false, level);
 }
 
-void LockOrExplain(Oid source, Oid relation, TimestampTz deadline) {
+void LockOrExplain(Oid relation, TimestampTz deadline) {
+  const char* name = get_rel_name(relation);
   Enter([&] {
     try {
       Call([&] { LockUntil(relation, deadline); });
     } catch (PgError& error) {
       if (error.sqlstate == ERRCODE_LOCK_NOT_AVAILABLE) {
         snprintf(error.message, sizeof error.message,
-                 "could not lock relation %u within polyglot_sync.lock_timeout (%d ms)", source,
-                 settings.lock_timeout_ms);
+                 "could not lock table \"%s\" within polyglot_sync.lock_timeout (%d ms)",
+                 name ? name : "", settings.lock_timeout_ms);
         strlcpy(error.hint,
                 "Transactions that write to the table are running. Wait for them to end, or raise "
                 "polyglot_sync.lock_timeout.",
@@ -182,7 +183,7 @@ List* LockTree(Oid source) {
   for (;;) {
     List* tree = find_all_inheritors(source, NoLock, nullptr);
     for (int i = 0; i < list_length(tree); ++i)
-      LockOrExplain(source, list_nth_oid(tree, i), deadline);
+      LockOrExplain(list_nth_oid(tree, i), deadline);
     if (list_length(tree) == locked) return tree;
     locked = list_length(tree);
   }

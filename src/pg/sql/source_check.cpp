@@ -196,7 +196,7 @@ const char* KeyProblem(Oid source, const NameList& key) {
   }
   switch (MatchUniqueIndex(source, key)) {
     case IndexMatch::kNone:
-      return "no unique index on exactly the key columns, without WHERE and expressions, is there";
+      return "there is no unique index without WHERE and expressions on exactly the key columns";
     case IndexMatch::kDeferrable:
       return "the key's constraint is deferrable";
     case IndexMatch::kUsable:

@@ -72,13 +72,13 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
                const QueueRow& row, ParkList* parks) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
   if (event.kind == core::EventKind::kTruncate || event.kind == core::EventKind::kResync) {
-    RequestResync(context, sync,
+    RequestResync(sync,
                   event.kind == core::EventKind::kTruncate ? "TRUNCATE" : "unknown rows changed");
     return;
   }
   PendingKey key;
   if (!MakeKey(sync, event, &key)) {
-    RequestResync(context, sync, "an event does not fit the definition any more");
+    RequestResync(sync, "an event does not fit the definition any more");
     return;
   }
   // A long transaction's event counts from the scan that could not see it yet, not from its capture.

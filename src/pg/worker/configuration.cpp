@@ -197,7 +197,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
              "Drop the sync and create it again, if this database is to write into its own index.");
   UseChannel(sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
-    RequestResync(context, sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
+    RequestResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
 }
 
 void RemoveSync(WorkerContext* context, std::int32_t id) {
@@ -249,7 +249,7 @@ void Load(WorkerContext* context) {
   LoadIndexDrops(context, ChannelFor(context, *options, InvalidOid));
 }
 
-void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
+void RepairTriggers(SyncRuntime* sync) {
   PgError error;
   bool repaired = false;
   if (!InSubtransaction(
@@ -261,7 +261,7 @@ void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
     SetSyncError(sync->slot, error.message);
     return;
   }
-  if (repaired) RequestResync(context, sync, "capture triggers had been disabled or changed");
+  if (repaired) RequestResync(sync, "capture triggers had been disabled or changed");
 }
 
 }  // namespace
@@ -292,7 +292,7 @@ void CheckTriggers(WorkerContext* context) {
       if (!sync->failed && OidIsValid(sync->source) &&
           SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sync->source)) &&
           !CaptureTriggersIntact(sync->source))
-        RepairTriggers(context, sync.get());
+        RepairTriggers(sync.get());
     ListCell* cell;
     foreach (cell, UnusedCaptureSources()) DropUnusedCaptureTriggers(lfirst_oid(cell));
   });

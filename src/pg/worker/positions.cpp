@@ -24,9 +24,23 @@ bool Answers(const SyncRuntime& sync) {
   return sync.Streaming() && !sync.Parks() && sync.parked.count == 0;
 }
 
+void PublishAcknowledged(const SyncRuntime& sync) {
+  const core::Snapshot& acked = sync.position.snapshot;
+  SyncSlot* slot = sync.slot;
+  const bool fits = acked.running.size() <= static_cast<std::size_t>(kMaxRunning);
+  LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
+  slot->acked_xmin = acked.xmin;
+  slot->acked_xmax = fits ? acked.xmax : acked.running.front();
+  slot->acked_count = 0;
+  if (fits)
+    for (std::uint64_t xid : acked.running) slot->acked_running[slot->acked_count++] = xid;
+  LWLockRelease(Shared()->lock);
+}
+
 bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
   if (sync->slot == nullptr || !Answers(*sync)) return false;
   if (pg_atomic_read_u64(&sync->slot->settled_request) >= request) return false;
+  PublishAcknowledged(*sync);  // who was told that it is settled may look
   pg_atomic_write_u64(&sync->slot->settled_request, request);
   return true;
 }
@@ -124,6 +138,7 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
   ReportState(sync, NameOf(state));
   SyncSlot* slot = sync->slot;
   if (slot == nullptr) return;
+  PublishAcknowledged(*sync);
   pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
   pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) +
                                           sync->parked.count + context->reader->UnreadBlocks());

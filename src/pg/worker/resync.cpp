@@ -176,7 +176,7 @@ void Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 }  // namespace
 
-void RequestResync(WorkerContext* context, SyncRuntime* sync, const char* reason) {
+void RequestResync(SyncRuntime* sync, const char* reason) {
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
   StoreResync(sync->id, version, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is brought in step anew: %s", sync->name.c_str(),

@@ -15,7 +15,7 @@ namespace polyglot::pg {
 
 /// Draws V, stores it and starts the path (over). Needs a transaction: it is part of what settles the
 /// event that asked for it.
-void RequestResync(WorkerContext* context, SyncRuntime* sync, const char* reason);
+void RequestResync(SyncRuntime* sync, const char* reason);
 /// Goes on with a resync that was stored before this worker started.
 void ContinueResync(SyncRuntime* sync, std::uint64_t version);
 /// Moves every resync on as far as it can go without waiting. C++ phase.

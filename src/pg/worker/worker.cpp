@@ -212,7 +212,7 @@ void Worker::StoreFinding(SyncRuntime* sync) {
     sync->index.dirty = false;
   }
   if (sync->index.lost) {
-    RequestResync(&context_, sync, "its index is missing or was replaced");
+    RequestResync(sync, "its index is missing or was replaced");
     sync->index.lost = false;
   }
   if (sync->resync.ended) {

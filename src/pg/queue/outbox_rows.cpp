@@ -1,0 +1,287 @@
+// polyglot.outbox_rows(): the events in the queue and the parked keys, as rows of polyglot.outbox.
+// Reads the queue's pages as the worker does, so a long transaction that looks at the view holds
+// neither a table lock that would keep the queue from being emptied nor a predicate lock.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/queue_record.h"
+#include "core/snapshot.h"
+#include "pg/catalog.h"
+#include "pg/document/key_codec.h"
+#include "pg/document/row_reader.h"
+#include "pg/guard.h"
+#include "pg/queue/queue_reader.h"
+#include "pg/shared_state.h"
+#include "pg/sql/visibility.h"
+#include "pg/worker/clock.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr std::int64_t kRecordsPerStep = 10000;
+constexpr int kColumns = 8;
+
+struct OutboxSync {
+  const SyncRow* row;
+  std::unique_ptr<RowReader> reader;
+  core::Snapshot acknowledged;
+  std::vector<core::CapturedColumn> columns;
+  KeyColumn keys[INDEX_MAX_KEYS];
+  std::uint64_t parked = 0;
+};
+
+core::Snapshot AcknowledgedOf(const SyncRow& row) {
+  core::Snapshot snapshot;
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, row.id);
+  if (slot == nullptr) return snapshot;
+  uint64 running[kMaxRunning];
+  LWLockAcquire(Shared()->lock, LW_SHARED);
+  snapshot.xmin = slot->acked_xmin;
+  snapshot.xmax = slot->acked_xmax;
+  const int count = slot->acked_count;
+  memcpy(running, slot->acked_running, sizeof running);
+  LWLockRelease(Shared()->lock);
+  snapshot.running.assign(running, running + count);
+  return snapshot;
+}
+
+class OutboxRows {
+ public:
+  OutboxRows(ReturnSetInfo* result, MemoryContext row_context)
+      : result_(result), row_context_(row_context) {}
+
+  void Run() {
+    SyncRow** rows = nullptr;
+    int count = 0;
+    Call([&] { rows = LoadSyncs(InvalidOid, &count); });
+    for (int i = 0; i < count; i++) AddSync(rows[i]);
+    std::vector<std::int32_t> queues;
+    for (const auto& sync : syncs_)
+      if (std::find(queues.begin(), queues.end(), sync->row->queue) == queues.end())
+        queues.push_back(sync->row->queue);
+    for (const auto& sync : syncs_) AddParked(sync.get());
+    for (std::int32_t queue : queues) ReadOne(queue);
+  }
+
+ private:
+  void AddSync(const SyncRow* row) {
+    if (!row->has_state || !row->source_exists) return;
+    bool visible = false;
+    Call([&] { visible = MaySee(row); });
+    if (!visible) return;
+    auto sync = std::make_unique<OutboxSync>();
+    sync->row = row;
+    sync->acknowledged = AcknowledgedOf(*row);
+    sync->reader = std::make_unique<RowReader>(*row);
+    Call([&] {
+      Relation rel = table_open(row->source, AccessShareLock);
+      for (int i = 0; i < row->key_count; i++)
+        InitKeyColumn(&sync->keys[i], RelationGetDescr(rel), row->key[i], CurrentMemoryContext);
+      table_close(rel, AccessShareLock);
+    });
+    for (int i = 0; i < row->key_count; i++)
+      sync->columns.push_back({row->key[i], sync->keys[i].type});
+    syncs_.push_back(std::move(sync));
+  }
+
+  void ReadOne(std::int32_t queue) {
+    QueueTables tables;
+    bool found = false;
+    std::int32_t instance = 0;
+    Call([&] {
+      found = LookupQueue(queue, &tables);
+      instance = InstanceNumber();
+    });
+    if (!found) return;
+    QueueReader reader(tables.tables);
+    bool complete = false;
+    while (!complete) {
+      QueueRows rows;
+      // The reader throws only bad_alloc, and only between its PostgreSQL calls.
+      complete = reader.Step(true, kRecordsPerStep, MonotonicNow(), &rows);
+      for (const QueueRow& row : rows.rows)
+        if (row.instance == instance) AddRow(queue, rows, row);
+    }
+  }
+
+  void AddRow(std::int32_t queue, const QueueRows& rows, const QueueRow& row) {
+    core::RecordReader records(rows.Data(row));
+    core::KeyEvent event;
+    for (int number = 1; records.Next(&event); number++) {
+      if (event.kind == core::EventKind::kControl) continue;
+      char id[96];
+      snprintf(id, sizeof id, "%d/%u/%u/%u/%d", queue, row.table, row.block, row.line_pointer, number);
+      for (const auto& sync : syncs_)
+        if (sync->row->queue == queue && sync->row->source == event.source)
+          AddEvent(*sync, id, event, row);
+    }
+  }
+
+  static const char* NameOf(core::EventKind kind) {
+    switch (kind) {
+      case core::EventKind::kInsert: return "insert";
+      case core::EventKind::kUpdate: return "update";
+      case core::EventKind::kDelete: return "delete";
+      case core::EventKind::kEnqueue: return "enqueue";
+      case core::EventKind::kTruncate: return "truncate";
+      default: return "resync";
+    }
+  }
+
+  bool PackKey(const OutboxSync& sync, const core::KeyEvent& event, std::string* packed) {
+    std::vector<std::string_view> values;
+    if (event.values.empty() ||
+        !core::SplitValues(event.values, event.columns->size(), &values))
+      return false;
+    core::AppendKeyHeader(packed, sync.columns);
+    for (const core::CapturedColumn& column : sync.columns) {
+      const auto it = std::find(event.columns->begin(), event.columns->end(), column);
+      if (it == event.columns->end()) return false;
+      const std::string_view value = values[static_cast<std::size_t>(it - event.columns->begin())];
+      if (value.data() == nullptr) return false;
+      core::AppendValue(packed, value);
+    }
+    return true;
+  }
+
+  void AddEvent(const OutboxSync& sync, const char* event_id, const core::KeyEvent& event,
+                const QueueRow& row) {
+    std::string packed, id;
+    PgError error;
+    const bool has_key =
+        PackKey(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
+    const bool processed = sync.acknowledged.Sees(row.xid) && !IsParked(sync, has_key ? &id : nullptr);
+    Emit(sync, event_id, NameOf(event.kind), has_key ? &packed : nullptr, has_key ? &id : nullptr,
+         &row.xid, row.captured_at, processed);
+  }
+
+  bool IsParked(const OutboxSync& sync, const std::string* id) {
+    if (id == nullptr || sync.parked == 0) return false;
+    bool parked = false;
+    const char* text = id->c_str();
+    char number[16];
+    snprintf(number, sizeof number, "%d", sync.row->id);
+    Call([&] {
+      AsExtensionOwner as_owner;
+      parked = Execute("SELECT 1 FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4"
+                       " AND document_id = $2", {number, text}) > 0;
+    });
+    return parked;
+  }
+
+  void AddParked(OutboxSync* owner) {
+    const OutboxSync& sync = *owner;
+    struct Parked {
+      std::string id, key;
+      TimestampTz captured_at;
+    };
+    std::vector<Parked> parked;
+    char number[16];
+    snprintf(number, sizeof number, "%d", sync.row->id);
+    uint64 rows = 0;
+    Call([&] {
+      AsExtensionOwner as_owner;
+      rows = Execute("SELECT document_id, key, captured_at FROM polyglot.parked_key"
+                     " WHERE sync_id = $1::pg_catalog.int4", {number});
+    });
+    owner->parked = rows;
+    for (uint64 i = 0; i < rows; i++) {
+      bool isnull;
+      HeapTuple tuple = SPI_tuptable->vals[i];
+      TupleDesc desc = SPI_tuptable->tupdesc;
+      auto* key = DatumGetByteaPP(SPI_getbinval(tuple, desc, 2, &isnull));
+      parked.push_back({TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull)),
+                        std::string(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)),
+                        DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull))});
+    }
+    for (const Parked& p : parked) {
+      const std::string event_id = "parked/" + std::to_string(sync.row->id) + "/" + p.id;
+      Emit(sync, event_id.c_str(), "parked", &p.key, &p.id, nullptr, p.captured_at, false);
+    }
+  }
+
+  // {"id": 42}: numbers and booleans as such, everything else as text.
+  Datum KeyJson(const OutboxSync& sync, const std::vector<std::string_view>& values) {
+    JsonbParseState* state = nullptr;
+    pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+    for (int i = 0; i < sync.row->key_count; i++) {
+      JsonbValue name, value;
+      name.type = jbvString;
+      name.val.string.val = sync.row->key_name[i];
+      name.val.string.len = static_cast<int>(strlen(sync.row->key_name[i]));
+      pushJsonbValue(&state, WJB_KEY, &name);
+      const KeyColumn& column = sync.keys[i];
+      char* text = ServerText(column, ValueFromBytes(column, values[static_cast<size_t>(i)]));
+      const bool number = column.base_type == INT2OID || column.base_type == INT4OID ||
+                          column.base_type == INT8OID;
+      value.type = number ? jbvNumeric : jbvString;
+      if (number) {
+        value.val.numeric = DatumGetNumeric(DirectFunctionCall3(
+            numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+      } else {
+        value.val.string.val = text;
+        value.val.string.len = static_cast<int>(strlen(text));
+      }
+      pushJsonbValue(&state, WJB_VALUE, &value);
+    }
+    return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
+  }
+
+  void Emit(const OutboxSync& sync, const char* event_id, const char* operation,
+            const std::string* packed, const std::string* id, const std::uint64_t* xid,
+            TimestampTz created_at, bool processed) {
+    std::vector<core::CapturedColumn> columns;
+    std::vector<std::string_view> values;
+    const bool has_key = packed != nullptr && core::ParseKey(*packed, &columns, &values) &&
+                         static_cast<int>(values.size()) == sync.row->key_count;
+    Call([&] {
+      MemoryContext caller = MemoryContextSwitchTo(row_context_);
+      Datum out[kColumns] = {};
+      bool nulls[kColumns] = {};
+      out[0] = CStringGetTextDatum(event_id);
+      out[1] = CStringGetTextDatum(sync.row->name);
+      out[2] = CStringGetTextDatum(operation);
+      nulls[3] = !has_key;
+      if (has_key) out[3] = KeyJson(sync, values);
+      nulls[4] = id == nullptr;
+      if (id != nullptr) {
+        char* text = pg_any_to_server(id->c_str(), static_cast<int>(id->size()), PG_UTF8);
+        out[4] = CStringGetTextDatum(text);
+      }
+      nulls[5] = xid == nullptr;
+      if (xid != nullptr) out[5] = UInt64GetDatum(*xid);
+      out[6] = TimestampTzGetDatum(created_at);
+      out[7] = BoolGetDatum(processed);
+      tuplestore_putvalues(result_->setResult, result_->setDesc, out, nulls);
+      MemoryContextSwitchTo(caller);
+      MemoryContextReset(row_context_);
+    });
+  }
+
+  ReturnSetInfo* result_;
+  MemoryContext row_context_;  // reset after each row
+  std::vector<std::unique_ptr<OutboxSync>> syncs_;
+};
+
+}  // namespace
+}  // namespace polyglot::pg
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(polyglot_outbox_rows);
+PGDLLEXPORT Datum polyglot_outbox_rows(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  InitMaterializedSRF(fcinfo, 0);
+  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  SPI_connect();
+  MemoryContext row_context =
+      AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync outbox", ALLOCSET_DEFAULT_SIZES);
+  Enter([result, row_context] { OutboxRows(result, row_context).Run(); });
+  SPI_finish();
+  return static_cast<Datum>(0);
+}
+
+}  // extern "C"

@@ -155,7 +155,7 @@ Oid FindServerOrError(const char* name) {
   Oid server = get_foreign_server_oid(name, true);
   if (OidIsValid(server) && IsOurServer(server)) return server;
   const char* hint =
-      "Create it with CREATE SERVER … FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'https://…').";
+      "Create it with CREATE SERVER ... FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'https://...').";
   if (OidIsValid(server))
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                     errmsg("server \"%s\" is not a search server", name), errhint("%s", hint)));

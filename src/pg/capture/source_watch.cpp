@@ -51,7 +51,7 @@ char* SyncProblem(const SyncRow* sync, char** hint) {
     return psprintf("column \"%s\" does not exist", column);
   }
   if (get_rel_persistence(sync->source) != RELPERSISTENCE_PERMANENT) {
-    *hint = pstrdup("Use ALTER TABLE … SET LOGGED, then polyglot.resume_sync.");
+    *hint = pstrdup("Use ALTER TABLE ... SET LOGGED, then polyglot.resume_sync.");
     return pstrdup("the table is unlogged");
   }
   if (get_rel_relkind(sync->source) == RELKIND_RELATION &&

@@ -37,7 +37,7 @@ void CheckPersistence(const char* name, char relpersistence) {
     WrongKind(name, "a temporary table", "The worker cannot read it. Use a permanent table.");
   if (relpersistence == RELPERSISTENCE_UNLOGGED)
     WrongKind(name, "an unlogged table",
-              "A crash empties it unnoticed. Use ALTER TABLE … SET LOGGED first.");
+              "A crash empties it unnoticed. Use ALTER TABLE ... SET LOGGED first.");
 }
 
 bool IsSystemSchema(const char* schema) {

@@ -1,0 +1,132 @@
+-- Everything that create_sync and alter_sync refuse, with SQLSTATE and hint.
+SET client_min_messages = warning;
+CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  hint text;
+BEGIN
+  EXECUTE statement;
+  RETURN 'ok';
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
+END $$;
+CREATE FUNCTION refused(arguments text) RETURNS text LANGUAGE sql AS $$
+  SELECT tell(format('SELECT polyglot.create_sync(%s)', arguments))
+$$;
+CREATE SERVER refusal FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
+CREATE TABLE goods (id int PRIMARY KEY, name text NOT NULL, price numeric, "a.b" int, _id int);
+CREATE TABLE plain_goods (id int PRIMARY KEY, name text NOT NULL);
+
+-- What this version does not have yet.
+SELECT refused($$'plain_goods', 'refusal', capture => 'wal'$$);
+SELECT refused($$'plain_goods', 'refusal', capture => 'none'$$);
+SELECT refused($$'plain_goods', 'refusal', capture => 'magic'$$);
+SELECT refused($$NULL, 'refusal'$$);
+SELECT refused($$'plain_goods', 'refusal', options => '{"reconcile": "1h"}'$$);
+SELECT refused($$'plain_goods', 'refusal', options => '{"colour": "red"}'$$);
+SELECT refused($$'plain_goods', 'refusal', options => '{"replace_index": 1}'$$);
+SELECT refused($$'plain_goods', 'refusal', options => '[]'$$);
+
+-- Servers.
+SELECT refused($$'plain_goods', 'nowhere'$$);
+SELECT refused($$'plain_goods', NULL$$);
+
+-- Kinds of relations.
+CREATE VIEW goods_view AS SELECT * FROM plain_goods;
+CREATE MATERIALIZED VIEW goods_matview AS SELECT * FROM plain_goods;
+CREATE UNLOGGED TABLE goods_unlogged (id int PRIMARY KEY);
+CREATE TEMP TABLE goods_temp (id int PRIMARY KEY);
+CREATE SEQUENCE goods_sequence;
+CREATE TABLE goods_parent (id int PRIMARY KEY);
+CREATE TABLE goods_child () INHERITS (goods_parent);
+SELECT refused($$'goods_view', 'refusal'$$);
+SELECT refused($$'goods_matview', 'refusal'$$);
+SELECT refused($$'goods_unlogged', 'refusal'$$);
+SELECT refused($$'goods_temp', 'refusal'$$);
+SELECT refused($$'goods_sequence', 'refusal'$$);
+SELECT refused($$'goods_parent', 'refusal'$$);
+SELECT refused($$'pg_class', 'refusal'$$);
+SELECT refused($$'information_schema.sql_features', 'refusal'$$);
+SELECT refused($$'polyglot.sync_state', 'refusal'$$);
+
+-- Keys.
+CREATE TABLE keyless (a int NOT NULL, b int, c int NOT NULL, d regclass NOT NULL, e int NOT NULL,
+  UNIQUE (b), UNIQUE (c) DEFERRABLE, UNIQUE (d));
+CREATE UNIQUE INDEX ON keyless (e) WHERE e > 0;
+CREATE UNIQUE INDEX ON keyless ((a + 1));
+SELECT refused($$'keyless', 'refusal'$$);
+SELECT refused($$'keyless', 'refusal', key => '{a}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{b}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{c}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{d}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{e}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{z}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{a,a}'$$);
+SELECT refused($$'keyless', 'refusal', key => '{ctid}'$$);
+
+-- Columns.
+SELECT refused($$'goods', 'refusal'$$);
+SELECT refused($$'goods', 'refusal', columns => '{id,_id}'$$);
+SELECT refused($$'goods', 'refusal', columns => '{id,nothing}'$$);
+SELECT refused($$'goods', 'refusal', columns => '{id}', routing => 'nothing'$$);
+
+-- Expressions.
+CREATE FUNCTION of_another_table() RETURNS boolean LANGUAGE sql STABLE
+  AS 'SELECT EXISTS (SELECT FROM public.goods)';
+SELECT refused($$'plain_goods', 'refusal', filter => 'id >'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'id'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'nothing > 1'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'random() > 0.5'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'count(*) > 1'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'true) FROM goods --'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'true, false'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'true; DROP TABLE goods'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'of_another_table()'$$);
+SELECT refused($$'plain_goods', 'refusal', document => 'name'$$);
+SELECT refused($$'plain_goods', 'refusal', document => 'to_json(plain_goods)'$$);
+
+-- Names of syncs and indexes.
+SELECT refused($$'plain_goods', 'refusal', ''$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'Goods'$$);
+SELECT refused($$'plain_goods', 'refusal', index => ''$$);
+SELECT refused($$'plain_goods', 'refusal', index => '_goods'$$);
+SELECT refused($$'plain_goods', 'refusal', index => '..'$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'good goods'$$);
+SELECT refused(format($$'plain_goods', 'refusal', index => %L$$, repeat('x', 241)));
+SELECT refused($$'plain_goods', 'refusal', mapping => '[1]'$$);
+SELECT refused($$'plain_goods', 'refusal', manage_index => false, mapping => '{}'$$);
+SELECT refused($$'plain_goods', 'refusal', manage_index => false,
+               options => '{"replace_index": true}'$$);
+
+-- A good one; then a second of the same name, and of the same index.
+SELECT polyglot.create_sync('plain_goods', 'refusal', 'first');
+SELECT refused($$'plain_goods', 'refusal', 'first'$$);
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first'$$);
+
+-- alter_sync.
+SELECT tell($$SELECT polyglot.alter_sync('nobody', filter => 'true')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', capture => 'wal')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', mapping => '{}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', settings => '{}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', reset => '{mapping}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', reset => '{key}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'true', reset => '{filter}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'id')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', columns => '{nothing}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', new_name => '')$$);
+
+-- In a read-only transaction.
+BEGIN READ ONLY;
+SELECT tell($$SELECT polyglot.drop_sync('first')$$);
+SELECT refused($$'plain_goods', 'refusal', 'third'$$);
+ROLLBACK;
+
+-- Nothing has come of all this.
+SELECT sync, index FROM polyglot.syncs;
+SELECT tgrelid::regclass, count(*) FROM pg_trigger
+ WHERE tgname LIKE 'polyglot%' AND tgrelid::regclass::text NOT LIKE 'polyglot.%' GROUP BY 1;
+DROP SERVER refusal CASCADE;
+DROP TABLE goods, plain_goods, goods_unlogged, goods_temp, goods_parent, goods_child, keyless CASCADE;
+DROP SEQUENCE goods_sequence;
+DROP FUNCTION refused, tell, of_another_table;

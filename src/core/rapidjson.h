@@ -22,8 +22,8 @@
 
 namespace polyglot::core {
 
-/// For trees that are written out again: numbers keep their value as far as a double can.
-inline constexpr unsigned kTreeFlags =
-    rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag;
+/// For trees. Not kParseFullPrecisionFlag: its code shifts by an undefined count for some zeros.
+/// Doubles may be off in the last digit, so documents never pass through a tree.
+inline constexpr unsigned kTreeFlags = rapidjson::kParseIterativeFlag;
 
 }  // namespace polyglot::core

@@ -238,7 +238,7 @@ TEST_F(DeliveryTest, RandomServerLosesNothing) {
       before = f.operation.version;
     }
   };
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 800; ++round) {
     for (int i = 0; i < 5; ++i)
       delivery.Submit(Make("id" + std::to_string(random.Next() % 40), ++version,
                            static_cast<std::int32_t>(random.Next() % 3)),

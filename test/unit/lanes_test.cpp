@@ -1,0 +1,113 @@
+#include "core/lanes.h"
+
+#include <gtest/gtest.h>
+
+namespace polyglot::core {
+namespace {
+
+Operation Make(std::string id, std::uint64_t version, std::int32_t sync = 1) {
+  Operation op;
+  op.sync = sync;
+  op.version = version;
+  op.id = std::move(id);
+  op.body = "{}";
+  return op;
+}
+
+class LanesTest : public ::testing::Test {
+ protected:
+  void Submit(Operation op) { lanes.Submit(std::move(op), now, &replaced); }
+  std::vector<Taken> Take(std::size_t count = 100) { return lanes.Take(1u << 20, count, now); }
+
+  Lanes lanes;
+  std::vector<Finished> replaced;
+  Time now{1000};
+};
+
+TEST_F(LanesTest, ALaneIsOccupiedUntilItsOperationEnds) {
+  Submit(Make("a", 1));
+  auto taken = Take();
+  ASSERT_EQ(taken.size(), 1u);
+  Submit(Make("a", 2));
+  EXPECT_TRUE(Take().empty());
+  EXPECT_EQ(lanes.Outstanding(1), 2u);
+  lanes.Finish(taken[0].lane, taken[0].pending, now);
+  EXPECT_EQ(Take().at(0).pending.operation.version, 2u);
+}
+
+TEST_F(LanesTest, DelayedLanesComeBackInTime) {
+  Submit(Make("a", 1));
+  Submit(Make("b", 2));
+  auto taken = Take();
+  for (Taken& t : taken)
+    lanes.Return(t.lane, std::move(t.pending), now + Time{500}, now, &replaced);
+  EXPECT_EQ(lanes.NextDue(), now + Time{500});
+  lanes.Promote(now + Time{499});
+  EXPECT_TRUE(Take().empty());
+  lanes.Promote(now + Time{500});
+  EXPECT_EQ(lanes.NextDue(), kNever);
+  EXPECT_EQ(Take().size(), 2u);
+}
+
+TEST_F(LanesTest, SurveyCountsWhatCouldGo) {
+  Submit(Make("a", 1, 1));
+  Submit(Make("b", 2, 2));
+  EXPECT_EQ(lanes.Survey(now).operations, 2u);
+  EXPECT_EQ(lanes.Survey(now).oldest, now);
+  lanes.Hold(1, true);
+  EXPECT_EQ(lanes.Survey(now).operations, 1u);
+  lanes.Block(2, Time{100}, now);
+  EXPECT_EQ(lanes.Survey(now).operations, 0u);
+  EXPECT_EQ(lanes.Survey(now).unblocked, now + Time{100});
+  EXPECT_EQ(lanes.Blocks(2), 1u);
+  lanes.Unblock(2);
+  EXPECT_EQ(lanes.Blocks(2), 0u);
+  EXPECT_EQ(lanes.Survey(now).operations, 1u);
+}
+
+TEST_F(LanesTest, BlockedSyncGivesOneOperationPerDelay) {
+  for (int i = 0; i < 5; ++i) Submit(Make(std::to_string(i), 1 + i));
+  lanes.Block(1, Time{100}, now);
+  EXPECT_TRUE(Take().empty());
+  now += Time{100};
+  EXPECT_EQ(Take().size(), 1u);
+  EXPECT_TRUE(Take().empty());
+  now += Time{100};
+  EXPECT_EQ(Take().size(), 1u);
+  lanes.ResetBackoff(now);
+  EXPECT_EQ(Take().size(), 1u);
+}
+
+TEST_F(LanesTest, WithdrawLeavesNothingBehind) {
+  Submit(Make("ready", 1));
+  Submit(Make("delayed", 2));
+  Submit(Make("alone", 3));
+  for (Taken& t : Take()) {
+    const std::string id = t.pending.operation.id;
+    t.pending.alone = id == "alone";
+    lanes.Return(t.lane, std::move(t.pending), id == "delayed" ? now + Time{9} : now, now,
+                 &replaced);
+  }
+  EXPECT_TRUE(lanes.Survey(now).alone);
+  EXPECT_EQ(lanes.Withdraw(1, UINT64_MAX).size(), 3u);
+  EXPECT_EQ(lanes.operations(), 0u);
+  EXPECT_EQ(lanes.bytes(), 0u);
+  EXPECT_EQ(lanes.NextDue(), kNever);
+  EXPECT_FALSE(lanes.Survey(now).alone);
+  EXPECT_EQ(lanes.Survey(now).bytes, 0u);
+}
+
+TEST_F(LanesTest, BytesAndOperationsLimitATake) {
+  for (int i = 0; i < 10; ++i) Submit(Make(std::to_string(i), 1 + i));
+  EXPECT_EQ(Take(3).size(), 3u);
+  EXPECT_EQ(lanes.Take(1, 100, now).size(), 1u) << "at least one, however large";
+}
+
+TEST_F(LanesTest, SameIdInTwoSyncsIsTwoLanes) {
+  Submit(Make("a", 1, 1));
+  Submit(Make("a", 2, 2));
+  EXPECT_EQ(Take().size(), 2u);
+}
+
+}  // namespace
+}  // namespace polyglot::core

@@ -1,5 +1,7 @@
 -- What DDL on tables and servers does to syncs.
 SET client_min_messages = warning;
+-- No worker, so that nothing moves by itself.
+SELECT polyglot.stop_workers();
 CREATE SERVER ddl FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TABLE person (id int PRIMARY KEY, code text NOT NULL UNIQUE, mood mood, town text);
@@ -69,3 +71,4 @@ SELECT count(*) FROM our_triggers;
 DROP VIEW our_triggers;
 DROP TABLE human, human_child, crowd_3;
 DROP TYPE mood;
+SELECT polyglot.start_workers();

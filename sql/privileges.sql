@@ -1,5 +1,7 @@
 -- Ordinary roles: owners, members, readers, writers, monitors, strangers.
 SET client_min_messages = warning;
+-- No worker, so that nothing moves by itself.
+SELECT polyglot.stop_workers();
 CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   hint text;
@@ -90,3 +92,4 @@ DROP SCHEMA priv CASCADE;
 DROP ROLE polyglot_regress_owner, polyglot_regress_member, polyglot_regress_reader,
   polyglot_regress_writer, polyglot_regress_monitor, polyglot_regress_stranger;
 DROP FUNCTION tell;
+SELECT polyglot.start_workers();

@@ -1,5 +1,7 @@
 -- Everything that create_sync and alter_sync refuse, with SQLSTATE and hint.
 SET client_min_messages = warning;
+-- No worker, so that nothing moves by itself.
+SELECT polyglot.stop_workers();
 CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
   hint text;
@@ -83,6 +85,8 @@ SELECT refused($$'plain_goods', 'refusal', filter => 'true) FROM goods --'$$);
 SELECT refused($$'plain_goods', 'refusal', filter => 'true, false'$$);
 SELECT refused($$'plain_goods', 'refusal', filter => 'true; DROP TABLE goods'$$);
 SELECT refused($$'plain_goods', 'refusal', filter => 'of_another_table()'$$);
+SELECT refused($$'plain_goods', 'refusal', filter => 'public.of_another_table()'$$);
+SELECT polyglot.drop_sync('plain_goods');
 SELECT refused($$'plain_goods', 'refusal', document => 'name'$$);
 SELECT refused($$'plain_goods', 'refusal', document => 'to_json(plain_goods)'$$);
 
@@ -130,3 +134,4 @@ DROP SERVER refusal CASCADE;
 DROP TABLE goods, plain_goods, goods_unlogged, goods_temp, goods_parent, goods_child, keyless CASCADE;
 DROP SEQUENCE goods_sequence;
 DROP FUNCTION refused, tell, of_another_table;
+SELECT polyglot.start_workers();

@@ -107,7 +107,7 @@ bool IntactOne(Oid relation, const char* name, int16 type, Oid function) {
   return found.ours && found.enabled == TRIGGER_FIRES_ALWAYS;
 }
 
-// Calls work(relation, trigger OID, name) for every trigger of ours in the database.
+// Calls work(pg_trigger row) for every trigger of ours in the database.
 template <typename F>
 void ForEachTrigger(F&& work) {
   Oid function = CaptureFunction();
@@ -115,7 +115,7 @@ void ForEachTrigger(F&& work) {
   SysScanDesc scan = systable_beginscan(triggers, InvalidOid, false, nullptr, 0, nullptr);
   while (HeapTuple tuple = systable_getnext(scan)) {
     auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-    if (form->tgfoid == function) work(form->tgrelid, form->oid, NameStr(form->tgname));
+    if (form->tgfoid == function) work(form);
   }
   systable_endscan(scan);
   table_close(triggers, AccessShareLock);
@@ -228,8 +228,8 @@ bool RepairCaptureTriggers(Oid source) {
 void RemoveNamelessTrigger(Oid trigger) {
   AsExtensionOwner as_owner;
   bool nameless = false;
-  ForEachTrigger([&](Oid, Oid oid, const char* name) {
-    nameless |= oid == trigger && !OidIsValid(SourceOfTriggerName(name));
+  ForEachTrigger([&](Form_pg_trigger form) {
+    nameless |= form->oid == trigger && !OidIsValid(SourceOfTriggerName(NameStr(form->tgname)));
   });
   if (nameless) DropOne(trigger);
 }
@@ -251,9 +251,11 @@ void RemoveDetachedTriggers(Oid source) {
   AsExtensionOwner as_owner;
   List* tree = find_all_inheritors(source, NoLock, nullptr);
   List* detached = NIL;
-  ForEachTrigger([&](Oid relation, Oid trigger, const char* name) {
-    if (SourceOfTriggerName(name) != source || list_member_oid(tree, relation)) return;
-    if (LockForRemoval(relation)) detached = lappend_oid(detached, trigger);
+  ForEachTrigger([&](Form_pg_trigger form) {
+    if (SourceOfTriggerName(NameStr(form->tgname)) != source || OidIsValid(form->tgparentid) ||
+        list_member_oid(tree, form->tgrelid))
+      return;
+    if (LockForRemoval(form->tgrelid)) detached = lappend_oid(detached, form->oid);
   });
   ListCell* cell;
   foreach (cell, detached) DropOne(lfirst_oid(cell));
@@ -264,7 +266,11 @@ bool DropUnusedCaptureTriggers(Oid source) {
   LoadSyncsOfSource(source, &count);
   if (count > 0) return true;
   AsExtensionOwner as_owner;
-  if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) return true;
+  if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) {
+    // A restored table has the triggers of the table that was dumped, with the OID of that one.
+    RemoveDetachedTriggers(source);
+    return true;
+  }
   List* tree = find_all_inheritors(source, NoLock, nullptr);
   if (!LockAllForRemoval(tree)) return false;
   Oid function = CaptureFunction();
@@ -282,8 +288,8 @@ bool DropUnusedCaptureTriggers(Oid source) {
 
 List* UnusedCaptureSources() {
   List* sources = NIL;
-  ForEachTrigger([&](Oid, Oid, const char* name) {
-    Oid source = SourceOfTriggerName(name);
+  ForEachTrigger([&](Form_pg_trigger form) {
+    Oid source = SourceOfTriggerName(NameStr(form->tgname));
     if (OidIsValid(source)) sources = list_append_unique_oid(sources, source);
   });
   List* unused = NIL;

@@ -47,11 +47,10 @@ void CheckIndexFree(const char* server, const char* index) {
 }
 
 void RequestResync(const SyncRow* sync, const char* reason) {
-  // A first backfill has nothing to compare with yet: it just starts again.
-  Change("UPDATE polyglot.sync_state SET resync_reason = $2, resync_version = 0,"
-         " phase = CASE WHEN generation = 0 THEN 'backfill' ELSE 'resync' END,"
+  // Before there is an index there is nothing to compare.
+  Change("UPDATE polyglot.sync_state SET resync_reason = $2, resync_version = 0, phase = 'resync',"
          " backfill_key = NULL, backfill_rows = 0, failed_reason = NULL, failed_hint = NULL"
-         " WHERE sync_id = $1::integer",
+         " WHERE sync_id = $1::integer AND generation > 0",
          {psprintf("%d", sync->id), reason});
   AnnounceConfigChange();
 }

@@ -253,7 +253,7 @@ Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
 ServerError ParseServerError(std::string_view body, const BulkLimits& limits) {
   if (body.size() > kErrorBodyBytes) return {};
   rapidjson::Document document;
-  document.Parse<kTreeFlags>(body.data(), body.size());
+  document.Parse<kForeignFlags>(body.data(), body.size());
   if (document.HasParseError() || !document.IsObject()) return {};
   const auto error = document.FindMember("error");
   if (error == document.MemberEnd()) return {};

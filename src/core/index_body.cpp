@@ -52,7 +52,7 @@ Error NotUsable(std::string_view what) {
 
 /// Parses an object that a user or a server wrote; false: it is none.
 bool ParseObject(std::string_view text, Document* document) {
-  document->Parse<kTreeFlags>(text.data(), text.size());
+  document->Parse<kForeignFlags>(text.data(), text.size());
   return !document->HasParseError() && document->IsObject();
 }
 

@@ -22,8 +22,11 @@
 
 namespace polyglot::core {
 
-/// For trees. Not kParseFullPrecisionFlag: its code shifts by an undefined count for some zeros.
-/// Doubles may be off in the last digit, so documents never pass through a tree.
-inline constexpr unsigned kTreeFlags = rapidjson::kParseIterativeFlag;
+/// For trees of our own making: doubles read back equal.
+inline constexpr unsigned kTreeFlags =
+    rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag;
+/// For what a server or a user sent. Without kParseFullPrecisionFlag, whose code shifts by an undefined
+/// count for some zeros; doubles may be off in the last digit, so documents never pass through here.
+inline constexpr unsigned kForeignFlags = rapidjson::kParseIterativeFlag;
 
 }  // namespace polyglot::core

@@ -18,8 +18,8 @@ using Sha256 = bool (*)(const void* data, std::size_t size, std::uint8_t* digest
 
 /// Appends the id formed by `count` key texts (UTF-8): a single one as it is, several joined by `,`
 /// with `\` and `,` escaped by `\`. Where that would be empty, longer than kMaxDocumentId or begin
-/// with `~`, `~` and its SHA-256 in lower-case hexadecimal instead. false: sha256 failed, *out is as
-/// before.
+/// with `~`, `~` and its SHA-256 in lower-case hexadecimal instead. false: sha256 failed, *out is
+/// as before.
 bool AppendDocumentId(const std::string_view* texts, std::size_t count, Sha256 sha256,
                       std::string* out);
 
@@ -28,8 +28,8 @@ bool AppendDocumentId(const std::string_view* texts, std::size_t count, Sha256 s
 void AppendKeyText(std::string_view text, std::size_t index, std::size_t count, std::string* out);
 bool FinishDocumentId(std::size_t begin, Sha256 sha256, std::string* out);
 
-/// Splits the readable form of an id of several key columns. false: it has not exactly `count` parts
-/// (a hashed id has none that could be had back).
+/// Splits the readable form of an id of several key columns. false: it has not exactly `count`
+/// parts (a hashed id has none that could be had back).
 bool SplitDocumentId(std::string_view id, std::size_t count, std::vector<std::string>* texts);
 
 }  // namespace polyglot::core

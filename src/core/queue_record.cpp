@@ -15,7 +15,8 @@ bool Take(std::string_view* rest, T* value) {
   return true;
 }
 
-bool TakeColumns(std::string_view* rest, std::uint16_t count, std::vector<CapturedColumn>* columns) {
+bool TakeColumns(std::string_view* rest, std::uint16_t count,
+                 std::vector<CapturedColumn>* columns) {
   columns->clear();
   if (rest->size() / kColumnHeader < count) return false;
   columns->reserve(count);

@@ -12,15 +12,24 @@ using Allocator = rapidjson::Document::AllocatorType;
 
 const char* FixedDefinition(FieldKind kind) {
   switch (kind) {
-    case FieldKind::kShort: return R"({"type":"short"})";
-    case FieldKind::kInteger: return R"({"type":"integer"})";
-    case FieldKind::kLong: return R"({"type":"long"})";
-    case FieldKind::kFloat: return R"({"type":"float"})";
-    case FieldKind::kDouble: return R"({"type":"double"})";
-    case FieldKind::kDecimal: return R"({"type":"double","ignore_malformed":true})";
-    case FieldKind::kBoolean: return R"({"type":"boolean"})";
-    case FieldKind::kDate: return R"({"type":"date"})";
-    case FieldKind::kBinary: return R"({"type":"binary"})";
+    case FieldKind::kShort:
+      return R"({"type":"short"})";
+    case FieldKind::kInteger:
+      return R"({"type":"integer"})";
+    case FieldKind::kLong:
+      return R"({"type":"long"})";
+    case FieldKind::kFloat:
+      return R"({"type":"float"})";
+    case FieldKind::kDouble:
+      return R"({"type":"double"})";
+    case FieldKind::kDecimal:
+      return R"({"type":"double","ignore_malformed":true})";
+    case FieldKind::kBoolean:
+      return R"({"type":"boolean"})";
+    case FieldKind::kDate:
+      return R"({"type":"date"})";
+    case FieldKind::kBinary:
+      return R"({"type":"binary"})";
     case FieldKind::kText:
       return R"({"type":"text","fields":{"keyword":{"type":"keyword","ignore_above":8191}}})";
     case FieldKind::kInet:
@@ -28,14 +37,22 @@ const char* FixedDefinition(FieldKind kind) {
              R"("fields":{"ip":{"type":"ip","ignore_malformed":true}}})";
     case FieldKind::kCidr:
       return R"({"type":"keyword","ignore_above":8191,"fields":{"range":{"type":"ip_range"}}})";
-    case FieldKind::kIntegerRange: return R"({"type":"integer_range"})";
-    case FieldKind::kLongRange: return R"({"type":"long_range"})";
-    case FieldKind::kDoubleRange: return R"({"type":"double_range"})";
-    case FieldKind::kDateRange: return R"({"type":"date_range"})";
-    case FieldKind::kUnsearched: return R"({"type":"object","enabled":false})";
-    case FieldKind::kGeoPoint: return R"({"type":"geo_point"})";
-    case FieldKind::kGeoShape: return R"({"type":"geo_shape"})";
-    default: return R"({"type":"keyword","ignore_above":8191})";
+    case FieldKind::kIntegerRange:
+      return R"({"type":"integer_range"})";
+    case FieldKind::kLongRange:
+      return R"({"type":"long_range"})";
+    case FieldKind::kDoubleRange:
+      return R"({"type":"double_range"})";
+    case FieldKind::kDateRange:
+      return R"({"type":"date_range"})";
+    case FieldKind::kUnsearched:
+      return R"({"type":"object","enabled":false})";
+    case FieldKind::kGeoPoint:
+      return R"({"type":"geo_point"})";
+    case FieldKind::kGeoShape:
+      return R"({"type":"geo_shape"})";
+    default:
+      return R"({"type":"keyword","ignore_above":8191})";
   }
 }
 
@@ -103,7 +120,8 @@ enum class Level { kDefinition, kTable, kOther };
 
 Level LevelBelow(Level level, const Json& name) {
   if (level == Level::kTable) return Level::kDefinition;
-  if (level == Level::kDefinition && (name == "properties" || name == "fields")) return Level::kTable;
+  if (level == Level::kDefinition && (name == "properties" || name == "fields"))
+    return Level::kTable;
   return Level::kOther;
 }
 
@@ -139,7 +157,8 @@ Result<std::string> MergeMapping(std::string_view derived, std::string_view user
   rapidjson::Document base, over;
   base.Parse<kTreeFlags>(derived.data(), derived.size());
   over.Parse<kTreeFlags>(user.data(), user.size());
-  if (base.HasParseError() || !base.IsObject()) return Error{"derived mapping is not an object", ""};
+  if (base.HasParseError() || !base.IsObject())
+    return Error{"derived mapping is not an object", ""};
   if (over.HasParseError() || !over.IsObject())
     return Error{"mapping must be a JSON object",
                  "Give what stands below \"mappings\" of an index, such as "

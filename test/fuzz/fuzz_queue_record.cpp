@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   if (ParseKey(data, &columns, &values)) {
     std::string again;
     AppendKeyHeader(&again, columns);
-    for (std::string_view value : values) value.data() ? AppendValue(&again, value) : AppendNull(&again);
+    for (std::string_view value : values)
+      value.data() ? AppendValue(&again, value) : AppendNull(&again);
     if (again != data) std::abort();
   }
   return sum == static_cast<std::size_t>(-1);

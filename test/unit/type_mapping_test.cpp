@@ -65,9 +65,8 @@ TEST(MergeMapping, AddsToADefinition) {
 TEST(MergeMapping, AnotherTypeReplaces) {
   ExpectJson(Merged(kText, R"({"properties":{"name":{"type":"wildcard"}}})"),
              R"({"dynamic":false,"properties":{"name":{"type":"wildcard"}}})");
-  ExpectJson(
-      Merged(kText, R"({"properties":{"name":{"fields":{"keyword":{"type":"wildcard"}}}}})"),
-      R"({"dynamic":false,"properties":{"name":{"type":"text",
+  ExpectJson(Merged(kText, R"({"properties":{"name":{"fields":{"keyword":{"type":"wildcard"}}}}})"),
+             R"({"dynamic":false,"properties":{"name":{"type":"text",
           "fields":{"keyword":{"type":"wildcard"}}}}})");
 }
 

@@ -62,8 +62,8 @@ char* CopyJson(const std::string& json) {
 
 void Write(const Fields* fields, const char* user_mapping, Outcome* outcome) noexcept {
   try {
-    std::string json = fields ? core::DerivedMapping(fields->field, fields->count)
-                              : core::UnknownMapping();
+    std::string json =
+        fields ? core::DerivedMapping(fields->field, fields->count) : core::UnknownMapping();
     if (user_mapping != nullptr) {
       core::Result<std::string> merged = core::MergeMapping(json, user_mapping);
       if (!merged.ok()) {

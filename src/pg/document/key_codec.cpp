@@ -11,12 +11,18 @@ namespace {
 
 KeyForm FormOf(Oid base_type, const FmgrInfo& output) {
   switch (base_type) {
-    case INT2OID: return KeyForm::kInt2;
-    case INT4OID: return KeyForm::kInt4;
-    case INT8OID: return KeyForm::kInt8;
-    case UUIDOID: return KeyForm::kUuid;
-    case BPCHAROID: return KeyForm::kPadded;
-    default: break;
+    case INT2OID:
+      return KeyForm::kInt2;
+    case INT4OID:
+      return KeyForm::kInt4;
+    case INT8OID:
+      return KeyForm::kInt8;
+    case UUIDOID:
+      return KeyForm::kUuid;
+    case BPCHAROID:
+      return KeyForm::kPadded;
+    default:
+      break;
   }
   // citext and others that print as text does, without naming them
   const bool as_text = output.fn_addr == textout || output.fn_addr == varcharout;
@@ -123,16 +129,21 @@ Datum ValueFromBytes(const KeyColumn& column, std::string_view bytes) {
 
 std::string_view ValueText(const KeyColumn& column, Datum value, char (&scratch)[40]) {
   switch (column.form) {
-    case KeyForm::kInt2: return IntegerText(DatumGetInt16(value), scratch);
-    case KeyForm::kInt4: return IntegerText(DatumGetInt32(value), scratch);
-    case KeyForm::kInt8: return IntegerText(DatumGetInt64(value), scratch);
-    case KeyForm::kUuid: return UuidText(DatumGetUUIDP(value), scratch);
+    case KeyForm::kInt2:
+      return IntegerText(DatumGetInt16(value), scratch);
+    case KeyForm::kInt4:
+      return IntegerText(DatumGetInt32(value), scratch);
+    case KeyForm::kInt8:
+      return IntegerText(DatumGetInt64(value), scratch);
+    case KeyForm::kUuid:
+      return UuidText(DatumGetUUIDP(value), scratch);
     case KeyForm::kText:
     case KeyForm::kPadded: {
       const std::string_view text = TrimFor(column, Payload(value));
       return ToUtf8(text.data(), text.size());
     }
-    case KeyForm::kOutput: break;
+    case KeyForm::kOutput:
+      break;
   }
   const char* text = ServerText(column, value);
   return ToUtf8(text, strlen(text));
@@ -141,9 +152,12 @@ std::string_view ValueText(const KeyColumn& column, Datum value, char (&scratch)
 bool TextNeedsNoGuard(const KeyColumn& column) {
   switch (column.form) {
     case KeyForm::kText:
-    case KeyForm::kPadded: return GetDatabaseEncoding() == PG_UTF8;
-    case KeyForm::kOutput: return false;
-    default: return true;
+    case KeyForm::kPadded:
+      return GetDatabaseEncoding() == PG_UTF8;
+    case KeyForm::kOutput:
+      return false;
+    default:
+      return true;
   }
 }
 
@@ -153,12 +167,16 @@ bool PlainText(const KeyColumn& column, std::string_view bytes, char (&scratch)[
   alignas(Datum) char aligned[16];
   switch (column.form) {
     case KeyForm::kText:
-    case KeyForm::kPadded: *text = TrimFor(column, bytes); return true;
+    case KeyForm::kPadded:
+      *text = TrimFor(column, bytes);
+      return true;
     case KeyForm::kUuid:
       *text = UuidText(reinterpret_cast<const pg_uuid_t*>(bytes.data()), scratch);
       return true;
-    case KeyForm::kOutput: return false;
-    default: break;
+    case KeyForm::kOutput:
+      return false;
+    default:
+      break;
   }
   memcpy(aligned, bytes.data(), bytes.size());
   *text = ValueText(column, fetch_att(aligned, true, column.length), scratch);

@@ -1,7 +1,7 @@
 #pragma once
 // Key and routing values between their three forms: Datum, packed bytes (core/queue_record.h) and
-// text. C-like code: every function may ereport, memory is palloc'd in CurrentMemoryContext, and the
-// only C++ object touched is the std::string that the caller owns.
+// text. C-like code: every function may ereport, memory is palloc'd in CurrentMemoryContext, and
+// the only C++ object touched is the std::string that the caller owns.
 
 #include <string>
 #include <string_view>
@@ -12,10 +12,13 @@ namespace polyglot::pg {
 
 /// How the text of a value is made.
 enum class KeyForm : char {
-  kInt2, kInt4, kInt8, kUuid,
-  kText,     // a varlena whose payload is its text
-  kPadded,   // char(n): the same without trailing blanks
-  kOutput,   // whatever the type's output function says
+  kInt2,
+  kInt4,
+  kInt8,
+  kUuid,
+  kText,    // a varlena whose payload is its text
+  kPadded,  // char(n): the same without trailing blanks
+  kOutput,  // whatever the type's output function says
 };
 
 /// A column of the source whose values serve as key or routing. Plain data; the function
@@ -26,7 +29,7 @@ struct KeyColumn {
   Oid type;       // as declared
   Oid base_type;  // behind domains
   Oid collation;
-  int32 typmod;   // of the column, or what its domain says
+  int32 typmod;  // of the column, or what its domain says
   int16 length;
   bool by_value;
   char align;

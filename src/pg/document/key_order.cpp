@@ -46,8 +46,8 @@ const char* CollationSql(Oid collation) {
   HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
   if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for collation %u", collation);
   auto* form = (Form_pg_collation)GETSTRUCT(tuple);
-  const char* sql = quote_qualified_identifier(get_namespace_name(form->collnamespace),
-                                               NameStr(form->collname));
+  const char* sql =
+      quote_qualified_identifier(get_namespace_name(form->collnamespace), NameStr(form->collname));
   ReleaseSysCache(tuple);
   return sql;
 }

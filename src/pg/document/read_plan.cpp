@@ -14,10 +14,10 @@ AttrNumber ColumnNumber(const ReadPlan& plan, const SyncRow& sync, const char* n
     Form_pg_attribute att = TupleDescAttr(plan.shape, i);
     if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0) return att->attnum;
   }
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                  errmsg("column \"%s\" of sync \"%s\" does not exist in %s", name, sync.name,
-                         plan.table),
-                  errhint("Give the sync its columns anew with polyglot.alter_sync.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_COLUMN),
+           errmsg("column \"%s\" of sync \"%s\" does not exist in %s", name, sync.name, plan.table),
+           errhint("Give the sync its columns anew with polyglot.alter_sync.")));
   pg_unreachable();
 }
 
@@ -39,10 +39,10 @@ void TakeKeys(ReadPlan* plan, const SyncRow& sync) {
     const AttrNumber attnum = sync.key[i];
     if (attnum < 1 || attnum > plan->shape->natts ||
         TupleDescAttr(plan->shape, attnum - 1)->attisdropped)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                      errmsg("a key column of sync \"%s\" does not exist in %s", sync.name,
-                             plan->table),
-                      errhint("Drop the sync and create it anew with another key.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_UNDEFINED_COLUMN),
+               errmsg("a key column of sync \"%s\" does not exist in %s", sync.name, plan->table),
+               errhint("Drop the sync and create it anew with another key.")));
     InitKeyColumn(&plan->key[i], plan->shape, attnum, plan->memory);
     const KeyColumn& key = plan->key[i];
     appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.attnum), sizeof key.attnum);
@@ -130,10 +130,9 @@ bool PlanIsCurrent(const ReadPlan* plan) {
   Relation source = try_relation_open(plan->relation, AccessShareLock);
   if (source == nullptr) return false;
   // A kept plan is parsed again by name when something changed, so the name counts, too.
-  const char* table = quote_qualified_identifier(
-      get_namespace_name(RelationGetNamespace(source)), RelationGetRelationName(source));
-  const bool current = source->rd_rel->relowner == plan->owner &&
-                       strcmp(table, plan->table) == 0 &&
+  const char* table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
+                                                 RelationGetRelationName(source));
+  const bool current = source->rd_rel->relowner == plan->owner && strcmp(table, plan->table) == 0 &&
                        SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index)) &&
                        equalTupleDescs(RelationGetDescr(source), plan->shape);
   relation_close(source, NoLock);
@@ -166,8 +165,7 @@ void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
   plan->page_limit = 0;
   for (int i = 0; i < 4; ++i) {
     const bool after = i % 2 == 1;
-    const char* sql =
-        PageQuery(*plan, sync, i < 2 ? Select::kRow : Select::kKeyOnly, after, limit);
+    const char* sql = PageQuery(*plan, sync, i < 2 ? Select::kRow : Select::kKeyOnly, after, limit);
     SPIPlanPtr old = *plans[i];
     *plans[i] = nullptr;
     if (old != nullptr) SPI_freeplan(old);

@@ -9,13 +9,13 @@
 
 namespace polyglot::pg {
 
-/// How one key column is compared: by the operators of the key's index, whatever the search_path and
-/// the type's other operators say.
+/// How one key column is compared: by the operators of the key's index, whatever the search_path
+/// and the type's other operators say.
 struct KeyOrder {
-  int key;               // which of ReadPlan::key; positions follow the index
-  Oid operand;           // type that the operators take, behind polymorphism
-  const char* column;    // SQL: the column, cast and collated as in the index
-  const char* equal;     // SQL: OPERATOR(schema.=)
+  int key;             // which of ReadPlan::key; positions follow the index
+  Oid operand;         // type that the operators take, behind polymorphism
+  const char* column;  // SQL: the column, cast and collated as in the index
+  const char* equal;   // SQL: OPERATOR(schema.=)
   const char* less;
   const char* greater;
   const char* greater_equal;
@@ -25,7 +25,7 @@ struct ReadPlan {
   MemoryContext memory;
   bool ready;  // false: making it failed half-way
   Oid relation, owner, key_index;
-  TupleDesc shape;  // the source's definition that this was made for
+  TupleDesc shape;     // the source's definition that this was made for
   const char* table;   // SQL: schema.table
   const char* prefix;  // SQL: what qualifies its columns
 
@@ -41,16 +41,16 @@ struct ReadPlan {
   bool has_filter, has_document;
   int passes_column, body_column;  // of the result, from 0; key columns come first
   int field_count;
-  FieldEncoder* fields;       // result column body_column + i holds the source's fields[i].column
-  TypeEncoder* document;      // or the expression's type
+  FieldEncoder* fields;   // result column body_column + i holds the source's fields[i].column
+  TypeEncoder* document;  // or the expression's type
 
   SPIPlanPtr by_keys;
   SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
   int page_limit;
 };
 
-/// Is `plan` still right for the source as it is now? Locks the source (ACCESS SHARE) until the end of
-/// the transaction.
+/// Is `plan` still right for the source as it is now? Locks the source (ACCESS SHARE) until the end
+/// of the transaction.
 bool PlanIsCurrent(const ReadPlan* plan);
 
 /// Fills a zeroed plan in `memory` and prepares by_keys. Call inside SPI_connect and the source's

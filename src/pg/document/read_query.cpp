@@ -45,7 +45,8 @@ void AppendSelectList(StringInfo sql, const ReadPlan& plan, const SyncRow& sync,
 }
 
 // ROW(a, b) > ROW($1, $2) is what an index can begin at, but it takes one operator name for all
-// columns. With different ones (citext beside bigint): a bound on the first column and the exact rule.
+// columns. With different ones (citext beside bigint): a bound on the first column and the exact
+// rule.
 bool OneOperatorForAll(const ReadPlan& plan) {
   for (int i = 1; i < plan.key_count; ++i)
     if (strcmp(plan.order[i].greater, plan.order[0].greater) != 0) return false;

@@ -18,7 +18,8 @@ bool ConcernsProcess(int sqlstate) {
     case MAKE_SQLSTATE('5', '8', '0', '0', '0'):  // I/O
     case MAKE_SQLSTATE('2', '5', '0', '0', '0'):  // state of the transaction
       return true;
-    default: return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
+    default:
+      return sqlstate == ERRCODE_LOCK_NOT_AVAILABLE;
   }
 }
 
@@ -55,7 +56,6 @@ void SetError(PgError* error, int sqlstate, const char* message) {
 
 // What a user can do about the failures that reading a table as its owner is known for.
 void AddHint(PgError* error) {
-  if (error->hint[0] != '\0') return;
   const bool policy = strstr(error->message, "row-level security") != nullptr;
   if (error->sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE && policy)
     strlcpy(error->hint,
@@ -200,8 +200,7 @@ bool ReaderState::IdOfValues(std::string* id, PgError* error) {
   for (int i = 0; plain && i < plan->key_count; ++i) {
     char scratch[40];
     std::string_view text;
-    plain = TextNeedsNoGuard(plan->key[i]) &&
-            PlainText(plan->key[i], values[i], scratch, &text);
+    plain = TextNeedsNoGuard(plan->key[i]) && PlainText(plan->key[i], values[i], scratch, &text);
     if (plain) core::AppendKeyText(text, i, plan->key_count, id);
   }
   if (plain) {

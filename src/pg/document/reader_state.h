@@ -1,5 +1,6 @@
 #pragma once
-// The inside of a RowReader: its plan, and the single steps that run in a subtransaction of their own.
+// The inside of a RowReader: its plan, and the single steps that run in a subtransaction of their
+// own.
 
 #include <string>
 #include <string_view>

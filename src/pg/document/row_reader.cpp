@@ -180,8 +180,9 @@ ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
   out->last_key.clear();
   if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
   if (!after.empty() && after.size() != static_cast<std::size_t>(state_->plan->key_count)) {
-    *error = MakeError(ERRCODE_INTERNAL_ERROR, "the stored position of the backfill has not as "
-                                               "many values as the key has columns");
+    *error = MakeError(ERRCODE_INTERNAL_ERROR,
+                       "the stored position of the backfill has not as "
+                       "many values as the key has columns");
     return ReadStatus::kSyncFailed;
   }
   const std::size_t stop_bytes = StopBytes(*out, max_bytes);

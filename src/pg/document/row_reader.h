@@ -4,7 +4,8 @@
 //
 // Functions run in a transaction of the caller with an active snapshot taken *after* the version was
 // drawn. They ereport only for what concerns the whole process; what concerns the sync or a single
-// row comes back as data. They may throw std::bad_alloc.
+// row comes back as data. They may throw std::bad_alloc, and PgError for errors that pass or end the
+// process (cancellation, lack of memory, lock timeouts): then nothing is known about sync or row.
 
 #include <cstdint>
 #include <memory>
@@ -66,7 +67,8 @@ class RowReader {
 
   /// The document id of packed key values. false + *error when they cannot be read as the key's types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
-  /// Text of a routing value as captured (packed form of one value) under the pinned settings.
+  /// Text of a routing value as captured (its bytes as core::SplitValues hands them out, without
+  /// header or length) under the pinned settings. Empty for NULL: no routing.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
 
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless

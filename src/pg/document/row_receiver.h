@@ -13,8 +13,8 @@ struct RowReceiver {
   DestReceiver base;  // first: the executor knows only this
   ReadPlan* plan;
   RowBatch* out;
-  bool keys_only;          // the result has key columns and nothing else
-  std::size_t stop_bytes;  // end after the row that makes out->bytes longer than this
+  bool keys_only;            // the result has key columns and nothing else
+  std::size_t stop_bytes;    // end after the row that makes out->bytes longer than this
   MemoryContext row_memory;  // reset after each row
   int64 received;
   bool truncated;

@@ -179,27 +179,45 @@ void EncodeText(const char* bytes, std::size_t size, std::string* out) {
 
 void (*ScalarEncoder(TypeClass type_class))(TypeEncoder*, Datum, std::string*) {
   switch (type_class) {
-    case TypeClass::kBool: return EncodeBool;
-    case TypeClass::kInt2: return EncodeInt2;
-    case TypeClass::kInt4: return EncodeInt4;
-    case TypeClass::kInt8: return EncodeInt8;
-    case TypeClass::kOid: return EncodeOid;
-    case TypeClass::kFloat4: return EncodeFloat4;
-    case TypeClass::kFloat8: return EncodeFloat8;
-    case TypeClass::kNumeric: return EncodeNumeric;
-    case TypeClass::kText: return EncodeVarlenaText;
-    case TypeClass::kPadded: return EncodePadded;
-    case TypeClass::kUuid: return EncodeUuid;
-    case TypeClass::kDate: return EncodeDate;
-    case TypeClass::kTimestamp: return EncodeTimestamp;
-    case TypeClass::kTimestamptz: return EncodeTimestamptz;
-    case TypeClass::kBytea: return EncodeBytea;
-    case TypeClass::kVector: return EncodeVector;
+    case TypeClass::kBool:
+      return EncodeBool;
+    case TypeClass::kInt2:
+      return EncodeInt2;
+    case TypeClass::kInt4:
+      return EncodeInt4;
+    case TypeClass::kInt8:
+      return EncodeInt8;
+    case TypeClass::kOid:
+      return EncodeOid;
+    case TypeClass::kFloat4:
+      return EncodeFloat4;
+    case TypeClass::kFloat8:
+      return EncodeFloat8;
+    case TypeClass::kNumeric:
+      return EncodeNumeric;
+    case TypeClass::kText:
+      return EncodeVarlenaText;
+    case TypeClass::kPadded:
+      return EncodePadded;
+    case TypeClass::kUuid:
+      return EncodeUuid;
+    case TypeClass::kDate:
+      return EncodeDate;
+    case TypeClass::kTimestamp:
+      return EncodeTimestamp;
+    case TypeClass::kTimestamptz:
+      return EncodeTimestamptz;
+    case TypeClass::kBytea:
+      return EncodeBytea;
+    case TypeClass::kVector:
+      return EncodeVector;
     case TypeClass::kXml:
     case TypeClass::kInet:
     case TypeClass::kCidr:
-    case TypeClass::kString: return EncodeOutput;
-    default: return nullptr;
+    case TypeClass::kString:
+      return EncodeOutput;
+    default:
+      return nullptr;
   }
 }
 

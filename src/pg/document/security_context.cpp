@@ -31,8 +31,8 @@ constexpr PinnedSetting kPinned[] = {
 void Pin(const PinnedSetting& setting) {
   const char* now = GetConfigOption(setting.name, false, false);
   if (now != nullptr && strcmp(now, setting.value) == 0) return;
-  (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION,
-                          GUC_ACTION_SAVE, true, 0, false);
+  (void)set_config_option(setting.name, setting.value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                          true, 0, false);
 }
 
 }  // namespace

@@ -12,33 +12,74 @@ using core::FieldMapping;
 
 bool ClassifyBuiltIn(Oid type, TypeClass* result) {
   switch (type) {
-    case BOOLOID: *result = TypeClass::kBool; return true;
-    case INT2OID: *result = TypeClass::kInt2; return true;
-    case INT4OID: *result = TypeClass::kInt4; return true;
-    case INT8OID: *result = TypeClass::kInt8; return true;
-    case OIDOID: *result = TypeClass::kOid; return true;
-    case FLOAT4OID: *result = TypeClass::kFloat4; return true;
-    case FLOAT8OID: *result = TypeClass::kFloat8; return true;
-    case NUMERICOID: *result = TypeClass::kNumeric; return true;
+    case BOOLOID:
+      *result = TypeClass::kBool;
+      return true;
+    case INT2OID:
+      *result = TypeClass::kInt2;
+      return true;
+    case INT4OID:
+      *result = TypeClass::kInt4;
+      return true;
+    case INT8OID:
+      *result = TypeClass::kInt8;
+      return true;
+    case OIDOID:
+      *result = TypeClass::kOid;
+      return true;
+    case FLOAT4OID:
+      *result = TypeClass::kFloat4;
+      return true;
+    case FLOAT8OID:
+      *result = TypeClass::kFloat8;
+      return true;
+    case NUMERICOID:
+      *result = TypeClass::kNumeric;
+      return true;
     case TEXTOID:
-    case VARCHAROID: *result = TypeClass::kText; return true;
-    case XMLOID: *result = TypeClass::kXml; return true;
-    case BPCHAROID: *result = TypeClass::kPadded; return true;
-    case UUIDOID: *result = TypeClass::kUuid; return true;
-    case INETOID: *result = TypeClass::kInet; return true;
-    case CIDROID: *result = TypeClass::kCidr; return true;
-    case DATEOID: *result = TypeClass::kDate; return true;
-    case TIMESTAMPOID: *result = TypeClass::kTimestamp; return true;
-    case TIMESTAMPTZOID: *result = TypeClass::kTimestamptz; return true;
-    case BYTEAOID: *result = TypeClass::kBytea; return true;
-    case JSONOID: *result = TypeClass::kJson; return true;
-    case JSONBOID: *result = TypeClass::kJsonb; return true;
-    default: return false;
+    case VARCHAROID:
+      *result = TypeClass::kText;
+      return true;
+    case XMLOID:
+      *result = TypeClass::kXml;
+      return true;
+    case BPCHAROID:
+      *result = TypeClass::kPadded;
+      return true;
+    case UUIDOID:
+      *result = TypeClass::kUuid;
+      return true;
+    case INETOID:
+      *result = TypeClass::kInet;
+      return true;
+    case CIDROID:
+      *result = TypeClass::kCidr;
+      return true;
+    case DATEOID:
+      *result = TypeClass::kDate;
+      return true;
+    case TIMESTAMPOID:
+      *result = TypeClass::kTimestamp;
+      return true;
+    case TIMESTAMPTZOID:
+      *result = TypeClass::kTimestamptz;
+      return true;
+    case BYTEAOID:
+      *result = TypeClass::kBytea;
+      return true;
+    case JSONOID:
+      *result = TypeClass::kJson;
+      return true;
+    case JSONBOID:
+      *result = TypeClass::kJsonb;
+      return true;
+    default:
+      return false;
   }
 }
 
-// Types of extensions are known by what they are called and what they can do: their oids and schemas
-// differ from database to database.
+// Types of extensions are known by what they are called and what they can do: their oids and
+// schemas differ from database to database.
 TypeClass ClassifyExtensionType(Oid type) {
   Oid output;
   bool varlena;
@@ -61,15 +102,20 @@ TypeClass ClassifyExtensionType(Oid type) {
 FieldKind RangeKind(Oid subtype) {
   switch (getBaseType(subtype)) {
     case INT2OID:
-    case INT4OID: return FieldKind::kIntegerRange;
-    case INT8OID: return FieldKind::kLongRange;
+    case INT4OID:
+      return FieldKind::kIntegerRange;
+    case INT8OID:
+      return FieldKind::kLongRange;
     case NUMERICOID:
     case FLOAT4OID:
-    case FLOAT8OID: return FieldKind::kDoubleRange;
+    case FLOAT8OID:
+      return FieldKind::kDoubleRange;
     case DATEOID:
     case TIMESTAMPOID:
-    case TIMESTAMPTZOID: return FieldKind::kDateRange;
-    default: return FieldKind::kUnsearched;  // servers know no range of texts
+    case TIMESTAMPTZOID:
+      return FieldKind::kDateRange;
+    default:
+      return FieldKind::kUnsearched;  // servers know no range of texts
   }
 }
 
@@ -88,28 +134,45 @@ FieldKind GeometryKind(int32 typmod) {
 
 FieldKind ScalarKind(const TypeInfo& info) {
   switch (info.type_class) {
-    case TypeClass::kBool: return FieldKind::kBoolean;
-    case TypeClass::kInt2: return FieldKind::kShort;
-    case TypeClass::kInt4: return FieldKind::kInteger;
+    case TypeClass::kBool:
+      return FieldKind::kBoolean;
+    case TypeClass::kInt2:
+      return FieldKind::kShort;
+    case TypeClass::kInt4:
+      return FieldKind::kInteger;
     case TypeClass::kInt8:
-    case TypeClass::kOid: return FieldKind::kLong;
-    case TypeClass::kFloat4: return FieldKind::kFloat;
-    case TypeClass::kFloat8: return FieldKind::kDouble;
-    case TypeClass::kNumeric: return NumericKind(info.typmod);
+    case TypeClass::kOid:
+      return FieldKind::kLong;
+    case TypeClass::kFloat4:
+      return FieldKind::kFloat;
+    case TypeClass::kFloat8:
+      return FieldKind::kDouble;
+    case TypeClass::kNumeric:
+      return NumericKind(info.typmod);
     case TypeClass::kText:
-    case TypeClass::kXml: return FieldKind::kText;
-    case TypeClass::kInet: return FieldKind::kInet;
-    case TypeClass::kCidr: return FieldKind::kCidr;
+    case TypeClass::kXml:
+      return FieldKind::kText;
+    case TypeClass::kInet:
+      return FieldKind::kInet;
+    case TypeClass::kCidr:
+      return FieldKind::kCidr;
     case TypeClass::kDate:
     case TypeClass::kTimestamp:
-    case TypeClass::kTimestamptz: return FieldKind::kDate;
-    case TypeClass::kBytea: return FieldKind::kBinary;
+    case TypeClass::kTimestamptz:
+      return FieldKind::kDate;
+    case TypeClass::kBytea:
+      return FieldKind::kBinary;
     case TypeClass::kJson:
-    case TypeClass::kJsonb: return FieldKind::kUnsearched;
-    case TypeClass::kRange: return RangeKind(info.element);
-    case TypeClass::kGeometry: return GeometryKind(info.typmod);
-    case TypeClass::kVector: return FieldKind::kDenseVector;
-    default: return FieldKind::kKeyword;
+    case TypeClass::kJsonb:
+      return FieldKind::kUnsearched;
+    case TypeClass::kRange:
+      return RangeKind(info.element);
+    case TypeClass::kGeometry:
+      return GeometryKind(info.typmod);
+    case TypeClass::kVector:
+      return FieldKind::kDenseVector;
+    default:
+      return FieldKind::kKeyword;
   }
 }
 
@@ -155,7 +218,9 @@ TypeInfo ClassifyType(Oid type, int32 typmod) {
     return info;
   }
   switch (get_typtype(info.base)) {
-    case TYPTYPE_COMPOSITE: info.type_class = TypeClass::kComposite; break;
+    case TYPTYPE_COMPOSITE:
+      info.type_class = TypeClass::kComposite;
+      break;
     case TYPTYPE_RANGE:
       info.type_class = TypeClass::kRange;
       info.element = get_range_subtype(info.base);
@@ -164,7 +229,8 @@ TypeInfo ClassifyType(Oid type, int32 typmod) {
       info.type_class = TypeClass::kMultirange;
       info.element = get_multirange_range(info.base);
       break;
-    default: info.type_class = ClassifyExtensionType(info.base);
+    default:
+      info.type_class = ClassifyExtensionType(info.base);
   }
   return info;
 }

@@ -8,15 +8,33 @@
 namespace polyglot::pg {
 
 enum class TypeClass {
-  kBool, kInt2, kInt4, kInt8, kOid, kFloat4, kFloat8, kNumeric,
-  kText,       // a varlena whose payload is its text (text, varchar, citext)
+  kBool,
+  kInt2,
+  kInt4,
+  kInt8,
+  kOid,
+  kFloat4,
+  kFloat8,
+  kNumeric,
+  kText,  // a varlena whose payload is its text (text, varchar, citext)
   kXml,
-  kPadded,     // char(n)
-  kUuid, kInet, kCidr, kDate, kTimestamp, kTimestamptz, kBytea, kJson, kJsonb,
-  kArray, kComposite, kRange, kMultirange,
-  kGeometry,   // PostGIS geometry or geography
-  kVector,     // pgvector vector or halfvec
-  kString,     // any other: its text output
+  kPadded,  // char(n)
+  kUuid,
+  kInet,
+  kCidr,
+  kDate,
+  kTimestamp,
+  kTimestamptz,
+  kBytea,
+  kJson,
+  kJsonb,
+  kArray,
+  kComposite,
+  kRange,
+  kMultirange,
+  kGeometry,  // PostGIS geometry or geography
+  kVector,    // pgvector vector or halfvec
+  kString,    // any other: its text output
 };
 
 struct TypeInfo {
@@ -28,8 +46,8 @@ struct TypeInfo {
 
 TypeInfo ClassifyType(Oid type, int32 typmod);
 
-/// Function `name` (…, …) in the schema of `type`; InvalidOid when there is none. PostGIS's may be in
-/// any schema, so they are looked for where its types are.
+/// Function `name` (…, …) in the schema of `type`; InvalidOid when there is none. PostGIS's may be
+/// in any schema, so they are looked for where its types are.
 Oid FunctionBesideType(Oid type, const char* name, int argument_count, const Oid* arguments);
 
 /// The field that a column of this type is in an index; `name` in UTF-8.

@@ -13,14 +13,19 @@ namespace {
 
 void EncodeJsonbScalar(const JsonbValue& value, std::string* out) {
   switch (value.type) {
-    case jbvString: EncodeText(value.val.string.val, value.val.string.len, out); break;
+    case jbvString:
+      EncodeText(value.val.string.val, value.val.string.len, out);
+      break;
     case jbvNumeric:
       core::AppendJsonDecimal(
           DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric))),
           out);
       break;
-    case jbvBool: out->append(value.val.boolean ? "true" : "false"); break;
-    default: out->append("null", 4);
+    case jbvBool:
+      out->append(value.val.boolean ? "true" : "false");
+      break;
+    default:
+      out->append("null", 4);
   }
 }
 
@@ -178,8 +183,7 @@ void InitGeometry(TypeEncoder* encoder) {
 }
 
 void InitElement(TypeEncoder* encoder) {
-  encoder->element =
-      MakeTypeEncoder(encoder->info.element, encoder->info.typmod, encoder->memory);
+  encoder->element = MakeTypeEncoder(encoder->info.element, encoder->info.typmod, encoder->memory);
   get_typlenbyvalalign(encoder->info.element, &encoder->element_length, &encoder->element_by_value,
                        &encoder->element_align);
 }
@@ -187,9 +191,15 @@ void InitElement(TypeEncoder* encoder) {
 void InitNested(TypeEncoder* encoder) {
   const Oid base = encoder->info.base;
   switch (encoder->info.type_class) {
-    case TypeClass::kJsonb: encoder->encode = EncodeJsonbDatum; break;
-    case TypeClass::kJson: encoder->encode = EncodeJson; break;
-    case TypeClass::kComposite: encoder->encode = EncodeComposite; break;
+    case TypeClass::kJsonb:
+      encoder->encode = EncodeJsonbDatum;
+      break;
+    case TypeClass::kJson:
+      encoder->encode = EncodeJson;
+      break;
+    case TypeClass::kComposite:
+      encoder->encode = EncodeComposite;
+      break;
     case TypeClass::kArray:
       encoder->encode = EncodeArray;
       InitElement(encoder);
@@ -238,8 +248,11 @@ void EncodeJsonb(Jsonb* value, std::string* out) {
       case WJB_END_ARRAY:
         if (!scalar) out->push_back(']');
         break;
-      case WJB_END_OBJECT: out->push_back('}'); break;
-      default: EncodeJsonbScalar(item, out);
+      case WJB_END_OBJECT:
+        out->push_back('}');
+        break;
+      default:
+        EncodeJsonbScalar(item, out);
     }
   }
 }

@@ -1,8 +1,8 @@
 #pragma once
 // Datum → JSON. One encoder for each column, chosen when the plan is made and called for every row.
-// C-like code: encoding may ereport, its garbage is palloc'd in CurrentMemoryContext (reset that after
-// each row), and the only C++ object touched is the std::string the caller owns; bad_alloc may be
-// thrown by that.
+// C-like code: encoding may ereport, its garbage is palloc'd in CurrentMemoryContext (reset that
+// after each row), and the only C++ object touched is the std::string the caller owns; bad_alloc
+// may be thrown by that.
 
 #include <string>
 

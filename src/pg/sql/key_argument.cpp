@@ -35,9 +35,9 @@ char* NamesOf(const KeyColumns& key) {
 }
 
 [[noreturn]] void RefuseKey(const SyncRow& sync, const KeyColumns& key, const char* what) {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("%s for sync \"%s\"", what, sync.name),
-                  errhint("Its key is (%s).", NamesOf(key))));
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s for sync \"%s\"", what, sync.name),
+           errhint("Its key is (%s).", NamesOf(key))));
   pg_unreachable();
 }
 
@@ -126,12 +126,16 @@ int FindKeyColumn(const KeyColumns& key, const char* name, int length) {
 // The text of a scalar in a jsonb object; nullptr for null.
 char* ScalarText(const JsonbValue& value) {
   switch (value.type) {
-    case jbvString: return pnstrdup(value.val.string.val, value.val.string.len);
+    case jbvString:
+      return pnstrdup(value.val.string.val, value.val.string.len);
     case jbvNumeric:
       return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value.val.numeric)));
-    case jbvBool: return pstrdup(value.val.boolean ? "true" : "false");
-    case jbvBinary: return JsonbToCString(nullptr, value.val.binary.data, value.val.binary.len);
-    default: return nullptr;
+    case jbvBool:
+      return pstrdup(value.val.boolean ? "true" : "false");
+    case jbvBinary:
+      return JsonbToCString(nullptr, value.val.binary.data, value.val.binary.len);
+    default:
+      return nullptr;
   }
 }
 
@@ -144,8 +148,8 @@ void ParseObject(Jsonb* object, const SyncRow& sync, const KeyColumns& key, KeyA
     if (token == WJB_KEY) {
       column = FindKeyColumn(key, item.val.string.val, item.val.string.len);
       if (column < 0)
-        RefuseKey(sync, key, psprintf("no key column \"%.*s\"", item.val.string.len,
-                                      item.val.string.val));
+        RefuseKey(sync, key,
+                  psprintf("no key column \"%.*s\"", item.val.string.len, item.val.string.val));
     } else if (token == WJB_VALUE) {
       char* text = ScalarText(item);
       const Argument argument{UNKNOWNOID, CStringGetDatum(text), text == nullptr};
@@ -154,8 +158,8 @@ void ParseObject(Jsonb* object, const SyncRow& sync, const KeyColumns& key, KeyA
     }
   }
   for (int i = 0; i < key.count; ++i)
-    if (!given[i]) RefuseKey(sync, key, psprintf("no value for key column \"%s\"",
-                                                 key.column[i].name));
+    if (!given[i])
+      RefuseKey(sync, key, psprintf("no value for key column \"%s\"", key.column[i].name));
 }
 
 bool IsNamedColumns(const Argument& argument, const KeyColumns& key) {

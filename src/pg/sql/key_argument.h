@@ -1,7 +1,7 @@
 #pragma once
-// The key arguments of polyglot.enqueue, preview_document and inspect: `VARIADIC key "any"` (one value
-// for each key column, or one jsonb object with the columns by name, or VARIADIC array) and `key text`.
-// C-like code: ereports, palloc'd in CurrentMemoryContext.
+// The key arguments of polyglot.enqueue, preview_document and inspect: `VARIADIC key "any"` (one
+// value for each key column, or one jsonb object with the columns by name, or VARIADIC array) and
+// `key text`. C-like code: ereports, palloc'd in CurrentMemoryContext.
 
 #include "pg/catalog.h"
 #include "pg/prelude.h"

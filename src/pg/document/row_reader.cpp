@@ -71,8 +71,17 @@ bool RowReader::RoutingOfValue(std::string_view packed_value, std::string* routi
                                PgError* error) {
   routing->clear();
   if (!state_->EnsurePlan(error)) return false;
-  if (!state_->plan->has_routing || packed_value.data() == nullptr) return true;
-  return state_->TextOfRouting(packed_value, routing, error);
+  if (!state_->plan->has_routing) return true;
+  const KeyColumn& column = state_->plan->routing;
+  std::vector<core::CapturedColumn> columns;
+  std::vector<std::string_view> values;
+  if (!core::ParseKey(packed_value, &columns, &values) || columns.size() != 1 ||
+      (columns[0].type != column.type && columns[0].type != column.base_type)) {
+    *error = MakeError(ERRCODE_INVALID_BINARY_REPRESENTATION,
+                       "the recorded routing value does not fit the routing column of the table");
+    return false;
+  }
+  return values[0].data() == nullptr || state_->TextOfRouting(values[0], routing, error);
 }
 
 namespace {

@@ -67,8 +67,8 @@ class RowReader {
 
   /// The document id of packed key values. false + *error when they cannot be read as the key's types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
-  /// Text of a routing value as captured (its bytes as core::SplitValues hands them out, without
-  /// header or length) under the pinned settings. Empty for NULL: no routing.
+  /// Text of a routing value as captured (a packed key of that one column) under the pinned settings.
+  /// Empty for NULL, and then as for an empty text there is no routing.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
 
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless

@@ -116,7 +116,8 @@ Datum ValueFromBytes(const KeyColumn& column, std::string_view bytes) {
   if (column.by_value) {
     alignas(Datum) char aligned[sizeof(Datum)];
     memcpy(aligned, bytes.data(), bytes.size());
-    return fetch_att(aligned, true, column.length);
+    const Datum value = fetch_att(aligned, true, column.length);
+    return value;
   }
   const std::size_t header = column.length == -1 ? VARHDRSZ : 0;
   const std::size_t trailer = column.length == -2 ? 1 : 0;

@@ -25,7 +25,9 @@ List* AllSources() {
   List* sources = NIL;
   int count;
   SyncRow** syncs = LoadSyncs(InvalidOid, &count);
-  for (int i = 0; i < count; ++i) sources = list_append_unique_oid(sources, syncs[i]->source);
+  // A definition without state was restored: nothing of it runs, and it may be of no concern here.
+  for (int i = 0; i < count; ++i)
+    if (syncs[i]->has_state) sources = list_append_unique_oid(sources, syncs[i]->source);
   return sources;
 }
 

@@ -7,7 +7,7 @@
 
 namespace polyglot::pg {
 
-/// The OIDs of all sources of syncs, each once.
+/// The OIDs of all sources of syncs that run in this database, each once.
 List* AllSources();
 /// Is `relation` the source or a partition of it, however deep?
 bool IsInTree(Oid relation, Oid source);

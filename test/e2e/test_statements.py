@@ -63,7 +63,8 @@ def test_cascades_of_foreign_keys(items):
     items.execute("""
 CREATE TABLE parts (id integer PRIMARY KEY, item integer REFERENCES items
   ON DELETE CASCADE ON UPDATE CASCADE);
-CREATE TABLE notes (id integer PRIMARY KEY, item integer REFERENCES items ON DELETE SET NULL);
+CREATE TABLE notes (id integer PRIMARY KEY, item integer REFERENCES items
+  ON DELETE SET NULL ON UPDATE CASCADE);
 INSERT INTO parts SELECT i, i FROM generate_series(1, 50) i;
 INSERT INTO notes SELECT i, i FROM generate_series(1, 50) i""")
     items.create_sync("parts")

@@ -134,8 +134,7 @@ void Resolve(SyncRow* row) {
   row->owner = OwnerOf(row->source);
   row->source_exists = OidIsValid(row->owner);
   if (!row->source_exists) return;
-  for (int i = 0; i < row->key_count; ++i)
-    row->key[i] = get_attnum(row->source, row->key_name[i]);
+  for (int i = 0; i < row->key_count; ++i) row->key[i] = get_attnum(row->source, row->key_name[i]);
   row->routing_att = row->routing ? get_attnum(row->source, row->routing) : InvalidAttrNumber;
 }
 
@@ -171,8 +170,7 @@ SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count) {
   int rows = static_cast<int>(SPI_processed);
   MemoryContext spi = MemoryContextSwitchTo(caller);
   SyncRow** syncs = static_cast<SyncRow**>(palloc0(sizeof(SyncRow*) * (rows + 1)));
-  for (int i = 0; i < rows; ++i)
-    syncs[i] = ReadRow(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+  for (int i = 0; i < rows; ++i) syncs[i] = ReadRow(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
   MemoryContextSwitchTo(spi);
   SPI_finish();
   *count = rows;
@@ -189,8 +187,9 @@ SyncRow* LoadOne(const char* condition, Oid type, Datum value) {
 void ReadInstance(int32* number, bool* workers_enabled) {
   AsExtensionOwner as_owner;
   SPI_connect();
-  SelectLatest("SELECT number, workers_enabled FROM polyglot.instance ORDER BY created_at DESC LIMIT 1",
-               InvalidOid, 0);
+  SelectLatest(
+      "SELECT number, workers_enabled FROM polyglot.instance ORDER BY created_at DESC LIMIT 1",
+      InvalidOid, 0);
   if (SPI_processed != 1)
     ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("polyglot.instance has no row"),
                     errhint("Drop and create the extension again.")));
@@ -249,16 +248,15 @@ SyncRow* LoadSync(const char* name) {
   return LoadOne("WHERE d.name = $1", TEXTOID, CStringGetTextDatum(name));
 }
 
-SyncRow* LoadSyncById(int32 id) {
-  return LoadOne("WHERE d.id = $1", INT4OID, Int32GetDatum(id));
-}
+SyncRow* LoadSyncById(int32 id) { return LoadOne("WHERE d.id = $1", INT4OID, Int32GetDatum(id)); }
 
 SyncRow** LoadSyncs(Oid server, int* count) {
   if (!OidIsValid(server)) return LoadWhere("ORDER BY d.id", InvalidOid, 0, count);
   // A restored definition has no state: its server is known by name only.
-  return LoadWhere("WHERE s.server = $1 OR s.server IS NULL AND d.server ="
-                   " (SELECT f.srvname FROM pg_foreign_server f WHERE f.oid = $1) ORDER BY d.id",
-                   OIDOID, ObjectIdGetDatum(server), count);
+  return LoadWhere(
+      "WHERE s.server = $1 OR s.server IS NULL AND d.server ="
+      " (SELECT f.srvname FROM pg_foreign_server f WHERE f.oid = $1) ORDER BY d.id",
+      OIDOID, ObjectIdGetDatum(server), count);
 }
 
 SyncRow** LoadSyncsOfSource(Oid source, int* count) {

@@ -22,8 +22,8 @@ enum class OptionKind {
 struct OptionRule {
   const char* name;
   OptionKind kind;
-  int low, high;          // of numbers, in the unit of the kind
-  int fallback;           // of numbers
+  int low, high;           // of numbers, in the unit of the kind
+  int fallback;            // of numbers
   const char* choices[3];  // ends with nullptr
 };
 

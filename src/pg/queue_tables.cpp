@@ -1,5 +1,5 @@
-// Which pair of queue tables belongs to which server (polyglot.queue). A pair is never dropped while
-// the extension lives: it is made once, freed when its server goes, and used again.
+// Which pair of queue tables belongs to which server (polyglot.queue). A pair is never dropped
+// while the extension lives: it is made once, freed when its server goes, and used again.
 
 #include "pg/catalog.h"
 
@@ -17,15 +17,15 @@ int32 FindQueue(Oid server) {
   PopActiveSnapshot();
   if (SPI_processed == 0) return 0;
   bool is_null;
-  return DatumGetInt32(
-      SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+  return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
 int32 TakeFreeQueue(Oid server) {
-  Execute("UPDATE polyglot.queue SET server = $1::oid WHERE id ="
-          " (SELECT id FROM polyglot.queue WHERE server = 0 ORDER BY id LIMIT 1"
-          "  FOR UPDATE SKIP LOCKED)",
-          {psprintf("%u", server)});
+  Execute(
+      "UPDATE polyglot.queue SET server = $1::oid WHERE id ="
+      " (SELECT id FROM polyglot.queue WHERE server = 0 ORDER BY id LIMIT 1"
+      "  FOR UPDATE SKIP LOCKED)",
+      {psprintf("%u", server)});
   return FindQueue(server);
 }
 
@@ -55,8 +55,8 @@ int32 CreateQueue(Oid server) {
   SPI_execute("SELECT coalesce(max(id), 0) + 1 FROM polyglot.queue", true, 1);
   PopActiveSnapshot();
   bool is_null;
-  int32 id = DatumGetInt32(
-      SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+  int32 id =
+      DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
   CreateQueueTable(psprintf("queue_%d_a", id));
   CreateQueueTable(psprintf("queue_%d_b", id));
   Execute(psprintf("INSERT INTO polyglot.queue (id, server, table_a, table_b) VALUES"

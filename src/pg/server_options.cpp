@@ -80,9 +80,9 @@ void CheckCredentials(List* options) {
 
 void CheckServer(List* options) {
   if (!OptionOf(options, "url"))
-    ereport(ERROR, (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND),
-                    errmsg("option \"url\" is required"),
-                    errhint("Write OPTIONS (url 'https://host:port').")));
+    ereport(ERROR,
+            (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("option \"url\" is required"),
+             errhint("Write OPTIONS (url 'https://host:port').")));
   RequireWith(options, "client_cert", "client_key", nullptr);
   RequireWith(options, "client_key", "client_cert", nullptr);
 }
@@ -133,8 +133,8 @@ void ReadCredentials(List* options, Credentials* result) {
 }
 
 bool ReadMapping(Oid server, Oid role, List** options) {
-  HeapTuple tuple = SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role),
-                                    ObjectIdGetDatum(server));
+  HeapTuple tuple =
+      SearchSysCache2(USERMAPPINGUSERSERVER, ObjectIdGetDatum(role), ObjectIdGetDatum(server));
   if (!HeapTupleIsValid(tuple)) return false;
   bool is_null;
   Datum value =
@@ -155,12 +155,13 @@ Oid FindServerOrError(const char* name) {
   Oid server = get_foreign_server_oid(name, true);
   if (OidIsValid(server) && IsOurServer(server)) return server;
   const char* hint =
-      "Create it with CREATE SERVER ... FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'https://...').";
+      "Create it with CREATE SERVER ... FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url "
+      "'https://...').";
   if (OidIsValid(server))
     ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
                     errmsg("server \"%s\" is not a search server", name), errhint("%s", hint)));
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                  errmsg("server \"%s\" does not exist", name), errhint("%s", hint)));
+  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("server \"%s\" does not exist", name),
+                  errhint("%s", hint)));
   pg_unreachable();
 }
 

@@ -23,7 +23,7 @@ struct ServerOptions {
   int max_in_flight;
   int64 batch_bytes;
   int batch_operations;
-  char* index_prefix;  // "" when not set
+  char* index_prefix;     // "" when not set
   int64 max_queue_bytes;  // 0: no limit
   char* aws_region;
   char* aws_service;
@@ -33,7 +33,7 @@ enum class CredentialKind { kNone, kBasic, kApiKey, kBearerToken, kAws };
 
 /// What a user mapping says, secret files read. Never to be logged.
 struct Credentials {
-  Oid user;  // role of the mapping that was used; InvalidOid: that for PUBLIC, or none at all
+  Oid user;    // role of the mapping that was used; InvalidOid: that for PUBLIC, or none at all
   bool found;  // false: there is no mapping for the role or for PUBLIC
   CredentialKind kind;
   char* name;    // user, or AWS access key

@@ -73,13 +73,12 @@ void EnableAlways(Oid relation, const char* name) {
 void CreateOne(Oid relation, const char* name, int16 type) {
   auto* statement = makeNode(CreateTrigStmt);
   statement->trigname = pstrdup(name);
-  statement->funcname =
-      list_make2(makeString(pstrdup("polyglot")), makeString(pstrdup("capture")));
+  statement->funcname = list_make2(makeString(pstrdup("polyglot")), makeString(pstrdup("capture")));
   statement->row = TRIGGER_FOR_ROW(type);
   statement->timing = TRIGGER_TYPE_AFTER;
   statement->events = static_cast<int16>(type & ~TRIGGER_TYPE_ROW);
-  CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid, InvalidOid, InvalidOid,
-                        InvalidOid, nullptr, false, false, TRIGGER_FIRES_ALWAYS);
+  CreateTriggerFiringOn(statement, nullptr, relation, InvalidOid, InvalidOid, InvalidOid,
+                        InvalidOid, InvalidOid, nullptr, false, false, TRIGGER_FIRES_ALWAYS);
   CommandCounterIncrement();
 }
 
@@ -148,8 +147,8 @@ void LockUntil(Oid relation, TimestampTz deadline) {
   char text[32];
   snprintf(text, sizeof text, "%ld", Max(left, 1));
   int level = NewGUCNestLevel();
-  (void)set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-                          false);
+  (void)set_config_option("lock_timeout", text, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                          0, false);
   LockRelationOid(relation, ShareRowExclusiveLock);
   AtEOXact_GUC(false, level);
 }
@@ -177,13 +176,13 @@ void LockOrExplain(Oid relation, TimestampTz deadline) {
 }  // namespace
 
 List* LockTree(Oid source) {
-  TimestampTz deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings.lock_timeout_ms);
+  TimestampTz deadline =
+      TimestampTzPlusMilliseconds(GetCurrentTimestamp(), settings.lock_timeout_ms);
   // A locked relation gets no new children, so the walk is complete when it finds nothing new.
   int locked = 0;
   for (;;) {
     List* tree = find_all_inheritors(source, NoLock, nullptr);
-    for (int i = 0; i < list_length(tree); ++i)
-      LockOrExplain(list_nth_oid(tree, i), deadline);
+    for (int i = 0; i < list_length(tree); ++i) LockOrExplain(list_nth_oid(tree, i), deadline);
     if (list_length(tree) == locked) return tree;
     locked = list_length(tree);
   }

@@ -16,8 +16,8 @@ List* LockTree(Oid source);
 /// true: something had to be done.
 bool InstallCaptureTriggers(Oid source);
 
-/// The same for those relations of the tree that need it and can be locked without waiting. After DDL,
-/// where the relations concerned are locked already. true: something was done.
+/// The same for those relations of the tree that need it and can be locked without waiting. After
+/// DDL, where the relations concerned are locked already. true: something was done.
 bool RepairCaptureTriggers(Oid source);
 
 /// After ALTER TRIGGER … RENAME: a trigger that calls our function under a name that says nothing

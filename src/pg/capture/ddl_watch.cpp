@@ -21,10 +21,11 @@ struct Command {
 Command* ReadCommands(int* count) {
   MemoryContext caller = CurrentMemoryContext;
   SPI_connect();
-  SPI_execute("SELECT classid, objid, objsubid FROM pg_catalog.pg_event_trigger_ddl_commands()", true,
-              0);
+  SPI_execute("SELECT classid, objid, objsubid FROM pg_catalog.pg_event_trigger_ddl_commands()",
+              true, 0);
   *count = static_cast<int>(SPI_processed);
-  auto* commands = static_cast<Command*>(MemoryContextAllocZero(caller, sizeof(Command) * (*count + 1)));
+  auto* commands =
+      static_cast<Command*>(MemoryContextAllocZero(caller, sizeof(Command) * (*count + 1)));
   for (int i = 0; i < *count; ++i) {
     bool null_class, null_object, null_column;
     HeapTuple tuple = SPI_tuptable->vals[i];
@@ -92,11 +93,12 @@ void RenameColumn(Oid source, const RenameStmt* statement) {
   {
     AsExtensionOwner as_owner;
     SPI_connect();
-    Execute("UPDATE polyglot.sync_definition SET key = array_replace(key, $2::name, $3::name),"
-            " columns = array_replace(columns, $2::name, $3::name),"
-            " routing = CASE routing WHEN $2::name THEN $3::name ELSE routing END"
-            " WHERE source = $1::oid::regclass",
-            {psprintf("%u", source), statement->subname, statement->newname});
+    Execute(
+        "UPDATE polyglot.sync_definition SET key = array_replace(key, $2::name, $3::name),"
+        " columns = array_replace(columns, $2::name, $3::name),"
+        " routing = CASE routing WHEN $2::name THEN $3::name ELSE routing END"
+        " WHERE source = $1::oid::regclass",
+        {psprintf("%u", source), statement->subname, statement->newname});
     SPI_finish();
     CommandCounterIncrement();
   }
@@ -140,8 +142,7 @@ bool HasColumnOfType(Oid source, Oid type) {
 
 // A renamed enum label, an attribute that came or went: the rows are the same, their text is not.
 void TypeChanged(Oid type, const Node* statement) {
-  if (IsA(statement, AlterEnumStmt) &&
-      !reinterpret_cast<const AlterEnumStmt*>(statement)->oldVal)
+  if (IsA(statement, AlterEnumStmt) && !reinterpret_cast<const AlterEnumStmt*>(statement)->oldVal)
     return;  // only a new label
   ListCell* cell;
   foreach (cell, AllSources())
@@ -159,10 +160,11 @@ void ServerChanged(Oid server) {
   if (!IsOurServer(server)) return;
   AsExtensionOwner as_owner;
   SPI_connect();
-  Execute("UPDATE polyglot.sync_definition d SET server = f.srvname"
-          " FROM polyglot.sync_state s, pg_foreign_server f WHERE s.sync_id = d.id"
-          " AND s.server = f.oid AND f.oid = $1::oid AND d.server <> f.srvname",
-          {psprintf("%u", server)});
+  Execute(
+      "UPDATE polyglot.sync_definition d SET server = f.srvname"
+      " FROM polyglot.sync_state s, pg_foreign_server f WHERE s.sync_id = d.id"
+      " AND s.server = f.oid AND f.oid = $1::oid AND d.server <> f.srvname",
+      {psprintf("%u", server)});
   SPI_finish();
   CommandCounterIncrement();
   AnnounceConfigChange();

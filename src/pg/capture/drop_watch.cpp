@@ -23,10 +23,11 @@ struct Dropped {
 Dropped* ReadDropped(int* count) {
   MemoryContext caller = CurrentMemoryContext;
   SPI_connect();
-  SPI_execute("SELECT classid, objid, objsubid, object_type,"
-              " address_names[pg_catalog.array_length(address_names, 1)]"
-              " FROM pg_catalog.pg_event_trigger_dropped_objects()",
-              true, 0);
+  SPI_execute(
+      "SELECT classid, objid, objsubid, object_type,"
+      " address_names[pg_catalog.array_length(address_names, 1)]"
+      " FROM pg_catalog.pg_event_trigger_dropped_objects()",
+      true, 0);
   *count = static_cast<int>(SPI_processed);
   MemoryContext spi = MemoryContextSwitchTo(caller);
   auto* objects = static_cast<Dropped*>(palloc0(sizeof(Dropped) * (*count + 1)));
@@ -62,8 +63,7 @@ bool EndsDependents(const Node* statement) {
     appendStringInfo(&names, "%ssync %s depends on server %s", i ? "\n" : "", syncs[i]->name,
                      syncs[i]->server_name);
   ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-                  errmsg("cannot drop server %s because syncs depend on it",
-                         syncs[0]->server_name),
+                  errmsg("cannot drop server %s because syncs depend on it", syncs[0]->server_name),
                   errdetail("%s", names.data),
                   errhint("Use DROP ... CASCADE to end the syncs too, or polyglot.drop_sync.")));
   pg_unreachable();
@@ -120,8 +120,7 @@ void TableDropped(Oid source, List* sources) {
 // rows without any event.
 void TriggerDropped(const char* name, List* sources) {
   Oid source = name ? SourceOfTriggerName(name) : InvalidOid;
-  if (list_member_oid(sources, source) &&
-      SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source)))
+  if (list_member_oid(sources, source) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source)))
     ReviewSource(source, true);
 }
 

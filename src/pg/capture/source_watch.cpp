@@ -44,8 +44,9 @@ char* SyncProblem(const SyncRow* sync, char** hint) {
     return pstrdup("its table does not exist");
   }
   if (const char* problem = KeyProblem(sync->source, KeyOf(sync))) {
-    *hint = pstrdup("Restore the key and call polyglot.resume_sync, or drop the sync and create it "
-                    "with another key.");
+    *hint = pstrdup(
+        "Restore the key and call polyglot.resume_sync, or drop the sync and create it "
+        "with another key.");
     return pstrdup(problem);
   }
   if (const char* column = MissingColumn(sync)) {

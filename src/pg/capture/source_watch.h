@@ -1,6 +1,6 @@
 #pragma once
-// What the event triggers know of the sources of syncs: which of them a relation belongs to, and what
-// has become of their syncs.
+// What the event triggers know of the sources of syncs: which of them a relation belongs to, and
+// what has become of their syncs.
 
 #include "pg/catalog.h"
 #include "pg/prelude.h"

@@ -17,16 +17,24 @@ namespace {
 
 // Order of the SQL function's arguments (extension/20_functions.sql).
 enum Argument {
-  kSync, kNewName, kCapture, kColumns, kFilter, kDocument, kRouting, kMapping, kSettings, kOptions,
+  kSync,
+  kNewName,
+  kCapture,
+  kColumns,
+  kFilter,
+  kDocument,
+  kRouting,
+  kMapping,
+  kSettings,
+  kOptions,
   kReset
 };
 
-constexpr const char* kNames[] = {"sync",    "new_name", "capture",  "columns",  "filter", "document",
-                                  "routing", "mapping",  "settings", "options",  "reset"};
+constexpr const char* kNames[] = {"sync",     "new_name", "capture", "columns",
+                                  "filter",   "document", "routing", "mapping",
+                                  "settings", "options",  "reset"};
 
-bool CanReset(int argument) {
-  return argument >= kColumns && argument <= kOptions;
-}
+bool CanReset(int argument) { return argument >= kColumns && argument <= kOptions; }
 
 void CheckSupported(FunctionCallInfo fcinfo, const bool* reset) {
   for (int argument : {kCapture, kMapping, kSettings})
@@ -66,14 +74,13 @@ DocumentDefinition MergeDocument(FunctionCallInfo fcinfo, const SyncRow* sync, c
   if (!merged.columns.names && !reset[kColumns] && sync->column_count > 0)
     merged.columns = {sync->column_count, sync->columns};
   merged.filter = Merged(fcinfo, kFilter, reset, sync->filter, TextArgument(fcinfo, kFilter));
-  merged.document = Merged(fcinfo, kDocument, reset, sync->document, TextArgument(fcinfo, kDocument));
+  merged.document =
+      Merged(fcinfo, kDocument, reset, sync->document, TextArgument(fcinfo, kDocument));
   merged.routing = Merged(fcinfo, kRouting, reset, sync->routing, NameArgument(fcinfo, kRouting));
   return merged;
 }
 
-bool Same(const char* a, const char* b) {
-  return a == b || (a && b && strcmp(a, b) == 0);
-}
+bool Same(const char* a, const char* b) { return a == b || (a && b && strcmp(a, b) == 0); }
 
 bool SameColumns(const SyncRow* sync, const NameList& columns) {
   if (sync->column_count != columns.count) return false;
@@ -92,10 +99,11 @@ void Store(const SyncRow* sync, const char* name, const DocumentDefinition& docu
            const char* options) {
   AsExtensionOwner as_owner;
   SPI_connect();
-  Execute("UPDATE polyglot.sync_definition SET name = $2, columns = $3::name[], filter = $4,"
-          " document = $5, routing = $6::name, options = $7::jsonb WHERE id = $1::integer",
-          {psprintf("%d", sync->id), name, NameListText(document.columns), document.filter,
-           document.document, document.routing, options});
+  Execute(
+      "UPDATE polyglot.sync_definition SET name = $2, columns = $3::name[], filter = $4,"
+      " document = $5, routing = $6::name, options = $7::jsonb WHERE id = $1::integer",
+      {psprintf("%d", sync->id), name, NameListText(document.columns), document.filter,
+       document.document, document.routing, options});
   SPI_finish();
   CommandCounterIncrement();
 }
@@ -121,9 +129,10 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
 void ClearFailure(const SyncRow* sync) {
   AsExtensionOwner as_owner;
   SPI_connect();
-  Execute("UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
-          " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
-          {psprintf("%d", sync->id)});
+  Execute(
+      "UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
+      " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
+      {psprintf("%d", sync->id)});
   SPI_finish();
   CommandCounterIncrement();
 }

@@ -29,8 +29,8 @@ NameList NameListArgument(FunctionCallInfo fcinfo, int number, const char* what)
   list.names = static_cast<char**>(palloc(sizeof(char*) * list.count));
   for (int i = 0; i < list.count; ++i) {
     if (nulls[i])
-      ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-                      errmsg("%s must not contain nulls", what)));
+      ereport(ERROR,
+              (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("%s must not contain nulls", what)));
     list.names[i] = pstrdup(NameStr(*DatumGetName(elements[i])));
     for (int j = 0; j < i; ++j)
       if (strcmp(list.names[i], list.names[j]) == 0)
@@ -44,8 +44,7 @@ char* NameListText(const NameList& list) {
   if (!list.names) return nullptr;
   Datum* elements = static_cast<Datum*>(palloc(sizeof(Datum) * list.count));
   for (int i = 0; i < list.count; ++i) elements[i] = CStringGetTextDatum(list.names[i]);
-  ArrayType* array =
-      construct_array(elements, list.count, TEXTOID, -1, false, TYPALIGN_INT);
+  ArrayType* array = construct_array(elements, list.count, TEXTOID, -1, false, TYPALIGN_INT);
   return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
 }
 

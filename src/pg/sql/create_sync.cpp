@@ -17,8 +17,21 @@ namespace {
 
 // Order of the SQL function's arguments (extension/20_functions.sql).
 enum Argument {
-  kSource, kServer, kName, kIndex, kCapture, kKey, kColumns, kFilter, kDocument, kRouting, kMapping,
-  kSettings, kManageIndex, kBackfill, kOptions
+  kSource,
+  kServer,
+  kName,
+  kIndex,
+  kCapture,
+  kKey,
+  kColumns,
+  kFilter,
+  kDocument,
+  kRouting,
+  kMapping,
+  kSettings,
+  kManageIndex,
+  kBackfill,
+  kOptions
 };
 
 struct NewSync {
@@ -51,8 +64,7 @@ void CheckCapture(FunctionCallInfo fcinfo) {
                     errmsg("capture => '%s' is not supported by this version", capture),
                     errhint("Use capture => 'outbox'.")));
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("unknown capture \"%s\"", capture),
-                  errhint("Valid values are: outbox.")));
+                  errmsg("unknown capture \"%s\"", capture), errhint("Valid values are: outbox.")));
 }
 
 bool FlagArgument(FunctionCallInfo fcinfo, int number) {
@@ -90,10 +102,10 @@ void LockServer(NewSync* sync) {
   // DROP SERVER waits for us, and we see whether it came first.
   LockDatabaseObject(ForeignServerRelationId, sync->server, 0, AccessShareLock);
   if (FindServerOrError(sync->server_name) != sync->server)
-    ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-                    errmsg("server \"%s\" was changed by a concurrent transaction",
-                           sync->server_name),
-                    errhint("Try again.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+             errmsg("server \"%s\" was changed by a concurrent transaction", sync->server_name),
+             errhint("Try again.")));
 }
 
 void FillDefaults(NewSync* sync) {
@@ -106,10 +118,10 @@ void CheckManaged(const NewSync* sync) {
   CheckIndexName(sync->index, sync->manage_index);
   CheckOptions(sync->options, sync->manage_index);
   if (!sync->manage_index && (sync->mapping || sync->settings))
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("%s contradicts manage_index => false",
-                           sync->mapping ? "mapping" : "settings"),
-                    errhint("Whoever creates the index configures it.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+             errmsg("%s contradicts manage_index => false", sync->mapping ? "mapping" : "settings"),
+             errhint("Whoever creates the index configures it.")));
 }
 
 void CheckDefinition(NewSync* sync) {
@@ -121,25 +133,26 @@ void CheckDefinition(NewSync* sync) {
 }
 
 int32 InsertDefinition(const NewSync* sync) {
-  Execute("INSERT INTO polyglot.sync_definition (name, source, server, index, capture, key, columns,"
-          " filter, document, routing, mapping, settings, manage_index, backfill, options)"
-          " VALUES ($1, $2::oid::regclass, $3::name, $4, 'outbox', $5::name[], $6::name[], $7, $8,"
-          " $9::name, $10::jsonb, $11::jsonb, $12::boolean, $13::boolean, $14::jsonb) RETURNING id",
-          {sync->name, psprintf("%u", sync->source), sync->server_name, sync->index,
-           NameListText(sync->key), NameListText(sync->document.columns), sync->document.filter,
-           sync->document.document, sync->document.routing, sync->mapping, sync->settings,
-           sync->manage_index ? "true" : "false", sync->backfill ? "true" : "false",
-           sync->options});
+  Execute(
+      "INSERT INTO polyglot.sync_definition (name, source, server, index, capture, key, columns,"
+      " filter, document, routing, mapping, settings, manage_index, backfill, options)"
+      " VALUES ($1, $2::oid::regclass, $3::name, $4, 'outbox', $5::name[], $6::name[], $7, $8,"
+      " $9::name, $10::jsonb, $11::jsonb, $12::boolean, $13::boolean, $14::jsonb) RETURNING id",
+      {sync->name, psprintf("%u", sync->source), sync->server_name, sync->index,
+       NameListText(sync->key), NameListText(sync->document.columns), sync->document.filter,
+       sync->document.document, sync->document.routing, sync->mapping, sync->settings,
+       sync->manage_index ? "true" : "false", sync->backfill ? "true" : "false", sync->options});
   bool is_null;
   return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
 
 void InsertState(const NewSync* sync, int32 id, int32 queue) {
-  Execute("INSERT INTO polyglot.sync_state (sync_id, server, queue, system_identifier, database,"
-          " phase) VALUES ($1::integer, $2::oid, $3::integer, $4::bigint, $5::oid, $6)",
-          {psprintf("%d", id), psprintf("%u", sync->server), psprintf("%d", queue),
-           psprintf("%lld", static_cast<long long>(GetSystemIdentifier())),
-           psprintf("%u", MyDatabaseId), sync->backfill ? "backfill" : "stream"});
+  Execute(
+      "INSERT INTO polyglot.sync_state (sync_id, server, queue, system_identifier, database,"
+      " phase) VALUES ($1::integer, $2::oid, $3::integer, $4::bigint, $5::oid, $6)",
+      {psprintf("%d", id), psprintf("%u", sync->server), psprintf("%d", queue),
+       psprintf("%lld", static_cast<long long>(GetSystemIdentifier())),
+       psprintf("%u", MyDatabaseId), sync->backfill ? "backfill" : "stream"});
 }
 
 void Store(const NewSync* sync) {
@@ -153,10 +166,9 @@ void Store(const NewSync* sync) {
 
 void Report(const NewSync* sync) {
   if (!sync->manage_index)
-    ereport(NOTICE,
-            (errmsg("every document in index \"%s\" belongs to sync \"%s\" from now on",
-                    sync->index, sync->name),
-             errdetail("A resync deletes documents that no row of the table stands for.")));
+    ereport(NOTICE, (errmsg("every document in index \"%s\" belongs to sync \"%s\" from now on",
+                            sync->index, sync->name),
+                     errdetail("A resync deletes documents that no row of the table stands for.")));
   if (!Shared())
     ereport(WARNING, (errmsg("changes are recorded, but nothing will be delivered"),
                       errhint("Add polyglot_sync to shared_preload_libraries and restart the "

@@ -10,10 +10,11 @@ namespace {
 constexpr size_t kLongestAlias = 240;
 
 [[noreturn]] void BadIndexName(const char* index, const char* why) {
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("invalid index name \"%s\": it %s", index, why),
-                  errhint("Choose another one by \"index\": lower case, not beginning with -, _, or "
-                          "+, and without blanks and any of \\ / * ? \" < > | , # :")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+           errmsg("invalid index name \"%s\": it %s", index, why),
+           errhint("Choose another one by \"index\": lower case, not beginning with -, _, or "
+                   "+, and without blanks and any of \\ / * ? \" < > | , # :")));
   pg_unreachable();
 }
 
@@ -60,15 +61,14 @@ void CheckIndexName(const char* index, bool managed) {
   if (strchr("-_+", *index)) BadIndexName(index, "begins with -, _, or +");
   if (strpbrk(index, "\\/*?\"<>| ,#:")) BadIndexName(index, "contains a forbidden character");
   for (const char* c = index; *c; ++c)
-    if (static_cast<unsigned char>(*c) < 0x20)
-      BadIndexName(index, "contains a control character");
+    if (static_cast<unsigned char>(*c) < 0x20) BadIndexName(index, "contains a control character");
   if (HasUpperCase(index)) BadIndexName(index, "is not in lower case");
 }
 
 void CheckJsonObject(const char* json, const char* what) {
   if (!json || JB_ROOT_IS_OBJECT(ParseJson(json))) return;
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("%s must be a JSON object", what)));
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what)));
 }
 
 void CheckOptions(const char* options, bool manage_index) {

@@ -24,9 +24,10 @@ void SetPaused(const SyncRow* sync, bool paused) {
           {psprintf("%d", sync->id), paused ? "true" : "false"});
   // A failed sync is tried again: resuming is what its hint asks for.
   if (!paused)
-    Execute("UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
-            " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
-            {psprintf("%d", sync->id)});
+    Execute(
+        "UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
+        " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
+        {psprintf("%d", sync->id)});
   SPI_finish();
   CommandCounterIncrement();
   AnnounceConfigChange();
@@ -64,9 +65,9 @@ Datum polyglot_resume_sync(PG_FUNCTION_ARGS) {
   SyncRow* sync = OwnedSyncArgument(fcinfo);
   char* hint = nullptr;
   if (const char* problem = SyncProblem(sync, &hint))
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("cannot resume sync \"%s\": %s", sync->name, problem),
-                    errhint("%s", hint)));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("cannot resume sync \"%s\": %s", sync->name, problem), errhint("%s", hint)));
   SetPaused(sync, false);
   PG_RETURN_VOID();
 }

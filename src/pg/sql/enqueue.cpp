@@ -37,8 +37,7 @@ void Record(Oid source, const char* packed, int length) {
 int MaxArgument(FunctionCallInfo fcinfo, int number) {
   int most = PG_ARGISNULL(number) ? INT_MAX : PG_GETARG_INT32(number);
   if (most < 0)
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                    errmsg("max must not be negative")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max must not be negative")));
   return most;
 }
 
@@ -48,10 +47,10 @@ int RequeueOne(const SyncRow* sync, const char* document_id, int most) {
   if (!sync->source_exists || most == 0) return 0;
   AsExtensionOwner as_owner;
   SPI_connect();
-  int rows = static_cast<int>(Execute(
-      "SELECT key FROM polyglot.dead_letter WHERE sync_id = $1::integer"
-      " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
-      {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  int rows = static_cast<int>(
+      Execute("SELECT key FROM polyglot.dead_letter WHERE sync_id = $1::integer"
+              " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
+              {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
   for (int i = 0; i < rows; ++i) {
     bool is_null;
     Datum key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);

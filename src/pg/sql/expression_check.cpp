@@ -41,7 +41,8 @@ void CheckShape(const char* what, const Query* query, Oid wanted_type) {
   if (query->hasAggs || query->hasWindowFuncs || query->hasTargetSRFs)
     ereport(ERROR, (errcode(ERRCODE_GROUPING_ERROR),
                     errmsg("%s must not use aggregates, window functions, or functions that return "
-                           "sets", what),
+                           "sets",
+                           what),
                     errhint("A sub-select in parentheses may use them.")));
   auto* target = linitial_node(TargetEntry, query->targetList);
   Oid type = getBaseType(exprType(reinterpret_cast<Node*>(target->expr)));
@@ -79,7 +80,8 @@ bool ReadsOtherTables(Node* node, void* context) {
     auto* query = reinterpret_cast<Query*>(node);
     ListCell* cell;
     foreach (cell, query->rtable)
-      if (IsOtherTable(lfirst_node(RangeTblEntry, cell), static_cast<ReadsContext*>(context)->source))
+      if (IsOtherTable(lfirst_node(RangeTblEntry, cell),
+                       static_cast<ReadsContext*>(context)->source))
         return true;
     return WalkQuery(query, ReadsOtherTables, context);
   }
@@ -111,8 +113,8 @@ void CheckExpression(Oid source, const char* what, const char* expression, Oid w
   Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
   ReleaseSysCache(tuple);
   GetUserIdAndSecContext(&saved_user, &saved_context);
-  SetUserIdAndSecContext(owner, saved_context | SECURITY_RESTRICTED_OPERATION |
-                                    SECURITY_LOCAL_USERID_CHANGE);
+  SetUserIdAndSecContext(
+      owner, saved_context | SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);
   int level = NewGUCNestLevel();
   (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
                           GUC_ACTION_SAVE, true, 0, false);

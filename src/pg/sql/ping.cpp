@@ -1,5 +1,5 @@
-// polyglot.ping: the only SQL function that uses the network in the caller's backend. Asks every node
-// of a server who it is and how the cluster is.
+// polyglot.ping: the only SQL function that uses the network in the caller's backend. Asks every
+// node of a server who it is and how the cluster is.
 
 #include <chrono>
 #include <memory>
@@ -28,7 +28,8 @@ struct NodeAnswer {
 };
 
 core::Time Now() {
-  return std::chrono::duration_cast<core::Time>(std::chrono::steady_clock::now().time_since_epoch());
+  return std::chrono::duration_cast<core::Time>(
+      std::chrono::steady_clock::now().time_since_epoch());
 }
 
 std::string Field(const rapidjson::Value& object, const char* name) {
@@ -75,8 +76,8 @@ void ReadAnswer(const net::Response& response, std::vector<NodeAnswer>* nodes) {
       if (node.product.empty()) node.product = response.product;
     } else if (response.request == node.health && node.status.empty()) {
       rapidjson::Document json;
-      node.status = trouble.empty() && Parse(response.reply.body, &json) ? Field(json, "status")
-                                                                        : trouble;
+      node.status =
+          trouble.empty() && Parse(response.reply.body, &json) ? Field(json, "status") : trouble;
     }
   }
 }
@@ -88,8 +89,8 @@ void WaitForSocket(int fd) {
     static uint32 wait_event = 0;
     if (wait_event == 0) wait_event = NamedWaitEvent("PolyglotSyncPing");
     (void)WaitLatchOrSocket(MyLatch,
-                            WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, fd,
-                            1000, wait_event);
+                            WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+                            fd, 1000, wait_event);
     ResetLatch(MyLatch);
     CHECK_FOR_INTERRUPTS();
   });

@@ -18,8 +18,9 @@ void CheckKind(const char* name, char relkind) {
     case RELKIND_PARTITIONED_TABLE:
       return;
     case RELKIND_VIEW:
-      WrongKind(name, "a view", "Create the sync on the table beneath it; \"document\" and \"filter\" "
-                                "can shape what is indexed.");
+      WrongKind(name, "a view",
+                "Create the sync on the table beneath it; \"document\" and \"filter\" "
+                "can shape what is indexed.");
     case RELKIND_MATVIEW:
       WrongKind(name, "a materialized view",
                 "Its changes cannot be captured. Create the sync on a table.");
@@ -89,12 +90,12 @@ bool IsUnstableType(Oid type) {
 AttrNumber ColumnOrError(Oid source, const char* name) {
   AttrNumber number = get_attnum(source, name);
   if (number > 0) return number;
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                  errmsg("column \"%s\" of relation \"%s\" does not exist", name,
-                         get_rel_name(source)),
-                  number < 0 ? errhint("System columns cannot be used.")
-                             : errhint("Names are case-sensitive here and written without double "
-                                       "quotes.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_COLUMN),
+           errmsg("column \"%s\" of relation \"%s\" does not exist", name, get_rel_name(source)),
+           number < 0 ? errhint("System columns cannot be used.")
+                      : errhint("Names are case-sensitive here and written without double "
+                                "quotes.")));
   pg_unreachable();
 }
 
@@ -129,7 +130,8 @@ IndexMatch MatchUniqueIndex(Oid source, const NameList& key) {
     HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
     if (!HeapTupleIsValid(tuple)) continue;
     auto* index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
-    if (index->indisunique && index->indisvalid && heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) &&
+    if (index->indisunique && index->indisvalid &&
+        heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) &&
         heap_attisnull(tuple, Anum_pg_index_indexprs, nullptr) &&
         IndexHasColumns(index, source, key)) {
       IndexMatch match = index->indimmediate ? IndexMatch::kUsable : IndexMatch::kDeferrable;
@@ -161,9 +163,10 @@ NameList PrimaryKey(Oid source) {
   }
   relation_close(rel, AccessShareLock);
   if (!OidIsValid(index_oid))
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("table \"%s\" has no primary key", get_rel_name(source)),
-                    errhint("Add a primary key, or name the columns of a unique index in \"key\".")));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("table \"%s\" has no primary key", get_rel_name(source)),
+             errhint("Add a primary key, or name the columns of a unique index in \"key\".")));
   return key;
 }
 
@@ -234,10 +237,28 @@ void CheckColumns(Oid source, const NameList& list, bool names_are_fields) {
   for (int i = 0; i < list.count; ++i) (void)ColumnOrError(source, list.names[i]);
   if (!names_are_fields) return;
   // Names that Elasticsearch and OpenSearch keep for their own metadata of a document.
-  static const char* const reserved[] = {
-      "_id", "_index", "_type", "_source", "_routing", "_version", "_seq_no", "_primary_term",
-      "_field_names", "_ignored", "_ignored_source", "_doc_count", "_nested_path", "_tier",
-      "_data_stream_timestamp", "_feature", "_size", "_parent", "_all", "_uid", "_timestamp", "_ttl"};
+  static const char* const reserved[] = {"_id",
+                                         "_index",
+                                         "_type",
+                                         "_source",
+                                         "_routing",
+                                         "_version",
+                                         "_seq_no",
+                                         "_primary_term",
+                                         "_field_names",
+                                         "_ignored",
+                                         "_ignored_source",
+                                         "_doc_count",
+                                         "_nested_path",
+                                         "_tier",
+                                         "_data_stream_timestamp",
+                                         "_feature",
+                                         "_size",
+                                         "_parent",
+                                         "_all",
+                                         "_uid",
+                                         "_timestamp",
+                                         "_ttl"};
   Relation rel = relation_open(source, AccessShareLock);
   for (int i = 0; i < RelationGetDescr(rel)->natts; ++i) {
     Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);

@@ -161,8 +161,7 @@ void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
 }
 
 void AddLag(RowBuilder* row, const SyncRow* sync, const Live& live) {
-  if (!live.has_slot || strcmp(sync->phase, "backfill") == 0)
-    return row->Null();
+  if (!live.has_slot || strcmp(sync->phase, "backfill") == 0) return row->Null();
   if (!live.oldest_event) return row->Interval(0);
   TimestampTz since = Max(live.oldest_event, live.last_clean_scan);
   row->Interval(Max(GetCurrentTimestamp() - since, 0));

@@ -7,8 +7,7 @@ namespace polyglot::pg {
 namespace {
 
 bool HasSourcePrivilege(const SyncRow* sync, AclMode any_of) {
-  return sync->source_exists &&
-         pg_class_aclcheck(sync->source, GetUserId(), any_of) == ACLCHECK_OK;
+  return sync->source_exists && pg_class_aclcheck(sync->source, GetUserId(), any_of) == ACLCHECK_OK;
 }
 
 void CheckSourcePrivilege(const SyncRow* sync, AclMode any_of, const char* privilege) {

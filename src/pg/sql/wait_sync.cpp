@@ -44,7 +44,8 @@ enum class Answer { kSettled, kRefreshed };
 Counts ReadCounts(int32 sync) {
   SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync);
   if (!slot) return {};
-  return {pg_atomic_read_u64(&slot->counters.delivered), pg_atomic_read_u64(&slot->counters.deleted),
+  return {pg_atomic_read_u64(&slot->counters.delivered),
+          pg_atomic_read_u64(&slot->counters.deleted),
           pg_atomic_read_u64(&slot->counters.dead_letters)};
 }
 
@@ -75,8 +76,8 @@ void CheckStillThere(Waited* waited) {
   if (!sync) {
     waited->gone = true;
     if (waited->named)
-      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                      errmsg("sync \"%s\" was dropped", waited->name)));
+      ereport(ERROR,
+              (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync \"%s\" was dropped", waited->name)));
     return;
   }
   if (!sync->has_state)
@@ -105,8 +106,9 @@ bool AllAnswered(const WaitList* list, Answer answer, uint64 number) {
 
 // Without shared memory nobody will answer; the caller still gets the time he asked for.
 bool WaitInVain(TimestampTz deadline) {
-  ereport(WARNING, (errmsg("polyglot_sync is not in shared_preload_libraries: nothing is delivered"),
-                    errhint("Add it and restart the server.")));
+  ereport(WARNING,
+          (errmsg("polyglot_sync is not in shared_preload_libraries: nothing is delivered"),
+           errhint("Add it and restart the server.")));
   while (deadline == kNoLimit || GetCurrentTimestamp() < deadline) {
     CHECK_FOR_INTERRUPTS();
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLookAgainMs,
@@ -129,7 +131,8 @@ bool WaitFor(WaitList* list, Answer answer, uint64 number, TimestampTz deadline)
     answered = AllAnswered(list, answer, number);
     TimestampTz now = GetCurrentTimestamp();
     if (answered || now >= deadline) break;
-    long left = deadline == kNoLimit ? kLookAgainMs : TimestampDifferenceMilliseconds(now, deadline);
+    long left =
+        deadline == kNoLimit ? kLookAgainMs : TimestampDifferenceMilliseconds(now, deadline);
     TimestampTz look_again = TimestampTzPlusMilliseconds(now, kLookAgainMs);
     // Wake-ups for other syncs do not cost catalog look-ups.
     while (!(answered = AllAnswered(list, answer, number)) && now < look_again && now < deadline) {
@@ -193,8 +196,8 @@ void CheckMayWait(const char* function) {
 
 TimestampTz Deadline(FunctionCallInfo fcinfo, int number) {
   if (PG_ARGISNULL(number)) return kNoLimit;
-  Datum end = DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()),
-                                  PG_GETARG_DATUM(number));
+  Datum end = DirectFunctionCall2(
+      timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(number));
   return DatumGetTimestampTz(end);
 }
 
@@ -238,7 +241,8 @@ Datum polyglot_run_sync(PG_FUNCTION_ARGS) {
   InitMaterializedSRF(fcinfo, 0);
   TimestampTz deadline = Deadline(fcinfo, 1);
   WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
-  bool done = list.count == 0 || (Shared() ? WaitSettled(&list, deadline, true) : WaitInVain(deadline));
+  bool done =
+      list.count == 0 || (Shared() ? WaitSettled(&list, deadline, true) : WaitInVain(deadline));
   if (!done)
     ereport(WARNING, (errmsg("not everything was delivered in time"),
                       errhint("The view polyglot.status tells what the syncs wait for.")));

@@ -43,9 +43,9 @@ void LookAgainAtEnd() {
 void CheckMayControl(const char* function) {
   CheckMayWrite(function);
   if (superuser() || OwnsDatabase(MyDatabaseId, GetUserId())) return;
-  ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                  errmsg("permission denied for %s", function),
-                  errhint("The owner of the database may do this.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", function),
+           errhint("The owner of the database may do this.")));
 }
 
 void StoreEnabled(bool enabled) {
@@ -77,10 +77,10 @@ int SignalWorkers() {
 void StopRunning() {
   for (int waited = 0; SignalWorkers() > 0; waited += 50) {
     if (waited >= kLongestStopMs)
-      ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
-                      errmsg("workers of this database did not stop within %d s",
-                             kLongestStopMs / 1000),
-                      errhint("The view polyglot.workers names them.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_OBJECT_IN_USE),
+               errmsg("workers of this database did not stop within %d s", kLongestStopMs / 1000),
+               errhint("The view polyglot.workers names them.")));
     CHECK_FOR_INTERRUPTS();
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50,
                     PG_WAIT_EXTENSION);

@@ -50,6 +50,8 @@ std::string_view Payload(Datum value) {
   return {VARDATA_ANY(bytes), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(bytes))};
 }
 
+Datum FetchByValue(const char* aligned, int16 length) { return fetch_att(aligned, true, length); }
+
 std::string_view TrimFor(const KeyColumn& column, std::string_view text) {
   if (column.form == KeyForm::kPadded)
     while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
@@ -116,8 +118,7 @@ Datum ValueFromBytes(const KeyColumn& column, std::string_view bytes) {
   if (column.by_value) {
     alignas(Datum) char aligned[sizeof(Datum)];
     memcpy(aligned, bytes.data(), bytes.size());
-    const Datum value = fetch_att(aligned, true, column.length);
-    return value;
+    return FetchByValue(aligned, column.length);
   }
   const std::size_t header = column.length == -1 ? VARHDRSZ : 0;
   const std::size_t trailer = column.length == -2 ? 1 : 0;
@@ -180,7 +181,7 @@ bool PlainText(const KeyColumn& column, std::string_view bytes, char (&scratch)[
       break;
   }
   memcpy(aligned, bytes.data(), bytes.size());
-  *text = ValueText(column, fetch_att(aligned, true, column.length), scratch);
+  *text = ValueText(column, FetchByValue(aligned, column.length), scratch);
   return true;
 }
 

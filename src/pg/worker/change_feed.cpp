@@ -46,7 +46,7 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
     core::AppendValue(&packed, values[i]);
     PgError error;
     if (!sync->reader->RoutingOfValue(packed, &text, &error)) return false;
-    *routing = std::move(text);
+    if (!text.empty()) *routing = std::move(text);
   }
   return true;
 }

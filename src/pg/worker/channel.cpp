@@ -31,12 +31,19 @@ void Channel::Dispatch(const net::Response& response, core::Time now) {
 void Channel::Pump(core::Time now) {
   client_.Pump();
   for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
-  while (std::optional<core::BulkBatch> batch = delivery_.NextBatch(now))
+  // A node that is dead until a known time takes no request: the batch stays where it can still merge.
+  while (client_.BlockedUntil(now) == core::kNever) {
+    std::optional<core::BulkBatch> batch = delivery_.NextBatch(now);
+    if (!batch) break;
     bulks_.emplace(client_.StartBulk(batch->body, now), batch->id);
+  }
   client_.Pump();  // a request that could not even be started is answered at once
   for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
 }
 
-core::Time Channel::NextDeadline(core::Time now) const { return delivery_.NextDeadline(now); }
+core::Time Channel::NextDeadline(core::Time now) const {
+  const core::Time next = delivery_.NextDeadline(now), blocked = client_.BlockedUntil(now);
+  return blocked == core::kNever ? next : std::max(next, blocked);
+}
 
 }  // namespace polyglot::pg

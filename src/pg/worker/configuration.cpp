@@ -4,6 +4,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/catalog.h"
+#include "pg/server_connection.h"
 #include "pg/server_options.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
@@ -27,38 +28,12 @@ core::DeliveryLimits LimitsOf(const ServerOptions& options) {
   return limits;
 }
 
-void SetCredentials(const Credentials& credentials, net::ConnectionConfig* config) {
-  switch (credentials.kind) {
-    case CredentialKind::kBasic:
-      config->user = Text(credentials.name);
-      config->password = Text(credentials.secret);
-      break;
-    case CredentialKind::kApiKey:
-      config->api_key = Text(credentials.secret);
-      break;
-    case CredentialKind::kBearerToken:
-      config->bearer_token = Text(credentials.secret);
-      break;
-    case CredentialKind::kAws:
-    case CredentialKind::kNone:
-      break;
-  }
-}
-
 net::ConnectionConfig ConfigOf(const WorkerContext& context, const ServerOptions& options,
                                const Credentials& credentials) {
-  net::ConnectionConfig config;
-  for (int i = 0; i < options.url_count; i++) config.urls.emplace_back(options.urls[i]);
-  SetCredentials(credentials, &config);
-  config.ca_file = Text(options.ca_file);
-  config.client_cert = Text(options.client_cert);
-  config.client_key = Text(options.client_key);
-  config.verify = options.verify;
-  config.connect_timeout = core::Time{options.connect_timeout_us};
-  config.request_timeout = core::Time{options.request_timeout_us};
-  config.max_connections = static_cast<std::uint32_t>(options.max_in_flight) + 2;
-  config.opaque_id = "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" +
-                     context.server_name;
+  const std::string opaque_id = "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" +
+                                context.server_name;
+  net::ConnectionConfig config = MakeConnectionConfig(options, credentials, opaque_id.c_str());
+  config.max_connections += 2;  // room for index checks beside a full pipeline
   return config;
 }
 
@@ -190,7 +165,9 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   SyncRuntime* sync = context->Find(row.id);
   if (sync == nullptr) sync = AddSync(context, row);
   sync->paused = row.paused;
+  const bool was_failed = sync->failed;
   sync->failed = row.failed_reason != nullptr;
+  if (was_failed && !sync->failed) sync->index.step = IndexStep::kUnknown;  // resumed: ask again
   SetDefinition(context, row, sync);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync, "this database is a copy of the one that the sync was created in",

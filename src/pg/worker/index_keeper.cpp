@@ -76,6 +76,7 @@ void Ready(SyncRuntime* sync) {
   sync->index.check_before_write = false;
   sync->index.next_check = MonotonicNow() + kCheckInterval;
   sync->blocked = false;
+  if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(MonotonicNow());
   sync->channel->set_state(true, false);
   sync->channel->delivery().HoldSync(sync->id, false);
 }

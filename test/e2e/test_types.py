@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import pytest
 
+import compare
+
 SCHEMA = """
 CREATE EXTENSION citext; CREATE EXTENSION hstore; CREATE EXTENSION ltree;
 CREATE TYPE mood AS ENUM ('sad', 'ok', 'very happy');
@@ -96,12 +98,16 @@ VALUES = [
 ]
 
 
+def column(number, kind):
+    return compare.quote(f"c{number} {kind}")
+
+
 @pytest.fixture
 def types(db):
     db.execute(SCHEMA)
     with db.connect() as session:
         for number, (kind, _) in enumerate(VALUES):
-            session.execute(f'ALTER TABLE types ADD COLUMN "c{number} {kind}" {kind}')
+            session.execute(f'ALTER TABLE types ADD COLUMN {column(number, kind)} {kind}')
     return db
 
 
@@ -110,11 +116,11 @@ def insert_all(db, first_id):
     inserted, number = {}, first_id
     with db.connect() as session:
         session.execute("INSERT INTO types (id) VALUES (%s)", (first_id,))
-        for column, (kind, values) in enumerate(VALUES):
+        for position, (kind, values) in enumerate(VALUES):
             for value in values:
                 number += 1
-                session.execute(f'INSERT INTO types (id, "c{column} {kind}") VALUES (%s, %s)',
-                                (number, value))
+                session.execute(f'INSERT INTO types (id, {column(position, kind)})'
+                                " VALUES (%s, %s)", (number, value))
                 inserted[str(number)] = (kind, value[:60])
     return inserted
 

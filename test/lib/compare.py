@@ -28,6 +28,9 @@ class Difference:
     detail: str = ""
 
 
+BPCHAR = 1042  # char(n): padding is trimmed
+
+
 class Number:
     """The number that a text stands for; several JSON numbers may be right for it."""
 
@@ -174,6 +177,12 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def output_text(name: str) -> str:
+    """SQL for what the type's output function gives: a cast to text shows inet and boolean otherwise."""
+    return (f"CASE WHEN t.{quote(name)} IS DISTINCT FROM NULL"
+            f" THEN pg_catalog.format('%s', t.{quote(name)}) END")
+
+
 def read_rows(session, table: str, key: list, columns, where):
     """Yields (document id, expected document) of every row of a table."""
     table = session.execute(
@@ -186,7 +195,7 @@ def read_rows(session, table: str, key: list, columns, where):
     type_of = dict(attributes)
     columns = columns or [name for name, _ in attributes]
     wanted = columns + [name for name in key if name not in columns]
-    texts = ", ".join(f"t.{quote(name)}::text" for name in wanted)
+    texts = ", ".join(map(output_text, wanted))
     types = Types(session)
     name = f"rows_{uuid.uuid4().hex}"
     condition = f" WHERE {where}" if where else ""
@@ -198,7 +207,8 @@ def read_rows(session, table: str, key: list, columns, where):
         types.session = read
         for row in cursor:
             found = dict(zip(wanted, row, strict=True))
-            identity = document_id([found[name] for name in key])
+            identity = document_id([found[name].rstrip(" ") if type_of[name] == BPCHAR
+                                    else found[name] for name in key])
             yield identity, {name: types.value(type_of[name], found[name]) for name in columns}
         cursor.close()
 

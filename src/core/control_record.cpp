@@ -112,6 +112,7 @@ void ControlAssembler::Add(std::string_view values) {
   std::uint64_t sequence;
   std::uint16_t part, parts;
   if (!Take(values, &sequence) || !Take(values, &part) || !Take(values, &parts)) return;
+  if (part >= parts) return;
   parts_[sequence][part] = std::string(values);
   totals_[sequence] = parts;
 }

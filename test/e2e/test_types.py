@@ -206,7 +206,7 @@ def test_generated_dropped_and_added_columns(db):
 def test_names_are_quoted_everywhere(db):
     db.execute('CREATE SCHEMA "Odd; schema"; CREATE TABLE "Odd; schema"."Ta""ble ü" '
                '("K ey" integer PRIMARY KEY, "select" text, "a""b" integer)')
-    db.create_sync('"Odd; schema"."Ta""ble ü"', name="odd", index="odd")
+    db.create_sync('"Odd; schema"."Ta""ble ü"', name="odd")
     db.execute('INSERT INTO "Odd; schema"."Ta""ble ü" VALUES (1, \'x\', 2), (2, NULL, 3)')
     db.assert_equal('"Odd; schema"."Ta""ble ü"', "odd", key=["K ey"])
 

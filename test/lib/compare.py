@@ -126,6 +126,8 @@ class Types:
             " FROM pg_type WHERE oid = %s", (oid,)).fetchone()
         if kind == "d":
             return lambda text: self.value(base, text)
+        if name in ("int2vector", "oidvector"):  # arrays whose text has no braces
+            return lambda text: [int(item) for item in text.split()]
         if element:
             return lambda text: pg_text.array(text, delimiter,
                                               lambda item: self.value(element, item))

@@ -154,6 +154,7 @@ class Rereading {
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
       if (status == ReadStatus::kOk) {
         RecordReadFailures(sync_, batch_, versions_.index);
+        UnparkFailures();
       } else {
         FailSync(context_, sync_, error.message, error.hint);
         ParkAll();
@@ -168,6 +169,22 @@ class Rereading {
   }
 
  private:
+  // A parked key whose row cannot be read has its outcome: the dead letter.
+  void UnparkFailures() {
+    std::unordered_set<std::string_view> failed;
+    for (const ReadFailure& failure : batch_.failures) failed.insert(failure.id);
+    std::list<core::Operation> ended;
+    std::vector<const core::Operation*> pointers;
+    for (const PendingKey& key : keys_) {
+      if (key.tickets.probe == 0 || failed.count(key.id) == 0) continue;
+      ended.push_back(NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, key.id,
+                                   key.key));
+      ended.back().routing = key.routing;
+      pointers.push_back(&ended.back());
+    }
+    UnparkKeys(sync_->id, pointers);
+  }
+
   void ParkAll() {
     std::vector<PendingKey> keys(keys_.begin(), keys_.end());
     ParkKeys(sync_->id, keys, DrawPositions(1), sync_->parked.probe_version);

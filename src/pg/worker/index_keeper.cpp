@@ -89,6 +89,7 @@ void Refuse(SyncRuntime* sync, std::string reason, std::string hint) {
 void Adopt(SyncRuntime* sync, const core::IndexDescription& index) {
   sync->index.physical = std::make_shared<const std::string>(index.name);
   sync->index.uuid = index.uuid;
+  sync->index.created_here = false;
   sync->index.dirty = true;
   Ready(sync);
 }
@@ -104,6 +105,7 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
   const core::BulkReply& reply = response.reply;
   if (reply.transport_ok && reply.http_status == 200) {
     sync->index.generation = generation;
+    sync->index.created_here = true;
     sync->index.physical = std::make_shared<const std::string>(PhysicalName(*sync, generation));
     AskUuid(context, sync, *sync->index.physical, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400 &&

@@ -113,6 +113,41 @@ void CollectWork() {
   if (count > 0) QueueDatabases(dirty, count);
 }
 
+enum class Access { kOpen, kClosed, kLocked };
+
+// Could a process connect now? DROP DATABASE holds the lock while it ends everybody in there; a probe
+// that came too late would leave a FATAL in the log.
+Access AccessTo(Oid database) {
+  StartTransactionCommand();
+  LOCKTAG tag;
+  SET_LOCKTAG_OBJECT(tag, InvalidOid, DatabaseRelationId, database, 0);
+  Access access = Access::kLocked;
+  if (LockAcquire(&tag, RowExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL) {
+    AcceptInvalidationMessages();
+    HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+    const bool open = HeapTupleIsValid(tuple) &&
+                      reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple))->datallowconn;
+    if (HeapTupleIsValid(tuple)) ReleaseSysCache(tuple);
+    access = open ? Access::kOpen : Access::kClosed;
+  }
+  CommitTransactionCommand();
+  MemoryContextSwitchTo(TopMemoryContext);
+  return access;
+}
+
+// The next database to look into; those that are locked stay for later.
+Oid TakeProbe() {
+  for (int i = probes.count - 1; i >= 0; i--) {
+    const Oid database = probes.databases[i];
+    const Access access = AccessTo(database);
+    if (access == Access::kLocked) continue;
+    probes.databases[i] = probes.databases[--probes.count];
+    if (access == Access::kOpen) return database;
+    ForgetDatabase(database);
+  }
+  return InvalidOid;
+}
+
 // One probe at a time: at the start of a cluster with many databases nobody is crowded out.
 bool AdvanceProbes() {
   if (probes.handle != nullptr) {
@@ -121,8 +156,8 @@ bool AdvanceProbes() {
     pfree(probes.handle);
     probes.handle = nullptr;
   }
-  if (probes.count == 0) return false;
-  const Oid database = probes.databases[--probes.count];
+  const Oid database = TakeProbe();
+  if (!OidIsValid(database)) return false;
   BackgroundWorker worker;
   FillWorker(&worker, "polyglot_probe_main", kProbeType, ObjectIdGetDatum(database));
   if (!RegisterDynamicBackgroundWorker(&worker, &probes.handle)) {

@@ -39,15 +39,6 @@ std::vector<PendingKey> Collect(WorkerContext* context, SyncRuntime* sync) {
   return keys;
 }
 
-// One row for each (id, routing): an INSERT … ON CONFLICT may not meet the same row twice.
-std::vector<PendingKey> Distinct(const std::vector<PendingKey>& keys) {
-  std::map<std::pair<std::string, std::optional<std::string>>, const PendingKey*> seen;
-  std::vector<PendingKey> distinct;
-  for (const PendingKey& key : keys)
-    if (seen.emplace(std::make_pair(key.id, key.routing), &key).second) distinct.push_back(key);
-  return distinct;
-}
-
 void Park(WorkerContext* context, SyncRuntime* sync) {
   const std::vector<PendingKey> keys = Collect(context, sync);
   if (sync->backfill.running) RewindBackfill(sync);
@@ -56,7 +47,7 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
   sync->parked.draining = false;
   if (keys.empty()) return;
   InTransaction([&] {
-    ParkKeys(sync->id, Distinct(keys), DrawPositions(1), sync->parked.probe_version);
+    ParkKeys(sync->id, keys, DrawPositions(1), sync->parked.probe_version);
     CountParked(sync->id, &sync->parked.count, &sync->parked.oldest);
   });
   for (const PendingKey& key : keys) context->settlement.Release(sync->id, key.tickets);

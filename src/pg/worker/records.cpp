@@ -1,6 +1,8 @@
 #include "pg/worker/records.h"
 
 #include <array>
+#include <set>
+#include <utility>
 
 #include "pg/catalog.h"
 
@@ -101,10 +103,11 @@ constexpr const char kUnpark[] =
     " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
     " AND p.stamp < u.v";
 
+// A row that could not be read (status 0) never told its routing.
 constexpr const char kClear[] =
     "DELETE FROM polyglot.dead_letter p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
-    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
-    " AND p.version < u.v";
+    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.version < u.v"
+    " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)";
 
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key, operation,"
@@ -115,6 +118,15 @@ constexpr const char kDead[] =
     " document = excluded.document, attempts = d.attempts + 1,"
     " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
 
+// One row for each (id, routing): an INSERT … ON CONFLICT may not meet the same row twice.
+std::vector<const PendingKey*> Distinct(const std::vector<PendingKey>& keys) {
+  std::set<std::pair<std::string_view, std::optional<std::string_view>>> seen;
+  std::vector<const PendingKey*> distinct;
+  for (const PendingKey& key : keys)
+    if (seen.emplace(key.id, key.routing).second) distinct.push_back(&key);
+  return distinct;
+}
+
 }  // namespace
 
 void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
@@ -122,9 +134,9 @@ void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint6
   if (keys.empty()) return;
   Columns columns(keys.size());
   Datum* captured = Columns::New(keys.size());
-  for (const PendingKey& key : keys) {
-    captured[columns.count] = TimestampTzGetDatum(key.captured_at);
-    columns.Add(key.id, key.routing, ByteaOf(key.key));
+  for (const PendingKey* key : Distinct(keys)) {
+    captured[columns.count] = TimestampTzGetDatum(key->captured_at);
+    columns.Add(key->id, key->routing, ByteaOf(key->key));
   }
   Parameters p;
   p.Int4(sync);

@@ -134,7 +134,9 @@ void Close(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
     sync->resync.walk_done_once = true;
     StartBackfill(sync);
   }
-  const core::Time safe = context.started_at + context.request_timeout;
+  // A request of a worker that died may still land, in an index that it knew.
+  const core::Time safe = sync->index.created_here ? core::Time{0}
+                                                   : context.started_at + context.request_timeout;
   if (sync->resync.walk_started >= safe) {
     sync->resync.step = Step::kNone;
     sync->resync.ended = true;

@@ -40,6 +40,7 @@ struct IndexState {
   core::Time retry_at{0};
   bool dirty = false;              // not yet stored
   bool lost = false;               // gone or replaced: the resync path must begin
+  bool created_here = false;       // by this very process: nobody else ever wrote into it
   core::Time refresh_at{0};
 };
 

@@ -8,6 +8,7 @@ namespace polyglot::pg {
 namespace {
 
 bool change_pending = false;
+bool committed = false;
 bool callback_registered = false;
 
 void Publish() {
@@ -24,7 +25,7 @@ extern "C" void polyglot_config_transaction_end(XactEvent event, void*) {
   switch (event) {
     case XACT_EVENT_COMMIT:
       change_pending = false;
-      Publish();
+      committed = true;
       break;
     case XACT_EVENT_ABORT:
       change_pending = false;
@@ -40,11 +41,21 @@ extern "C" void polyglot_config_transaction_end(XactEvent event, void*) {
   }
 }
 
+// Commit callbacks run before the invalidation messages are sent: who was told there would look into
+// stale caches, and not look again. Locks are released after them.
+extern "C" void polyglot_config_resources_released(ResourceReleasePhase phase, bool, bool is_top,
+                                                   void*) {
+  if (!committed || !is_top || phase != RESOURCE_RELEASE_AFTER_LOCKS) return;
+  committed = false;
+  Publish();
+}
+
 }  // namespace
 
 void AnnounceConfigChange() {
   if (!callback_registered) {
     RegisterXactCallback(polyglot_config_transaction_end, nullptr);
+    RegisterResourceReleaseCallback(polyglot_config_resources_released, nullptr);
     callback_registered = true;
   }
   change_pending = true;

@@ -161,7 +161,8 @@ bool Worker::Feed(core::Time now) {
 void Worker::Turn() {
   const core::Time now = MonotonicNow();
   const std::uint64_t generation = pg_atomic_read_u64(&Shared()->config_generation);
-  if (generation != config_generation_) {
+  // A probe takes `wanted` back after the change that let it find nothing here.
+  if (generation != config_generation_ || !context_.slot->wanted) {
     config_generation_ = generation;
     LoadConfiguration(&context_);
     if (context_.leave) return;

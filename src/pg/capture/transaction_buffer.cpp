@@ -349,6 +349,55 @@ void OnSubtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, vo
   }
 }
 
+// ---- packed keys (core/queue_record.h) --------------------------------------------------------
+
+struct PackedKey {
+  const char* headers;
+  const char* values;
+  const char* end;
+  int columns;
+};
+
+void DamagedKey() {
+  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("key record is damaged")));
+}
+
+PackedKey OpenKey(std::string_view packed) {
+  uint16 columns = 0;
+  if (packed.size() < sizeof columns) DamagedKey();
+  memcpy(&columns, packed.data(), sizeof columns);
+  const size_t headers = columns * core::kColumnHeader;
+  if (packed.size() - sizeof columns < headers) DamagedKey();
+  const char* first = packed.data() + sizeof columns;
+  return {first, first + headers, packed.data() + packed.size(), columns};
+}
+
+// How many bytes the value takes, its length included.
+int SizeOfValue(const PackedKey& key, const char* value) {
+  uint16 length;
+  if (key.end - value < static_cast<ptrdiff_t>(sizeof length)) DamagedKey();
+  memcpy(&length, value, sizeof length);
+  const int size = static_cast<int>(sizeof length) + (length == core::kNullLength ? 0 : length);
+  if (key.end - value < size) DamagedKey();
+  return size;
+}
+
+void AppendColumn(StringInfo values, const PackedKey& key, AttrNumber wanted) {
+  const char* value = key.values;
+  for (int c = 0; c < key.columns; c++) {
+    int16 att;
+    memcpy(&att, key.headers + static_cast<size_t>(c) * core::kColumnHeader, sizeof att);
+    const int size = SizeOfValue(key, value);
+    if (att == wanted) {
+      appendBinaryStringInfo(values, value, size);
+      return;
+    }
+    value += size;
+  }
+  const uint16 null = core::kNullLength;
+  appendBinaryStringInfo(values, reinterpret_cast<const char*>(&null), sizeof null);
+}
+
 }  // namespace
 
 void InitTransactionBuffer() {
@@ -376,42 +425,13 @@ void RecordSourceEvent(Oid source, core::EventKind kind) {
 void RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key) {
   CapturePlan* plan = LookupCapturePlan(source, source);
   if (plan->queue_count == 0) return;
-  // The plan's columns in their order; those that the key does not have are NULL (a routing value
-  // that the caller does not know).
+  const PackedKey key = OpenKey(packed_key);
   StringInfoData values;
   initStringInfo(&values);
-  const char* p = packed_key.data();
-  const char* const end = p + packed_key.size();
-  uint16 columns = 0;
-  bool valid = packed_key.size() >= 2;
-  if (valid) memcpy(&columns, p, 2);
-  const char* const headers = p + 2;
-  valid = valid && headers + columns * core::kColumnHeader <= end;
-  for (int i = 0; valid && i < plan->column_count; i++) {
-    const char* value = headers + columns * core::kColumnHeader;
-    bool found = false;
-    for (int c = 0; c < columns && valid; c++) {
-      int16 att;
-      uint16 length;
-      memcpy(&att, headers + static_cast<size_t>(c) * core::kColumnHeader, 2);
-      valid = value + 2 <= end;
-      if (!valid) break;
-      memcpy(&length, value, 2);
-      const uint16 bytes = length == core::kNullLength ? 0 : length;
-      valid = value + 2 + bytes <= end;
-      if (!valid) break;
-      if (att == plan->columns[i].source_att && !found) {
-        appendBinaryStringInfo(&values, value, 2 + bytes);
-        found = true;
-      }
-      value += 2 + bytes;
-    }
-    if (valid && !found) {
-      const uint16 null = core::kNullLength;
-      appendBinaryStringInfo(&values, reinterpret_cast<const char*>(&null), 2);
-    }
-  }
-  if (!valid) ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("key record is damaged")));
+  // The plan's columns in their order; those that the key does not have are NULL (a routing value
+  // that the caller does not know).
+  for (int i = 0; i < plan->column_count; i++)
+    AppendColumn(&values, key, plan->columns[i].source_att);
   AppendRecord(plan, kind, values.data, values.len);
   pfree(values.data);
 }

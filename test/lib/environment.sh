@@ -12,7 +12,7 @@ unset PGHOST PGPORT PGUSER PGDATABASE PGPASSWORD PGSERVICE PGOPTIONS
 
 # A private folder that the service user can enter; removed, and what runs in it killed, at exit.
 make_work_folder() {
-  POLYGLOT_WORK=$(mktemp -d "${TMPDIR:-/tmp}/polyglot.XXXXXX")
+  POLYGLOT_WORK=$(mktemp -d)
   chmod 755 "$POLYGLOT_WORK"
   mkdir "$POLYGLOT_WORK/processes"
   export POLYGLOT_WORK

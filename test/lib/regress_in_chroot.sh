@@ -1,7 +1,7 @@
 # Run by test/compile_versions inside of a chroot as the service user: a cluster, pg_regress, the end.
 set -eu
 cd /build
-data=$(mktemp -d /tmp/cluster.XXXXXX)
+data=$(mktemp -d)
 port=$((20000 + $$ % 10000))
 finish() {
   pg_ctl -s -D "$data" -m immediate stop || true

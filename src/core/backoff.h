@@ -1,6 +1,6 @@
 #pragma once
-// When to try again: exponential growth with jitter. Randomness comes from a seed, so that tests see
-// the same delays.
+// When to try again: exponential growth with jitter. Randomness comes from a seed, so that tests
+// see the same delays.
 
 #include <cstdint>
 
@@ -26,8 +26,8 @@ struct BackoffPolicy {
 
 /// min(cap, base × 2^attempt); attempt counts from 0.
 Time Ceiling(const BackoffPolicy& policy, std::uint32_t attempt);
-/// Full jitter: uniform between a tenth of the ceiling and the ceiling. The lower bound keeps a lucky
-/// draw from hammering a server that has just refused.
+/// Full jitter: uniform between a tenth of the ceiling and the ceiling. The lower bound keeps a
+/// lucky draw from hammering a server that has just refused.
 Time FullJitter(const BackoffPolicy& policy, std::uint32_t attempt, Random* random);
 /// Half jitter: uniform between half of the ceiling and the ceiling.
 Time HalfJitter(const BackoffPolicy& policy, std::uint32_t attempt, Random* random);

@@ -12,7 +12,8 @@ std::size_t Middle(const Batch& batch, bool by_bytes) {
   const auto past = std::partition_point(
       batch.items.begin(), batch.items.end(),
       [half = batch.body->size() / 2](const BatchItem& item) { return item.start < half; });
-  return std::clamp<std::size_t>(static_cast<std::size_t>(past - batch.items.begin()), 1, count - 1);
+  return std::clamp<std::size_t>(static_cast<std::size_t>(past - batch.items.begin()), 1,
+                                 count - 1);
 }
 
 void CollectSyncs(Batch* batch) {
@@ -53,8 +54,8 @@ Batch BuildBatch(std::vector<Taken> taken) {
   body->reserve(bytes);
   batch.items.reserve(taken.size());
   for (Taken& t : taken) {
-    BatchItem item{.lane = t.lane, .pending = std::move(t.pending), .start = body->size(),
-                   .document = {}};
+    BatchItem item{
+        .lane = t.lane, .pending = std::move(t.pending), .start = body->size(), .document = {}};
     item.document = AppendOperation(item.pending.operation, body.get());
     std::string().swap(item.pending.operation.body);
     batch.items.push_back(std::move(item));

@@ -33,8 +33,8 @@ struct Batch {
 /// `taken` is not empty.
 Batch BuildBatch(std::vector<Taken> taken);
 
-/// Cuts a batch of two or more operations in two that are not empty: in the middle of the operations,
-/// or of the bytes. Nothing is encoded again: the bodies are the parts of the old one.
+/// Cuts a batch of two or more operations in two that are not empty: in the middle of the
+/// operations, or of the bytes. Nothing is encoded again: the bodies are the parts of the old one.
 std::pair<Batch, Batch> SplitBatch(Batch batch, bool by_bytes);
 
 /// Gives the operation its document back.

@@ -19,8 +19,7 @@ constexpr std::string_view kEnd = "}}\n";
 constexpr std::array<std::uint8_t, 256> kWidth = [] {
   std::array<std::uint8_t, 256> width{};
   for (std::size_t i = 0; i < width.size(); ++i) width[i] = i < 0x20 ? 6 : 1;
-  for (char c : {'\b', '\f', '\n', '\r', '\t', '"', '\\'})
-    width[static_cast<unsigned char>(c)] = 2;
+  for (char c : {'\b', '\f', '\n', '\r', '\t', '"', '\\'}) width[static_cast<unsigned char>(c)] = 2;
   return width;
 }();
 
@@ -34,13 +33,25 @@ void AppendEscape(unsigned char c, std::string* out) {
   constexpr char kHex[] = "0123456789abcdef";
   out->push_back('\\');
   switch (c) {
-    case '\b': out->push_back('b'); break;
-    case '\f': out->push_back('f'); break;
-    case '\n': out->push_back('n'); break;
-    case '\r': out->push_back('r'); break;
-    case '\t': out->push_back('t'); break;
+    case '\b':
+      out->push_back('b');
+      break;
+    case '\f':
+      out->push_back('f');
+      break;
+    case '\n':
+      out->push_back('n');
+      break;
+    case '\r':
+      out->push_back('r');
+      break;
+    case '\t':
+      out->push_back('t');
+      break;
     case '"':
-    case '\\': out->push_back(static_cast<char>(c)); break;
+    case '\\':
+      out->push_back(static_cast<char>(c));
+      break;
     default:
       out->append("u00");
       out->push_back(kHex[c >> 4]);

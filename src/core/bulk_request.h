@@ -20,8 +20,8 @@ struct BodySlice {
 std::size_t EncodedSize(const Operation& operation);
 
 /// Appends the action line and, for an index operation, the document. Both end in a newline: a bulk
-/// body without the last one is refused. Line breaks in the document become spaces (in JSON they can
-/// only stand between tokens), because they would break the framing.
+/// body without the last one is refused. Line breaks in the document become spaces (in JSON they
+/// can only stand between tokens), because they would break the framing.
 BodySlice AppendOperation(const Operation& operation, std::string* out);
 
 /// Appends `text` as the inside of a JSON string.

@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kTypeBytes = 200;
 constexpr std::size_t kErrorBodyBytes = 1u << 20;  // an error answer beyond this is not parsed
 
-/// Follows the reply's nesting: {"errors":…,"items":[{"index":{"status":…,"error":{…}}}]}. Returning
-/// false from a callback ends the parse; `problem` then says why.
+/// Follows the reply's nesting: {"errors":…,"items":[{"index":{"status":…,"error":{…}}}]}.
+/// Returning false from a callback ends the parse; `problem` then says why.
 class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkHandler> {
  public:
   BulkHandler(const std::vector<OperationKind>& expected, const BulkLimits& limits)
@@ -75,7 +75,8 @@ bool BulkHandler::Scalar() {
   if (place_ == Place::kItem) return FailItem("holds no object");
   if (place_ == Place::kTop && field_ == Field::kErrors) return Fail("has no boolean \"errors\"");
   if (place_ == Place::kTop && field_ == Field::kItems) return Fail("has no array \"items\"");
-  if (place_ == Place::kAction && field_ == Field::kStatus) return FailItem("has no numeric status");
+  if (place_ == Place::kAction && field_ == Field::kStatus)
+    return FailItem("has no numeric status");
   return true;
 }
 
@@ -98,8 +99,8 @@ bool BulkHandler::RawNumber(const char* text, rapidjson::SizeType length, bool) 
 }
 
 bool BulkHandler::String(const char* text, rapidjson::SizeType length, bool) {
-  const bool wanted = skipped_ == 0 && (place_ == Place::kError || (place_ == Place::kAction &&
-                                                                    field_ == Field::kError));
+  const bool wanted = skipped_ == 0 && (place_ == Place::kError ||
+                                        (place_ == Place::kAction && field_ == Field::kError));
   if (!wanted) return Scalar();
   StoreText({text, length});
   return true;
@@ -149,8 +150,8 @@ bool BulkHandler::ActionName(std::string_view name) {
   if (!match) return FailItem("answers another kind of operation");
   action_seen_ = true;
   field_ = Field::kAction;
-  items_.push_back({.kind = kind, .status = 0, .has_error = false, .error_type = {},
-                    .error_reason = {}});
+  items_.push_back(
+      {.kind = kind, .status = 0, .has_error = false, .error_type = {}, .error_reason = {}});
   return true;
 }
 
@@ -185,8 +186,12 @@ bool BulkHandler::Close() {
   --depth_;
   if (skipped_ > 0) return --skipped_, true;
   switch (place_) {
-    case Place::kTop: place_ = Place::kDone; return true;
-    case Place::kItems: place_ = Place::kTop; break;
+    case Place::kTop:
+      place_ = Place::kDone;
+      return true;
+    case Place::kItems:
+      place_ = Place::kTop;
+      break;
     case Place::kItem:
       place_ = Place::kItems;
       if (!action_seen_) return FailItem("is empty");
@@ -195,8 +200,11 @@ bool BulkHandler::Close() {
       place_ = Place::kItem;
       if (items_.back().status == 0) return FailItem("has no status");
       break;
-    case Place::kError: place_ = Place::kAction; break;
-    default: return Fail("is not a bulk answer");
+    case Place::kError:
+      place_ = Place::kAction;
+      break;
+    default:
+      return Fail("is not a bulk answer");
   }
   field_ = Field::kNone;
   return true;

@@ -1,7 +1,7 @@
 #pragma once
-// The reply to a bulk request. Items are matched by position; whatever does not add up (not JSON, cut,
-// too deep, wrong count, wrong operation name, flags that contradict the items) is an error value and
-// never success.
+// The reply to a bulk request. Items are matched by position; whatever does not add up (not JSON,
+// cut, too deep, wrong count, wrong operation name, flags that contradict the items) is an error
+// value and never success.
 
 #include <cstddef>
 #include <string>
@@ -27,8 +27,8 @@ struct BulkItem {
   std::string error_reason;
 };
 
-/// Parses the body of an answer with status 200. `expected` holds the kind of each operation that was
-/// sent, in order. Fields that filter_path would have removed are skipped.
+/// Parses the body of an answer with status 200. `expected` holds the kind of each operation that
+/// was sent, in order. Fields that filter_path would have removed are skipped.
 Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
                                                 const std::vector<OperationKind>& expected,
                                                 const BulkLimits& limits = {});
@@ -38,8 +38,8 @@ struct ServerError {
   std::string reason;
 };
 
-/// The error of a request that was refused as a whole; empty fields when the body says nothing usable
-/// (413 has no body, proxies answer HTML).
+/// The error of a request that was refused as a whole; empty fields when the body says nothing
+/// usable (413 has no body, proxies answer HTML).
 ServerError ParseServerError(std::string_view body, const BulkLimits& limits = {});
 
 }  // namespace polyglot::core

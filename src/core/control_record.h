@@ -29,8 +29,8 @@ struct ControlRecord {
   std::map<std::int32_t, SyncPosition> positions;
 };
 
-/// Queue row data (core/queue_record.h: one group of source 0 with one kControl record), as many rows
-/// as are needed for at most `max_row` bytes each.
+/// Queue row data (core/queue_record.h: one group of source 0 with one kControl record), as many
+/// rows as are needed for at most `max_row` bytes each.
 std::vector<std::string> EncodeControl(const ControlRecord& control, std::size_t max_row);
 
 /// Collects the rows of both tables in any order and gives the newest complete record.

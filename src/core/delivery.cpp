@@ -49,8 +49,8 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
   if (it == s.in_flight.end()) return;
   Batch batch = std::move(it->second);
   s.in_flight.erase(it);
-  RequestVerdict verdict = ClassifyRequest(reply.transport_ok, reply.transport_error,
-                                           reply.http_status, reply.body);
+  RequestVerdict verdict =
+      ClassifyRequest(reply.transport_ok, reply.transport_error, reply.http_status, reply.body);
   if (verdict.action == RequestAction::kItems) {
     std::vector<OperationKind> kinds;
     kinds.reserve(batch.items.size());

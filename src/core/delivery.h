@@ -1,6 +1,6 @@
 #pragma once
-// The delivery state machine of one (server, credentials): operations in, bulk requests out, replies
-// in, outcomes out. Pure: no I/O, no clock. Guarantees:
+// The delivery state machine of one (server, credentials): operations in, bulk requests out,
+// replies in, outcomes out. Pure: no I/O, no clock. Guarantees:
 //   * one operation in flight per (sync, id); a second one waits, and a newer one of the same
 //     (id, routing) replaces an older one that waits (tickets merge, see Finished);
 //   * operations of one id are sent in the order of their versions;
@@ -10,7 +10,8 @@
 //     in its operation while it waits, in the request's body while that exists.
 //
 // The caller's loop: Submit while HasRoom; NextBatch until nullopt, each sent; Complete for each
-// answer; TakeFinished and TakeEvents; wait until NextDeadline. Not thread-safe, throws only bad_alloc.
+// answer; TakeFinished and TakeEvents; wait until NextDeadline. Not thread-safe, throws only
+// bad_alloc.
 
 #include <cstdint>
 #include <memory>
@@ -26,29 +27,30 @@
 namespace polyglot::core {
 
 struct DeliveryLimits {
-  std::uint32_t max_in_flight = 8;         // bulk requests at once
-  std::size_t batch_bytes = 5u << 20;      // soft limit of a bulk body; one larger document travels alone
+  std::uint32_t max_in_flight = 8;  // bulk requests at once
+  std::size_t batch_bytes =
+      5u << 20;  // soft limit of a bulk body; one larger document travels alone
   std::uint32_t batch_operations = 5000;
-  Time linger{2000};                       // how long a partial batch waits for more while idle
-  std::size_t queued_bytes = 24u << 20;    // HasRoom() is false beyond either of these
+  Time linger{2000};                     // how long a partial batch waits for more while idle
+  std::size_t queued_bytes = 24u << 20;  // HasRoom() is false beyond either of these
   std::uint32_t queued_operations = 50000;
 };
 
 /// What came back for one bulk request, as net saw it.
 struct BulkReply {
-  bool transport_ok = false;      // false: no complete HTTP answer; transport_error says why
-  std::string transport_error;    // names the phase (resolve, connect, TLS, send, wait, receive)
-  bool may_have_been_sent = true; // false: surely nothing reached the server
+  bool transport_ok = false;       // false: no complete HTTP answer; transport_error says why
+  std::string transport_error;     // names the phase (resolve, connect, TLS, send, wait, receive)
+  bool may_have_been_sent = true;  // false: surely nothing reached the server
   int http_status = 0;
   std::string body;
-  Time retry_after{0};            // from the Retry-After header, 0 = none
+  Time retry_after{0};  // from the Retry-After header, 0 = none
 };
 
 enum class FinalOutcome : std::uint8_t {
-  kOk,         // applied
-  kStale,      // refused by version: a newer one is there (also success)
-  kDead,       // dead letter: the server will never take it as it is
-  kReplaced,   // a newer operation of the same (id, routing) took its tickets over
+  kOk,        // applied
+  kStale,     // refused by version: a newer one is there (also success)
+  kDead,      // dead letter: the server will never take it as it is
+  kReplaced,  // a newer operation of the same (id, routing) took its tickets over
 };
 
 /// An operation that has left. `operation.body` is filled for kDead only. For kReplaced the newer
@@ -61,22 +63,22 @@ enum class FinalOutcome : std::uint8_t {
 struct Finished {
   Operation operation;
   FinalOutcome outcome = FinalOutcome::kOk;
-  bool not_found = false;     // a delete that found nothing: may have auto-created a missing index
+  bool not_found = false;  // a delete that found nothing: may have auto-created a missing index
   int http_status = 0;
-  std::string error_type;     // for kDead: the server's words, may quote row values
+  std::string error_type;  // for kDead: the server's words, may quote row values
   std::string error_reason;
-  Tickets successor;          // for kReplaced: the newer operation's tickets before the merge
+  Tickets successor;  // for kReplaced: the newer operation's tickets before the merge
 };
 
 /// Something that stops a whole sync or the whole server; the worker decides what to do.
 struct DeliveryEvent {
   enum class Kind : std::uint8_t {
     kConnected,     // first success after kDisconnected or kDenied, or first ever
-    kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the reason
-                    // changes. One request at a time until it answers
-    kDenied,        // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
-    kBlocked,       // this sync's index cannot take writes now. Its operations stay, one is tried now
-                    // and then (the event comes again with each try); Withdraw to park them
+    kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the
+                    // reason changes. One request at a time until it answers
+    kDenied,   // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
+    kBlocked,  // this sync's index cannot take writes now. Its operations stay, one is tried now
+               // and then (the event comes again with each try); Withdraw to park them
     kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
     kRetried,       // operations of this sync will be sent again (count)
   };
@@ -130,8 +132,8 @@ class Delivery {
   /// Takes back every operation of this sync that is not in flight and has a version below
   /// `below` (UINT64_MAX: all). The caller owns their tickets again.
   std::vector<Operation> Withdraw(std::int32_t sync, std::uint64_t below);
-  /// Is any operation of this sync with a version below `below` in flight? What waits for a retry is
-  /// not; Withdraw takes it back.
+  /// Is any operation of this sync with a version below `below` in flight? What waits for a retry
+  /// is not; Withdraw takes it back.
   bool AnyInFlight(std::int32_t sync, std::uint64_t below) const;
   /// Operations of this sync that are here, waiting or in flight.
   std::uint64_t Outstanding(std::int32_t sync) const;

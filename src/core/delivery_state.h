@@ -1,6 +1,6 @@
 #pragma once
-// The inside of Delivery: requests in flight, requests that wait to be sent again, and the reactions
-// to answers. Only delivery.cpp and reactions.cpp include this.
+// The inside of Delivery: requests in flight, requests that wait to be sent again, and the
+// reactions to answers. Only delivery.cpp and reactions.cpp include this.
 
 #include <map>
 #include <optional>
@@ -30,7 +30,8 @@ struct Delivery::State {
   std::optional<Batch> NextRetry(Time now);
   std::optional<Batch> NextFresh(Time now);
   Time FreshDue(const ReadySurvey& survey, Time now) const;
-  /// Every request that waits is due, those that are suspected of causing the trouble only if asked.
+  /// Every request that waits is due, those that are suspected of causing the trouble only if
+  /// asked.
   void RetryAllNow(bool suspects, Time now);
 
   void ApplyItems(Batch batch, std::vector<BulkItem> answers, Time now);
@@ -77,8 +78,8 @@ struct Delivery::State {
   std::multimap<Time, Batch> retries;  // by when they are due
   std::uint64_t last_batch = 0;
   Server server = Server::kUnknown;
-  std::string server_error;       // the last one reported
-  std::uint32_t failures = 0;     // requests in a row without a usable answer
+  std::string server_error;         // the last one reported
+  std::uint32_t failures = 0;       // requests in a row without a usable answer
   std::uint32_t lone_refusals = 0;  // single operations refused in a row, nothing accepted between
   Time paused_until{0};
   std::vector<Finished> finished;

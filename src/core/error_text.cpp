@@ -11,7 +11,7 @@ constexpr std::size_t kShownBytes = 400;
 
 /// Error types whose reasons name indexes, nodes, limits and users, never a document's contents.
 constexpr std::array<std::string_view, 8> kWithoutValues = {
-    "cluster_block_exception",      "index_not_found_exception", "index_closed_exception",
+    "cluster_block_exception",      "index_not_found_exception",  "index_closed_exception",
     "security_exception",           "circuit_breaking_exception", "media_type_header_exception",
     "invalid_index_name_exception", "authentication_exception"};
 

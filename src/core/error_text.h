@@ -7,14 +7,14 @@
 
 namespace polyglot::core {
 
-/// Valid UTF-8 without NUL, at most `max_bytes`, cut between characters: text that PostgreSQL takes.
-/// What is not UTF-8 becomes '?'.
+/// Valid UTF-8 without NUL, at most `max_bytes`, cut between characters: text that PostgreSQL
+/// takes. What is not UTF-8 becomes '?'.
 std::string SanitiseText(std::string_view text, std::size_t max_bytes);
 
-/// "type: reason" for logs, status and counters. Servers quote row values in their reasons, so for all
-/// types but a few that only speak of the cluster everything from the first quote, bracket or digit on
-/// is cut (a value may itself contain quotes: nothing behind the first can be trusted). Object
-/// addresses (`@1f2e`) go, too.
+/// "type: reason" for logs, status and counters. Servers quote row values in their reasons, so for
+/// all types but a few that only speak of the cluster everything from the first quote, bracket or
+/// digit on is cut (a value may itself contain quotes: nothing behind the first can be trusted).
+/// Object addresses (`@1f2e`) go, too.
 std::string NormaliseError(std::string_view type, std::string_view reason);
 
 }  // namespace polyglot::core

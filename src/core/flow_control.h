@@ -1,7 +1,8 @@
 #pragma once
-// How many requests at once and how large: both learn from the answers. Concurrency starts at 2, grows
-// by about one per round trip while it is used to the full, and shrinks to 0.7 of it on back-pressure.
-// Request size halves when the server says so and grows by a tenth after 20 clean answers.
+// How many requests at once and how large: both learn from the answers. Concurrency starts at 2,
+// grows by about one per round trip while it is used to the full, and shrinks to 0.7 of it on
+// back-pressure. Request size halves when the server says so and grows by a tenth after 20 clean
+// answers.
 
 #include <cstddef>
 #include <cstdint>

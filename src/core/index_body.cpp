@@ -103,7 +103,8 @@ MetaPairs MetaOf(const Value& index) {
   const Value* ours = Find(Find(Find(&index, "mappings"), "_meta"), "polyglot_sync");
   if (ours == nullptr || !ours->IsObject()) return pairs;
   for (const auto& member : ours->GetObject())
-    if (member.value.IsString()) pairs.emplace_back(StringOf(&member.name), StringOf(&member.value));
+    if (member.value.IsString())
+      pairs.emplace_back(StringOf(&member.name), StringOf(&member.value));
   return pairs;
 }
 
@@ -185,8 +186,8 @@ Result<std::vector<IndexDescription>> ParseIndices(std::string_view body) {
   std::vector<IndexDescription> indices;
   for (const auto& member : answer.GetObject()) {
     if (!member.value.IsObject()) return NotUsable("does not describe indexes");
-    IndexDescription index{.name = StringOf(&member.name), .uuid = {}, .aliases = {},
-                           .meta = MetaOf(member.value)};
+    IndexDescription index{
+        .name = StringOf(&member.name), .uuid = {}, .aliases = {}, .meta = MetaOf(member.value)};
     index.uuid = StringOf(Find(Find(Find(&member.value, "settings"), "index"), "uuid"));
     const Value* aliases = Find(&member.value, "aliases");
     if (aliases != nullptr && aliases->IsObject())
@@ -256,9 +257,8 @@ std::string PitSearchBody(std::string_view pit_id, std::string_view keep_alive, 
   PutPair(&writer, "keep_alive", keep_alive);
   writer.EndObject();
   writer.Key("sort");
-  const std::string_view sort = order == WalkOrder::kShardDoc
-                                    ? R"([{"_shard_doc":"asc"}])"
-                                    : R"([{"_id":"asc"},{"_doc":"asc"}])";
+  const std::string_view sort = order == WalkOrder::kShardDoc ? R"([{"_shard_doc":"asc"}])"
+                                                              : R"([{"_id":"asc"},{"_doc":"asc"}])";
   writer.RawValue(sort.data(), sort.size(), rapidjson::kArrayType);
   if (!search_after.empty()) {
     writer.Key("search_after");

@@ -17,14 +17,14 @@ namespace polyglot::core {
 /// What we write about ourselves into an index: `mappings._meta.polyglot_sync`.
 using MetaPairs = std::vector<std::pair<std::string, std::string>>;
 
-/// Body of `PUT /<index>`. `mapping`: the JSON object that becomes "mappings"; `settings`: the user's
-/// JSON object or "". User settings win over the defaults (index.gc_deletes 1h), in whichever of the
-/// three spellings they come. Other keys of the mapping's own `_meta` stay.
+/// Body of `PUT /<index>`. `mapping`: the JSON object that becomes "mappings"; `settings`: the
+/// user's JSON object or "". User settings win over the defaults (index.gc_deletes 1h), in
+/// whichever of the three spellings they come. Other keys of the mapping's own `_meta` stay.
 Result<std::string> CreateIndexBody(std::string_view mapping, std::string_view settings,
                                     const MetaPairs& meta);
 
-/// Body of `PUT /<index>/_mapping` that writes the pairs anew. `_meta` is replaced as a whole by the
-/// server: `mapping` is the one the index was created from, or "".
+/// Body of `PUT /<index>/_mapping` that writes the pairs anew. `_meta` is replaced as a whole by
+/// the server: `mapping` is the one the index was created from, or "".
 Result<std::string> MetaBody(std::string_view mapping, const MetaPairs& meta);
 
 /// One atomic `POST /_aliases`: `alias` points to `index` and to nothing else.
@@ -36,8 +36,8 @@ struct AliasChange {
 };
 std::string AliasBody(const AliasChange& change);
 
-/// An index as `GET /<name>`, `GET /_alias/<name>` or `GET /<name>/_settings` describe it: whatever of
-/// these the answer holds. Several for an alias to several or a pattern.
+/// An index as `GET /<name>`, `GET /_alias/<name>` or `GET /<name>/_settings` describe it: whatever
+/// of these the answer holds. Several for an alias to several or a pattern.
 struct IndexDescription {
   std::string name;  // the physical one
   std::string uuid;
@@ -49,7 +49,8 @@ Result<std::vector<IndexDescription>> ParseIndices(std::string_view body);
 inline constexpr std::string_view kDescribeFilter =
     "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid";
 
-// ---- point in time --------------------------------------------------------------------------------
+// ---- point in time
+// --------------------------------------------------------------------------------
 
 enum class Product : std::uint8_t { kElasticsearch, kOpenSearch };
 
@@ -60,7 +61,8 @@ enum class WalkOrder : std::uint8_t {
 };
 WalkOrder WalkOrderFor(Product product, std::string_view version);
 
-/// Path of the POST (empty body) that opens one. `index` is percent-encoded, `keep_alive` e.g. "2m".
+/// Path of the POST (empty body) that opens one. `index` is percent-encoded, `keep_alive` e.g.
+/// "2m".
 std::string OpenPitPath(Product product, std::string_view index, std::string_view keep_alive);
 Result<std::string> ParsePitId(std::string_view body);
 /// Path and body of the DELETE that closes it.
@@ -86,13 +88,13 @@ struct WalkPage {
 };
 Result<WalkPage> ParseWalkPage(std::string_view body);
 
-// ---- the server -----------------------------------------------------------------------------------
+// ---- the server
+// -----------------------------------------------------------------------------------
 
 /// Needs the privilege `monitor`; `GET /` is missing on some distributions.
 inline constexpr std::string_view kVersionPath =
     "/_nodes/_local?filter_path=cluster_name,nodes.*.version,nodes.*.build_flavor";
-inline constexpr std::string_view kHealthPath =
-    "/_cluster/health?filter_path=cluster_name,status";
+inline constexpr std::string_view kHealthPath = "/_cluster/health?filter_path=cluster_name,status";
 
 struct ServerVersion {
   Product product = Product::kElasticsearch;

@@ -67,9 +67,8 @@ void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced)
     waiting.erase(same);
   }
   const auto place = std::upper_bound(
-      waiting.begin(), waiting.end(), pending, [](const Pending& a, const Pending& b) {
-        return a.operation.version < b.operation.version;
-      });
+      waiting.begin(), waiting.end(), pending,
+      [](const Pending& a, const Pending& b) { return a.operation.version < b.operation.version; });
   waiting.insert(place, std::move(pending));
 }
 

@@ -74,13 +74,14 @@ struct SyncQueue {
   std::size_t ready_bytes = 0;
   std::uint64_t outstanding = 0;  // waiting and in flight
   bool held = false;
-  bool blocked = false;        // one operation at a time tries whether it still is
-  std::uint32_t blocks = 0;    // in a row
-  Time not_before{0};          // while blocked
+  bool blocked = false;      // one operation at a time tries whether it still is
+  std::uint32_t blocks = 0;  // in a row
+  Time not_before{0};        // while blocked
   Time probe_delay{0};
 };
 
-/// An operation taken out of its lane for a request; the lane stays occupied until Finish or Return.
+/// An operation taken out of its lane for a request; the lane stays occupied until Finish or
+/// Return.
 struct Taken {
   Lane* lane = nullptr;
   Pending pending;
@@ -90,9 +91,9 @@ struct Taken {
 struct ReadySurvey {
   std::size_t bytes = 0;
   std::size_t operations = 0;
-  bool alone = false;      // something that travels in a request of its own
-  Time oldest = kNever;    // since when the first of them waits
-  Time unblocked = kNever; // when a blocked sync may be tried
+  bool alone = false;       // something that travels in a request of its own
+  Time oldest = kNever;     // since when the first of them waits
+  Time unblocked = kNever;  // when a blocked sync may be tried
 };
 
 class Lanes {
@@ -103,8 +104,8 @@ class Lanes {
   std::vector<Taken> Take(std::size_t max_bytes, std::size_t max_operations, Time now);
   std::vector<Taken> TakeAlone(Time now);
 
-  /// The operation in flight on this lane has its outcome: the next one may go. The lane may be gone
-  /// after that.
+  /// The operation in flight on this lane has its outcome: the next one may go. The lane may be
+  /// gone after that.
   void Finish(Lane* lane, const Pending& pending, Time now);
   /// It has none: it waits again, until `due` (already past: at once). A newer one that has come
   /// meanwhile replaces it.

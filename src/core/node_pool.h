@@ -1,7 +1,7 @@
 #pragma once
-// Which node of a cluster gets the next request: round robin over the healthy ones. A node that fails
-// is dead for 1 s × 2ⁿ up to 30 s with jitter; after that exactly one request probes it. Refusals
-// (400, 413, 429 …) are answers: they never mark a node dead.
+// Which node of a cluster gets the next request: round robin over the healthy ones. A node that
+// fails is dead for 1 s × 2ⁿ up to 30 s with jitter; after that exactly one request probes it.
+// Refusals (400, 413, 429 …) are answers: they never mark a node dead.
 
 #include <cstdint>
 #include <optional>
@@ -19,8 +19,8 @@ class NodePool {
 
   NodePool(std::uint32_t nodes, std::uint64_t random_seed);
 
-  /// The node for the next request. nullopt: every node is dead and none is due yet, or the only due
-  /// ones are being probed. The caller must report the outcome of every pick.
+  /// The node for the next request. nullopt: every node is dead and none is due yet, or the only
+  /// due ones are being probed. The caller must report the outcome of every pick.
   std::optional<std::uint32_t> Pick(Time now);
 
   /// The node answered, with whatever status does not speak against the node itself.
@@ -35,8 +35,8 @@ class NodePool {
 
   /// Every dead node may be tried at once.
   void Revive();
-  /// kNever: Pick would return a node now. Otherwise the earliest time at which it may; while the only
-  /// candidates are being probed, a short while ahead (their answers come first, usually).
+  /// kNever: Pick would return a node now. Otherwise the earliest time at which it may; while the
+  /// only candidates are being probed, a short while ahead (their answers come first, usually).
   Time BlockedUntil(Time now) const;
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(nodes_.size()); }

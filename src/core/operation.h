@@ -1,5 +1,6 @@
 #pragma once
-// One operation on one document: what flows from the re-read of a row to the outcome of its delivery.
+// One operation on one document: what flows from the re-read of a row to the outcome of its
+// delivery.
 
 #include <cstdint>
 #include <memory>
@@ -11,8 +12,8 @@ namespace polyglot::core {
 enum class OperationKind : std::uint8_t { kIndex, kDelete };
 
 /// What waits for an operation's outcome, one number for each kind of origin; 0 = not this origin.
-/// When a newer operation replaces an older one of the same id, it takes over the *lowest* number of
-/// each origin: a position or a page counts as settled only when all lower numbers are, too, so
+/// When a newer operation replaces an older one of the same id, it takes over the *lowest* number
+/// of each origin: a position or a page counts as settled only when all lower numbers are, too, so
 /// carrying the lowest is enough.
 struct Tickets {
   std::uint64_t scan = 0;   // queue scan that the event was read in

@@ -17,8 +17,12 @@ struct StatusRow {
 
 RequestVerdict Verdict(A action, bool back_pressure = false, bool smaller = false,
                        std::uint32_t tries = 0) {
-  return {.action = action, .back_pressure = back_pressure, .smaller = smaller, .tries = tries,
-          .type = {}, .reason = {}};
+  return {.action = action,
+          .back_pressure = back_pressure,
+          .smaller = smaller,
+          .tries = tries,
+          .type = {},
+          .reason = {}};
 }
 
 /// The first row that holds the status decides. 403 is looked at again: see ClassifyRequest.
@@ -56,8 +60,8 @@ bool IsRejection(std::string_view type) {
 /// 400s that speak of the index or its alias, not of the document.
 bool IsConfiguration(const BulkItem& item) {
   constexpr std::array<std::string_view, 4> kTypes = {
-      "index_closed_exception", "invalid_index_name_exception", "illegal_index_shard_state_exception",
-      "invalid_alias_name_exception"};
+      "index_closed_exception", "invalid_index_name_exception",
+      "illegal_index_shard_state_exception", "invalid_alias_name_exception"};
   if (std::find(kTypes.begin(), kTypes.end(), item.error_type) != kTypes.end()) return true;
   if (item.error_type != "illegal_argument_exception") return false;
   const std::string_view reason = item.error_reason;
@@ -80,7 +84,8 @@ ItemVerdict Item404(const BulkItem& item) {
   if (item.error_type == "index_not_found_exception") return Item(ItemAction::kIndexMissing);
   if (item.has_error) return Item(ItemAction::kDead);
   if (item.kind == OperationKind::kDelete) return {.action = ItemAction::kOk, .not_found = true};
-  return Item(ItemAction::kRetryLimited);  // an index operation that says "not found" makes no sense
+  return Item(
+      ItemAction::kRetryLimited);  // an index operation that says "not found" makes no sense
 }
 
 ItemVerdict Item429(const BulkItem& item) {

@@ -1,7 +1,7 @@
 #pragma once
 // What an answer means. Two tables, one for the request as a whole and one for an item of a 200
-// answer; core/delivery reacts. "Applied or not" is never asked: external versions make every repeat
-// harmless.
+// answer; core/delivery reacts. "Applied or not" is never asked: external versions make every
+// repeat harmless.
 
 #include <cstdint>
 #include <string>
@@ -16,20 +16,20 @@ enum class RequestAction : std::uint8_t {
   kItems,        // 200: look at the items
   kRetry,        // the same request again, with back-off, without limit; the server is well
   kUnreachable,  // no usable answer from the server: the same again, the server counts as away
-  kSuspect,      // garbage, 409, 500: again a few times, then halves; alone: the server counts as away
-  kSplit,        // one of the operations is refused: halves; alone: a dead letter
-  kSplitBytes,   // too large: halves by bytes; alone: a dead letter
-  kMisrouted,    // not the address of a search server, or not one that speaks our dialect
-  kDenied,       // the credentials
-  kBlocked,      // the whole cluster refuses writes
+  kSuspect,  // garbage, 409, 500: again a few times, then halves; alone: the server counts as away
+  kSplit,    // one of the operations is refused: halves; alone: a dead letter
+  kSplitBytes,  // too large: halves by bytes; alone: a dead letter
+  kMisrouted,   // not the address of a search server, or not one that speaks our dialect
+  kDenied,      // the credentials
+  kBlocked,     // the whole cluster refuses writes
 };
 
 struct RequestVerdict {
   RequestAction action = RequestAction::kItems;
-  bool back_pressure = false;   // fewer requests at once
-  bool smaller = false;         // smaller requests
-  std::uint32_t tries = 0;      // kSuspect: so many times in a row before it is halved
-  std::string type, reason;     // the server's words, sanitised
+  bool back_pressure = false;  // fewer requests at once
+  bool smaller = false;        // smaller requests
+  std::uint32_t tries = 0;     // kSuspect: so many times in a row before it is halved
+  std::string type, reason;    // the server's words, sanitised
 };
 
 /// `transport_ok` false: no complete HTTP answer; `transport_error` then becomes the reason.
@@ -37,8 +37,8 @@ RequestVerdict ClassifyRequest(bool transport_ok, std::string_view transport_err
                                std::string_view body);
 /// A 200 answer that ParseBulkResponse refused.
 RequestVerdict ClassifyBrokenAnswer(std::string_view why);
-/// A refusal (400) that says that we and the server do not speak the same dialect: no document can be
-/// blamed for it, not even when it was sent alone.
+/// A refusal (400) that says that we and the server do not speak the same dialect: no document can
+/// be blamed for it, not even when it was sent alone.
 bool BlamesTheRequest(std::string_view type, std::string_view reason);
 
 enum class ItemAction : std::uint8_t {
@@ -48,7 +48,7 @@ enum class ItemAction : std::uint8_t {
   kRetryLimited,  // again kLimitedTries times, then a dead letter
   kAlone,         // refused with its neighbours: again in a request of its own; then a dead letter
   kDead,
-  kBlocked,       // this index cannot take writes now
+  kBlocked,  // this index cannot take writes now
   kIndexMissing,
 };
 inline constexpr std::uint32_t kLimitedTries = 8;

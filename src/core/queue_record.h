@@ -7,11 +7,11 @@
 //   record := event:u8 length:u16 values          (length counts values)
 //   values := one for each column: length:u16 bytes; 0xFFFF = NULL
 //
-// A value's bytes are the datum itself: the fixed-length bytes, or a varlena's payload, detoasted and
-// without header, or a cstring's bytes. Little endian as the machine is: rows never leave it.
+// A value's bytes are the datum itself: the fixed-length bytes, or a varlena's payload, detoasted
+// and without header, or a cstring's bytes. Little endian as the machine is: rows never leave it.
 //
-// `packed key` := columns:u16 column{columns} values: the self-describing form that parked keys, dead
-// letters and operations carry.
+// `packed key` := columns:u16 column{columns} values: the self-describing form that parked keys,
+// dead letters and operations carry.
 
 #include <cstdint>
 #include <string>
@@ -24,11 +24,11 @@ namespace polyglot::core {
 enum class EventKind : std::uint8_t {
   kInsert = 'I',
   kUpdate = 'U',
-  kDelete = 'D',     // also the old key of an update that changed it
-  kEnqueue = 'E',    // polyglot.enqueue, requeue
-  kTruncate = 'T',   // no values
-  kResync = 'R',     // the capture cannot tell which rows changed: no values
-  kControl = 'C',    // the worker's own control row
+  kDelete = 'D',    // also the old key of an update that changed it
+  kEnqueue = 'E',   // polyglot.enqueue, requeue
+  kTruncate = 'T',  // no values
+  kResync = 'R',    // the capture cannot tell which rows changed: no values
+  kControl = 'C',   // the worker's own control row
 };
 
 struct CapturedColumn {

@@ -45,8 +45,8 @@ bool QueueScan::NextBlock(std::uint32_t* block) {
   return true;
 }
 
-void QueueScan::Deliver(OpenBlock& block, const PageView& page,
-                        std::vector<std::uint16_t>* deliver, bool* changed, bool* closed) {
+void QueueScan::Deliver(OpenBlock& block, const PageView& page, std::vector<std::uint16_t>* deliver,
+                        bool* changed, bool* closed) {
   block.pending = false;
   bool all_committed = page.initialized;
   if (block.delivered_xmin.size() < page.line_pointers)

@@ -1,11 +1,12 @@
 #pragma once
 // Which blocks of a queue table may still yield rows, and which rows of them were delivered. Logic
-// only: src/pg/queue/queue_reader.cpp shows it pages. Rules and their proofs: design.md §5 "Reader".
+// only: src/pg/queue/queue_reader.cpp shows it pages. Rules and their proofs: design.md §5
+// "Reader".
 //
 // A block is open until it is full of committed rows. One that holds a row of a running transaction
 // stays open for its outcome; one that holds an aborted row stays open, because VACUUM may give its
-// space away and a later row would land there. A row is remembered by (line pointer, raw xmin): after
-// VACUUM a line pointer can carry another row.
+// space away and a later row would land there. A row is remembered by (line pointer, raw xmin):
+// after VACUUM a line pointer can carry another row.
 
 #include <cstdint>
 #include <set>

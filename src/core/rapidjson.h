@@ -1,7 +1,7 @@
 #pragma once
 // The only door to RapidJSON: every file must see the same configuration of it. A wrong use throws
-// instead of aborting the process, and whatever a server or a user sent is parsed without recursion:
-// the default parser dies of deep nesting.
+// instead of aborting the process, and whatever a server or a user sent is parsed without
+// recursion: the default parser dies of deep nesting.
 
 #include <cstddef>
 #include <stdexcept>
@@ -25,8 +25,9 @@ namespace polyglot::core {
 /// For trees of our own making: doubles read back equal.
 inline constexpr unsigned kTreeFlags =
     rapidjson::kParseIterativeFlag | rapidjson::kParseFullPrecisionFlag;
-/// For what a server or a user sent. Without kParseFullPrecisionFlag, whose code shifts by an undefined
-/// count for some zeros; doubles may be off in the last digit, so documents never pass through here.
+/// For what a server or a user sent. Without kParseFullPrecisionFlag, whose code shifts by an
+/// undefined count for some zeros; doubles may be off in the last digit, so documents never pass
+/// through here.
 inline constexpr unsigned kForeignFlags = rapidjson::kParseIterativeFlag;
 
 }  // namespace polyglot::core

@@ -14,9 +14,9 @@ constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'00
 constexpr BackoffPolicy kServerBackoff{.base = Time{200'000}, .cap = Time{30'000'000}};
 constexpr BackoffPolicy kBlockBackoff{.base = Time{1'000'000}, .cap = Time{60'000'000}};
 
-constexpr std::uint32_t kShardTries = 5;     // "shard is away" so often: its index counts as blocked
-constexpr std::uint32_t kLoneRefusals = 8;   // that many single refusals in a row blame the request
-constexpr std::uint32_t kCutTries = 3;       // connections lost under the same large request
+constexpr std::uint32_t kShardTries = 5;    // "shard is away" so often: its index counts as blocked
+constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a row blame the request
+constexpr std::uint32_t kCutTries = 3;      // connections lost under the same large request
 constexpr std::size_t kLargeBody = 1u << 20;
 constexpr std::uint32_t kLingerDoublings = 8;
 
@@ -24,15 +24,15 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   if (!reply.transport_ok) return verdict.reason;
   std::string text = "HTTP " + std::to_string(reply.http_status);
   // Our own words about a broken answer hold no values; the server's may.
-  const std::string detail = reply.http_status == 200
-                                 ? verdict.reason
-                                 : NormaliseError(verdict.type, verdict.reason);
+  const std::string detail =
+      reply.http_status == 200 ? verdict.reason : NormaliseError(verdict.type, verdict.reason);
   return detail.empty() ? text : text + ": " + detail;
 }
 
 }  // namespace
 
-// ---- requests -------------------------------------------------------------------------------------
+// ---- requests
+// -------------------------------------------------------------------------------------
 
 std::uint32_t Delivery::State::Allowed() const {
   const bool away = server == Server::kDisconnected || server == Server::kDenied;
@@ -65,8 +65,8 @@ Time Delivery::State::FreshDue(const ReadySurvey& survey, Time now) const {
   if (survey.alone) return now;
   if (survey.operations == 0) return kNever;
   if (survey.bytes >= flow.BatchBytes() || survey.operations >= limits.batch_operations) return now;
-  // The more is under way, the longer a partial request waits for company: a trickle of changes does
-  // not become a flood of tiny requests, and an idle server is used at once.
+  // The more is under way, the longer a partial request waits for company: a trickle of changes
+  // does not become a flood of tiny requests, and an idle server is used at once.
   const std::uint32_t doublings = std::min(InFlight(), kLingerDoublings);
   return survey.oldest + limits.linger * (1 << doublings);
 }
@@ -95,7 +95,8 @@ void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
   for (BatchItem& item : batch.items) ReturnItem(&batch, &item, due, now);
 }
 
-// ---- items ----------------------------------------------------------------------------------------
+// ---- items
+// ----------------------------------------------------------------------------------------
 
 void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time now) {
   Tally tally;
@@ -120,8 +121,7 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   if (action == ItemAction::kRetry && answer.status >= 502 &&
       ++item->pending.unavailable >= kShardTries)
     action = ItemAction::kBlocked;
-  if (action != ItemAction::kOk && action != ItemAction::kStale)
-    ++item->pending.operation.attempts;
+  if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
   if (verdict.back_pressure) ++tally->back_pressure;
   switch (action) {
@@ -197,7 +197,8 @@ void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
   Emit(kind, sync, error, 0);
 }
 
-// ---- whole requests -------------------------------------------------------------------------------
+// ---- whole requests
+// -------------------------------------------------------------------------------
 
 void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
                                    const RequestVerdict& verdict, Time now) {
@@ -257,7 +258,8 @@ void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const Request
                               Time now) {
   if (++batch.suspects < verdict.tries) return RetryLater(std::move(batch), reply, now);
   if (batch.items.size() == 1) {
-    // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes on.
+    // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes
+    // on.
     Lost(Server::kDisconnected, Describe(reply, verdict));
     return RetryLater(std::move(batch), reply, now);
   }
@@ -274,9 +276,8 @@ void Delivery::State::SplitOrBury(Batch batch, const BulkReply& reply,
     CountRetried(batch);
     return Split(std::move(batch), by_bytes, now);
   }
-  const bool request_is_wrong =
-      !by_bytes && (BlamesTheRequest(verdict.type, verdict.reason) ||
-                    ++lone_refusals >= kLoneRefusals);
+  const bool request_is_wrong = !by_bytes && (BlamesTheRequest(verdict.type, verdict.reason) ||
+                                              ++lone_refusals >= kLoneRefusals);
   if (request_is_wrong)
     return ServerAway(std::move(batch), reply, Describe(reply, verdict), Server::kDisconnected,
                       now);
@@ -294,11 +295,11 @@ void Delivery::State::Split(Batch batch, bool by_bytes, Time due) {
 void Delivery::State::CountRetried(const Batch& batch) {
   std::map<std::int32_t, std::uint64_t> counts;
   for (const BatchItem& item : batch.items) ++counts[item.pending.operation.sync];
-  for (const auto& [sync, count] : counts)
-    Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
+  for (const auto& [sync, count] : counts) Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
 }
 
-// ---- the server -----------------------------------------------------------------------------------
+// ---- the server
+// -----------------------------------------------------------------------------------
 
 void Delivery::State::Connected(Time now) {
   failures = 0;

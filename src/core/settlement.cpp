@@ -62,10 +62,10 @@ void Settlement::Replace(std::int32_t sync, Tickets* newer, const Tickets& older
   *newer = merged;
 }
 
-#define SETTLED(NAME, FIELD)                                                         \
-  std::uint64_t Settlement::NAME(std::int32_t sync, std::uint64_t newest) const {    \
-    auto it = syncs_.find(sync);                                                     \
-    return it == syncs_.end() ? newest : Settled(it->second.FIELD, newest);          \
+#define SETTLED(NAME, FIELD)                                                      \
+  std::uint64_t Settlement::NAME(std::int32_t sync, std::uint64_t newest) const { \
+    auto it = syncs_.find(sync);                                                  \
+    return it == syncs_.end() ? newest : Settled(it->second.FIELD, newest);       \
   }
 SETTLED(SettledScan, scan)
 SETTLED(SettledPage, page)

@@ -1,6 +1,6 @@
 #pragma once
-// HTTP/1.1 requests through one libcurl multi handle, driven by its owner: nothing here waits. Never
-// follows redirects, never leaves http and https, never sends Expect, caps what it receives.
+// HTTP/1.1 requests through one libcurl multi handle, driven by its owner: nothing here waits.
+// Never follows redirects, never leaves http and https, never sends Expect, caps what it receives.
 
 #include <cstdint>
 #include <memory>
@@ -13,8 +13,8 @@ namespace polyglot::net {
 
 /// How to reach and convince a server; libcurl copies it when a request starts.
 struct HttpOptions {
-  std::string user, password;        // basic, when `user` is not empty
-  std::string authorization;         // value of the Authorization header otherwise; "" for none
+  std::string user, password;  // basic, when `user` is not empty
+  std::string authorization;   // value of the Authorization header otherwise; "" for none
   std::string ca_file, client_cert, client_key;
   bool verify = true;
   core::Time connect_timeout{3'000'000};
@@ -31,12 +31,12 @@ struct HttpRequest {
 
 struct HttpResult {
   std::uint64_t id = 0;
-  bool ok = false;                // a complete answer
+  bool ok = false;  // a complete answer
   bool may_have_been_sent = true;
   int status = 0;
-  std::string body;               // decompressed
-  std::string error;              // "<phase>: <what>"; stable for a stable cause, no numbers that vary
-  std::string product;            // value of X-Elastic-Product
+  std::string body;     // decompressed
+  std::string error;    // "<phase>: <what>"; stable for a stable cause, no numbers that vary
+  std::string product;  // value of X-Elastic-Product
   core::Time retry_after{0};
   core::Time latency{0};
 };
@@ -50,7 +50,8 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   int poll_fd() const;
-  /// Begins a request and returns its id. It always ends with a result, a failure to begin included.
+  /// Begins a request and returns its id. It always ends with a result, a failure to begin
+  /// included.
   std::uint64_t Start(HttpRequest request, const HttpOptions& options);
   void Pump() noexcept;
   void Wake() noexcept;  // poll_fd() becomes readable once

@@ -1,6 +1,6 @@
 #pragma once
-// One epoll descriptor that nests every socket of libcurl, a timer and a wake-up: the caller waits for
-// this one descriptor together with whatever else it waits for, and never inside libcurl.
+// One epoll descriptor that nests every socket of libcurl, a timer and a wake-up: the caller waits
+// for this one descriptor together with whatever else it waits for, and never inside libcurl.
 
 #include <cstddef>
 #include <cstdint>
@@ -28,8 +28,8 @@ class Multiplexer {
   bool SetTimer(long milliseconds) noexcept;
   /// Makes fd() readable until the next Collect.
   void Wake() noexcept;
-  /// What is ready now, without waiting; the timer and the wake-up are consumed. At most `capacity`;
-  /// the rest keeps fd() readable.
+  /// What is ready now, without waiting; the timer and the wake-up are consumed. At most
+  /// `capacity`; the rest keeps fd() readable.
   std::size_t Collect(Ready* ready, std::size_t capacity) noexcept;
 
  private:

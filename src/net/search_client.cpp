@@ -37,7 +37,8 @@ HttpOptions OptionsOf(const ConnectionConfig& config) {
   options.user = config.user;
   options.password = config.user.empty() ? "" : config.password;
   if (!config.api_key.empty()) options.authorization = "ApiKey " + Trimmed(config.api_key);
-  if (!config.bearer_token.empty()) options.authorization = "Bearer " + Trimmed(config.bearer_token);
+  if (!config.bearer_token.empty())
+    options.authorization = "Bearer " + Trimmed(config.bearer_token);
   options.ca_file = config.ca_file;
   options.client_cert = config.client_cert;
   options.client_key = config.client_key;
@@ -56,8 +57,8 @@ std::string BulkPath(core::Time request_timeout) {
 
 /// libcurl's messages name hosts and files, never credentials; this makes it certain.
 std::string WithoutSecrets(std::string text, const ConnectionConfig& config) {
-  for (const std::string& secret : {config.password, Trimmed(config.api_key),
-                                    Trimmed(config.bearer_token)})
+  for (const std::string& secret :
+       {config.password, Trimmed(config.api_key), Trimmed(config.bearer_token)})
     if (!secret.empty() && text.find(secret) != std::string::npos) return "request failed";
   return text;
 }
@@ -101,9 +102,9 @@ struct SearchClient::State {
   std::vector<NodeRecord> nodes;
   std::uint64_t generation = 0;
   std::uint64_t last_request = 0;
-  std::unordered_map<std::uint64_t, Pending> pending;            // by request
-  std::unordered_map<std::uint64_t, std::uint64_t> request_of;   // by the HTTP client's id
-  std::vector<Response> failed;                                  // without having been sent
+  std::unordered_map<std::uint64_t, Pending> pending;           // by request
+  std::unordered_map<std::uint64_t, std::uint64_t> request_of;  // by the HTTP client's id
+  std::vector<Response> failed;                                 // without having been sent
   std::string product;
   std::string last_error;
 };
@@ -234,9 +235,7 @@ std::vector<NodeStatus> SearchClient::Nodes() const {
     const bool dead = state == core::NodePool::State::kDead;
     NodeStatus node;
     node.url = s.config.urls[i];
-    node.state = dead                                         ? "dead"
-                 : state == core::NodePool::State::kProbing ? "probing"
-                                                              : "healthy";
+    node.state = dead ? "dead" : state == core::NodePool::State::kProbing ? "probing" : "healthy";
     node.in_flight = s.nodes[i].in_flight;
     node.last_latency = s.nodes[i].last_latency;
     node.backoff_until = dead ? s.pool.DeadUntil(i) : core::Time{0};

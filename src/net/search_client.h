@@ -1,8 +1,8 @@
 #pragma once
 // Everything the worker asks of a search server: `_bulk`, index and alias administration, point in
-// time. One object per (server, credentials). Never blocks: Start… begins a request, the caller waits
-// for poll_fd() (readable), calls Pump(), then TakeCompleted(). No function throws for anything a
-// server does; std::bad_alloc may escape from Start… and TakeCompleted().
+// time. One object per (server, credentials). Never blocks: Start… begins a request, the caller
+// waits for poll_fd() (readable), calls Pump(), then TakeCompleted(). No function throws for
+// anything a server does; std::bad_alloc may escape from Start… and TakeCompleted().
 
 #include <cstdint>
 #include <memory>

@@ -112,7 +112,8 @@ std::string Seconds(core::Time time) {
   return std::to_string(milliseconds) + " ms";
 }
 
-/// The same cause gives the same text each time: libcurl's own ones hold milliseconds and byte counts.
+/// The same cause gives the same text each time: libcurl's own ones hold milliseconds and byte
+/// counts.
 std::string CauseOf(const Transfer& transfer) {
   if (transfer.too_large)
     return "the answer is larger than " + std::to_string(transfer.cap) + " bytes";

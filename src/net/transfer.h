@@ -1,5 +1,6 @@
 #pragma once
-// One HTTP request inside libcurl, from its settings to its result. Only http_client.cpp includes this.
+// One HTTP request inside libcurl, from its settings to its result. Only http_client.cpp includes
+// this.
 
 #include <curl/curl.h>
 

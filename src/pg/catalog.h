@@ -1,6 +1,7 @@
 #pragma once
 // The extension's own tables as plain data: one place that knows their columns.
-// Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may ereport.
+// Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may
+// ereport.
 
 #include <cstdint>
 #include <initializer_list>
@@ -46,8 +47,8 @@ struct SyncRow {
   int32 epoch;
   char* failed_reason;  // not null: the sync is failed
   char* failed_hint;
-  char* phase;            // 'backfill' | 'resync' | 'stream'
-  int64 resync_version;   // V of the resync path; 0: none
+  char* phase;           // 'backfill' | 'resync' | 'stream'
+  int64 resync_version;  // V of the resync path; 0: none
   char* resync_reason;
   int backfill_key_count;  // 0: from the start
   char** backfill_key;     // text form of the last acknowledged key

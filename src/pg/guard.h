@@ -1,5 +1,6 @@
 #pragma once
-// The border between C++ exceptions and PostgreSQL's longjmp (CONTRIBUTING.md, "C++ in PostgreSQL").
+// The border between C++ exceptions and PostgreSQL's longjmp (CONTRIBUTING.md, "C++ in
+// PostgreSQL").
 //   Call(f):  C++ → PostgreSQL. An ereport(ERROR) below becomes a C++ exception.
 //   Enter(f): PostgreSQL → C++. An exception below becomes an ereport(ERROR).
 
@@ -44,9 +45,9 @@ inline PgError TakeError() {
 
 }  // namespace guard_detail
 
-/// Calls into PostgreSQL while C++ objects are alive. The callable must own nothing: a longjmp skips
-/// destructors between here and the failing call. Throws PgError. FlushErrorState is not an abort:
-/// the caller must still end the (sub)transaction.
+/// Calls into PostgreSQL while C++ objects are alive. The callable must own nothing: a longjmp
+/// skips destructors between here and the failing call. Throws PgError. FlushErrorState is not an
+/// abort: the caller must still end the (sub)transaction.
 template <typename F>
 auto Call(F&& f) -> decltype(f()) {
   using R = decltype(f());
@@ -100,8 +101,9 @@ auto Enter(F&& f) -> decltype(f()) {
   guard_detail::Raise(error);
 }
 
-/// Runs f in a subtransaction. An ERROR below undoes the subtransaction and is handed back in *error
-/// (returns false); cancellations and shutdown are raised again. f follows the rules of Call.
+/// Runs f in a subtransaction. An ERROR below undoes the subtransaction and is handed back in
+/// *error (returns false); cancellations and shutdown are raised again. f follows the rules of
+/// Call.
 template <typename F>
 bool InSubtransaction(F&& f, PgError* error) {
   static_assert(std::is_trivially_destructible_v<std::remove_reference_t<F>>,

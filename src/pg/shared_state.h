@@ -1,7 +1,7 @@
 #pragma once
 // Shared memory: what backends, launcher and workers tell each other. Fixed size, made at server
-// start (needs shared_preload_libraries); holds no process-local pointer. Nothing in it is needed to
-// be right after a crash: it starts empty then.
+// start (needs shared_preload_libraries); holds no process-local pointer. Nothing in it is needed
+// to be right after a crash: it starts empty then.
 
 #include "pg/prelude.h"
 
@@ -20,26 +20,33 @@ struct SyncCounters {
 };
 
 enum class SyncState : int {
-  kStarting, kBackfilling, kStreaming, kPaused, kBlocked, kDisconnected, kFailed
+  kStarting,
+  kBackfilling,
+  kStreaming,
+  kPaused,
+  kBlocked,
+  kDisconnected,
+  kFailed
 };
 
 struct SyncSlot {
   Oid database;  // InvalidOid: free
   int32 sync;
   SyncCounters counters;
-  pg_atomic_uint64 state;            // SyncState
-  pg_atomic_uint64 settled_request;  // highest request (below) whose scan is settled, nothing parked
+  pg_atomic_uint64 state;  // SyncState
+  pg_atomic_uint64
+      settled_request;  // highest request (below) whose scan is settled, nothing parked
   pg_atomic_uint64 refresh_wanted, refresh_done;  // request numbers of index refreshes
   pg_atomic_uint64 pending;          // events read but not settled, plus keys waiting to be re-read
   pg_atomic_uint64 oldest_event;     // TimestampTz of the oldest unsettled or parked event; 0: none
   pg_atomic_uint64 last_clean_scan;  // TimestampTz of the last scan that saw all before settled
   pg_atomic_uint64 parked;
   pg_atomic_uint64 backfill_rows, backfill_total;
-  pg_atomic_uint64 rate_millis;      // rows/s × 1000 of the running backfill
-  pg_atomic_uint64 last_success;     // TimestampTz
+  pg_atomic_uint64 rate_millis;   // rows/s × 1000 of the running backfill
+  pg_atomic_uint64 last_success;  // TimestampTz
   // under SharedState::lock:
   TimestampTz since, last_error_at;
-  char last_error[kErrorText];       // type and normalised reason, no row values
+  char last_error[kErrorText];  // type and normalised reason, no row values
   // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
   uint64 acked_xmin, acked_xmax;
   int32 acked_count;
@@ -61,9 +68,9 @@ struct WorkerSlot {
   Oid database;  // InvalidOid: free
   Oid server;
   int32 queue;
-  bool wanted;               // false: the worker is to leave, then the slot is freed
-  pid_t pid;                 // 0: not running
-  int process_number;        // -1: not running
+  bool wanted;         // false: the worker is to leave, then the slot is freed
+  pid_t pid;           // 0: not running
+  int process_number;  // -1: not running
   TimestampTz started_at, next_start;
   TimestampTz healthy_since;  // when the worker left of its own will: no back-off
   int64 backoff_us;
@@ -87,9 +94,9 @@ struct SharedState {
   pg_atomic_uint32 probe_all;          // launcher: probe every database
   Oid dirty_databases[64];             // launcher: probe these; under lock
   int dirty_count;
-  ConditionVariable settled;           // broadcast when any settled_request/refresh_done rises
+  ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
   WorkerSlot workers[kMaxWorkers];
-  int sync_slots;                      // polyglot_sync.max_syncs
+  int sync_slots;  // polyglot_sync.max_syncs
   SyncSlot syncs[FLEXIBLE_ARRAY_MEMBER];
 };
 

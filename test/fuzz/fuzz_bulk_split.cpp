@@ -1,5 +1,5 @@
-// Any operations: sizes are exact, every body is one action line and at most one document line each,
-// and halving down to single operations loses and changes nothing.
+// Any operations: sizes are exact, every body is one action line and at most one document line
+// each, and halving down to single operations loses and changes nothing.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

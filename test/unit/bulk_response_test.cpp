@@ -36,10 +36,10 @@ TEST(BulkResponse, Unfiltered) {
 }
 
 TEST(BulkResponse, ErrorsMayBeStringsOrNull) {
-  const auto r = ParseBulkResponse(
-      R"({"errors":true,"items":[{"index":{"status":400,"error":"bad thing"}},)"
-      R"({"index":{"status":200,"error":null}}]})",
-      Kinds{kI, kI});
+  const auto r =
+      ParseBulkResponse(R"({"errors":true,"items":[{"index":{"status":400,"error":"bad thing"}},)"
+                        R"({"index":{"status":200,"error":null}}]})",
+                        Kinds{kI, kI});
   ASSERT_TRUE(r.ok()) << r.error().message;
   EXPECT_TRUE(r.value()[0].has_error);
   EXPECT_EQ(r.value()[0].error_type, "");
@@ -49,7 +49,15 @@ TEST(BulkResponse, ErrorsMayBeStringsOrNull) {
 
 TEST(BulkResponse, NeverSuccessWhenItDoesNotAddUp) {
   const char* bodies[] = {
-      "", " ", "<html>", "[]", "null", "\"x\"", "{}", R"({"errors":false})", R"({"items":[]})",
+      "",
+      " ",
+      "<html>",
+      "[]",
+      "null",
+      "\"x\"",
+      "{}",
+      R"({"errors":false})",
+      R"({"items":[]})",
       R"({"errors":false,"items":[]})",
       R"({"errors":false,"items":{}})",
       R"({"errors":"false","items":[{"index":{"status":200}}]})",
@@ -102,9 +110,9 @@ TEST(BulkResponse, CapsOnSizeDepthAndText) {
 }
 
 TEST(ServerError, Shapes) {
-  EXPECT_EQ(ParseServerError(R"({"error":{"root_cause":[],"type":"t","reason":"r"},"status":400})")
-                .type,
-            "t");
+  EXPECT_EQ(
+      ParseServerError(R"({"error":{"root_cause":[],"type":"t","reason":"r"},"status":400})").type,
+      "t");
   EXPECT_EQ(ParseServerError(R"({"error":"text","status":400})").reason, "text");
   for (const char* body : {"", "Unauthorized", "<html>", "[]", "{}", R"({"error":3})"})
     EXPECT_EQ(ParseServerError(body).type + ParseServerError(body).reason, "") << body;

@@ -156,11 +156,11 @@ TEST(ControlRecord, CountsBeyondTheBytesAreRefused) {
   const std::string empty_snapshot = Bytes<std::uint64_t>({1, 2}) + Bytes<std::uint32_t>({0});
   ControlRecord newest;
   for (const std::string& body :
-       {Bytes<std::uint32_t>({huge}),                          // snapshots
+       {Bytes<std::uint32_t>({huge}),  // snapshots
         Bytes<std::uint32_t>({1}) + Bytes<std::uint64_t>({1, 2}) + Bytes<std::uint32_t>({huge}),
         Bytes<std::uint32_t>({1}) + empty_snapshot + Bytes<std::uint32_t>({huge}),  // positions
         Bytes<std::uint32_t>({1}) + empty_snapshot + Bytes<std::uint32_t>({1, 5, 1}) +
-            std::string(sizeof(SavedCounters), '\0')})         // a snapshot that is not there
+            std::string(sizeof(SavedCounters), '\0')})  // a snapshot that is not there
     EXPECT_FALSE(Assemble({Part(1, 0, 1, body)}).Newest(&newest));
 }
 

@@ -51,8 +51,10 @@ inline std::vector<Sent> Read(const BulkBatch& batch) {
     rapidjson::Document document;
     document.Parse(line.c_str());
     const auto& action = *document.MemberBegin();
-    Sent s{action.name.GetString(), action.value["_id"].GetString(),
-           action.value["version"].GetUint64(), {}};
+    Sent s{action.name.GetString(),
+           action.value["_id"].GetString(),
+           action.value["version"].GetUint64(),
+           {}};
     if (s.action == "index") std::getline(lines, s.document);
     sent.push_back(std::move(s));
   }
@@ -88,14 +90,15 @@ struct ItemAnswer {
 };
 
 /// A 200 answer to the batch; ids that are not named get 200.
-inline BulkReply Items(const BulkBatch& batch, const std::map<std::string, ItemAnswer>& answers = {}) {
+inline BulkReply Items(const BulkBatch& batch,
+                       const std::map<std::string, ItemAnswer>& answers = {}) {
   std::string items;
   bool errors = false;
   for (const Sent& s : Read(batch)) {
     const auto it = answers.find(s.id);
     const ItemAnswer answer = it == answers.end() ? ItemAnswer{} : it->second;
-    items += (items.empty() ? "{\"" : ",{\"") + s.action + "\":{\"status\":" +
-             std::to_string(answer.status);
+    items += (items.empty() ? "{\"" : ",{\"") + s.action +
+             "\":{\"status\":" + std::to_string(answer.status);
     if (!answer.type.empty()) {
       errors = true;
       items += R"(,"error":{"type":")" + answer.type + R"(","reason":")" + answer.reason + "\"}";

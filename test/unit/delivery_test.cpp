@@ -16,10 +16,10 @@ TEST_F(DeliveryTest, AcknowledgedAndStale) {
   EXPECT_EQ(batch.operations, 3u);
   EXPECT_TRUE(delivery.AnyInFlight(1, 2));
   EXPECT_FALSE(delivery.AnyInFlight(1, 1));
-  delivery.Complete(batch.id,
-                    Items(batch, {{"b", {409, "version_conflict_engine_exception", "x"}},
-                                  {"c", {404, "", ""}}}),
-                    now);
+  delivery.Complete(
+      batch.id,
+      Items(batch, {{"b", {409, "version_conflict_engine_exception", "x"}}, {"c", {404, "", ""}}}),
+      now);
   const auto finished = delivery.TakeFinished();
   ASSERT_EQ(finished.size(), 3u);
   EXPECT_EQ(finished[0].outcome, FinalOutcome::kOk);
@@ -223,7 +223,8 @@ TEST_F(DeliveryTest, UnknownAnswerIsIgnored) {
   EXPECT_TRUE(delivery.TakeFinished().empty());
 }
 
-/// Whatever the server does, every operation leaves exactly once, and per id in the order of versions.
+/// Whatever the server does, every operation leaves exactly once, and per id in the order of
+/// versions.
 TEST_F(DeliveryTest, RandomServerLosesNothing) {
   Random random(42);
   std::map<std::pair<std::int32_t, std::string>, std::uint64_t> last;

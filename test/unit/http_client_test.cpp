@@ -19,7 +19,9 @@ class HttpClientTest : public ::testing::Test {
     return {.method = "GET", .url = std::move(url), .headers = {}, .body = nullptr};
   }
   static HttpRequest Post(std::string url, std::string body) {
-    return {.method = "POST", .url = std::move(url), .headers = {"Content-Type: text/x"},
+    return {.method = "POST",
+            .url = std::move(url),
+            .headers = {"Content-Type: text/x"},
             .body = std::make_shared<const std::string>(std::move(body))};
   }
 

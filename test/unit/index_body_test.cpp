@@ -11,12 +11,12 @@ const MetaPairs kMeta = {{"sync", "products"}, {"database", "shop \"1\""}};
 constexpr char kOurs[] = R"("polyglot_sync":{"sync":"products","database":"shop \"1\""})";
 
 TEST(IndexBody, CreateWithDefaults) {
-  const auto body = CreateIndexBody(R"({"dynamic":false,"properties":{"a":{"type":"long"}}})", "",
-                                    kMeta);
+  const auto body =
+      CreateIndexBody(R"({"dynamic":false,"properties":{"a":{"type":"long"}}})", "", kMeta);
   ASSERT_TRUE(body.ok());
-  EXPECT_EQ(body.value(),
-            R"({"settings":{"index.gc_deletes":"1h"},"mappings":{"dynamic":false,)"
-            R"("properties":{"a":{"type":"long"}},"_meta":{)" + std::string(kOurs) + "}}}");
+  EXPECT_EQ(body.value(), R"({"settings":{"index.gc_deletes":"1h"},"mappings":{"dynamic":false,)"
+                          R"("properties":{"a":{"type":"long"}},"_meta":{)" +
+                              std::string(kOurs) + "}}}");
 }
 
 TEST(IndexBody, UserSettingsWinInEverySpelling) {
@@ -48,9 +48,10 @@ TEST(IndexBody, WhatIsNoObjectIsRefused) {
 }
 
 TEST(IndexBody, AliasActions) {
-  EXPECT_EQ(AliasBody({.alias = "p", .index = "p-2", .remove_from = {"p-1"}, .remove_index = {"p"}}),
-            R"({"actions":[{"remove_index":{"index":"p"}},{"remove":{"index":"p-1","alias":"p"}},)"
-            R"({"add":{"index":"p-2","alias":"p"}}]})");
+  EXPECT_EQ(
+      AliasBody({.alias = "p", .index = "p-2", .remove_from = {"p-1"}, .remove_index = {"p"}}),
+      R"({"actions":[{"remove_index":{"index":"p"}},{"remove":{"index":"p-1","alias":"p"}},)"
+      R"({"add":{"index":"p-2","alias":"p"}}]})");
 }
 
 TEST(IndexBody, ParsesDescriptions) {
@@ -71,8 +72,7 @@ TEST(IndexBody, ParsesDescriptions) {
 
 TEST(PointInTime, PathsAndBodies) {
   EXPECT_EQ(OpenPitPath(Product::kElasticsearch, "i", "2m"), "/i/_pit?keep_alive=2m");
-  EXPECT_EQ(OpenPitPath(Product::kOpenSearch, "i", "2m"),
-            "/i/_search/point_in_time?keep_alive=2m");
+  EXPECT_EQ(OpenPitPath(Product::kOpenSearch, "i", "2m"), "/i/_search/point_in_time?keep_alive=2m");
   EXPECT_EQ(ClosePitBody(Product::kElasticsearch, "x"), R"({"id":"x"})");
   EXPECT_EQ(ClosePitBody(Product::kOpenSearch, "x"), R"({"pit_id":["x"]})");
   EXPECT_EQ(PitSearchBody("x", "2m", 10, WalkOrder::kShardDoc, "[3]"),
@@ -80,8 +80,8 @@ TEST(PointInTime, PathsAndBodies) {
             R"("search_after":[3],"_source":false,"version":true,"track_total_hits":false})");
   EXPECT_EQ(ParsePitId(R"({"id":"x"})").value(), "x");
   EXPECT_EQ(ParsePitId(R"({"pit_id":"x","_shards":{"failed":0}})").value(), "x");
-  for (const char* bad : {"", "{}", R"({"id":""})", R"({"id":3})",
-                          R"({"pit_id":"x","_shards":{"failed":1}})"})
+  for (const char* bad :
+       {"", "{}", R"({"id":""})", R"({"id":3})", R"({"pit_id":"x","_shards":{"failed":1}})"})
     EXPECT_FALSE(ParsePitId(bad).ok()) << bad;
 }
 
@@ -94,10 +94,10 @@ TEST(PointInTime, OrderThatIsUniqueOverShards) {
 }
 
 TEST(PointInTime, Pages) {
-  const auto page = ParseWalkPage(
-      R"({"pit_id":"y","timed_out":false,"_shards":{"failed":0},"hits":{"hits":[)"
-      R"({"_id":"1","_version":9223372036854775807,"sort":[1]},)"
-      R"({"_id":"2","_version":5,"_routing":"r","sort":["a\"b",4294967297]}]}})");
+  const auto page =
+      ParseWalkPage(R"({"pit_id":"y","timed_out":false,"_shards":{"failed":0},"hits":{"hits":[)"
+                    R"({"_id":"1","_version":9223372036854775807,"sort":[1]},)"
+                    R"({"_id":"2","_version":5,"_routing":"r","sort":["a\"b",4294967297]}]}})");
   ASSERT_TRUE(page.ok());
   ASSERT_EQ(page.value().hits.size(), 2u);
   EXPECT_EQ(page.value().hits[0].version, 9223372036854775807u);

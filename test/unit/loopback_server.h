@@ -1,5 +1,6 @@
 #pragma once
-// A scripted HTTP server on a loopback port: real sockets, one thread, one connection after the other.
+// A scripted HTTP server on a loopback port: real sockets, one thread, one connection after the
+// other.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -29,18 +29,15 @@ TEST(RequestTable, ByStatus) {
     int status;
     R action;
   } rows[] = {
-      {200, R::kItems},       {201, R::kMisrouted},   {204, R::kMisrouted},
-      {301, R::kMisrouted},   {302, R::kMisrouted},   {400, R::kSplit},
-      {401, R::kDenied},      {402, R::kDenied},      {403, R::kDenied},
-      {404, R::kMisrouted},   {405, R::kMisrouted},   {406, R::kMisrouted},
-      {407, R::kDenied},      {408, R::kRetry},       {409, R::kSuspect},
-      {410, R::kMisrouted},   {411, R::kMisrouted},   {413, R::kSplitBytes},
-      {414, R::kMisrouted},   {415, R::kMisrouted},   {417, R::kMisrouted},
-      {421, R::kMisrouted},   {425, R::kRetry},       {429, R::kRetry},
-      {431, R::kMisrouted},   {500, R::kSuspect},     {501, R::kMisrouted},
-      {502, R::kUnreachable}, {503, R::kUnreachable}, {504, R::kUnreachable},
-      {505, R::kMisrouted},   {507, R::kUnreachable}, {520, R::kUnreachable},
-      {529, R::kUnreachable}, {530, R::kMisrouted},
+      {200, R::kItems},       {201, R::kMisrouted},   {204, R::kMisrouted}, {301, R::kMisrouted},
+      {302, R::kMisrouted},   {400, R::kSplit},       {401, R::kDenied},    {402, R::kDenied},
+      {403, R::kDenied},      {404, R::kMisrouted},   {405, R::kMisrouted}, {406, R::kMisrouted},
+      {407, R::kDenied},      {408, R::kRetry},       {409, R::kSuspect},   {410, R::kMisrouted},
+      {411, R::kMisrouted},   {413, R::kSplitBytes},  {414, R::kMisrouted}, {415, R::kMisrouted},
+      {417, R::kMisrouted},   {421, R::kMisrouted},   {425, R::kRetry},     {429, R::kRetry},
+      {431, R::kMisrouted},   {500, R::kSuspect},     {501, R::kMisrouted}, {502, R::kUnreachable},
+      {503, R::kUnreachable}, {504, R::kUnreachable}, {505, R::kMisrouted}, {507, R::kUnreachable},
+      {520, R::kUnreachable}, {529, R::kUnreachable}, {530, R::kMisrouted},
   };
   for (const auto& row : rows) EXPECT_EQ(Request(row.status).action, row.action) << row.status;
 }
@@ -82,7 +79,10 @@ TEST(RequestTable, SomeRefusalsBlameTheRequest) {
 BulkItem Item(int status, std::string type = {}, std::string reason = {},
               OperationKind kind = OperationKind::kIndex) {
   const bool has_error = !type.empty() || !reason.empty();
-  return {.kind = kind, .status = status, .has_error = has_error, .error_type = std::move(type),
+  return {.kind = kind,
+          .status = status,
+          .has_error = has_error,
+          .error_type = std::move(type),
           .error_reason = std::move(reason)};
 }
 
@@ -96,8 +96,7 @@ TEST(ItemTable, Success) {
 
 TEST(ItemTable, Conflicts) {
   EXPECT_EQ(ClassifyItem(Item(409, "version_conflict_engine_exception")).action, I::kStale);
-  EXPECT_EQ(ClassifyItem(Item(409, "resource_already_exists_exception")).action,
-            I::kRetryLimited);
+  EXPECT_EQ(ClassifyItem(Item(409, "resource_already_exists_exception")).action, I::kRetryLimited);
   EXPECT_EQ(ClassifyItem(Item(409)).action, I::kRetryLimited);
 }
 
@@ -136,9 +135,9 @@ TEST(ItemTable, MissingIndex) {
 }
 
 TEST(ItemTable, BadDocuments) {
-  for (const char* type :
-       {"mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception",
-        "illegal_argument_exception", "routing_missing_exception", "x_content_parse_exception", ""})
+  for (const char* type : {"mapper_parsing_exception", "document_parsing_exception",
+                           "strict_dynamic_mapping_exception", "illegal_argument_exception",
+                           "routing_missing_exception", "x_content_parse_exception", ""})
     EXPECT_EQ(ClassifyItem(Item(400, type, "mapper [x] cannot be changed")).action, I::kDead)
         << type;
   EXPECT_EQ(ClassifyItem(Item(413, "x")).action, I::kDead);

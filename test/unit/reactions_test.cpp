@@ -73,10 +73,9 @@ TEST_F(DeliveryTest, RefusedRequestIsBisectedToTheGuilty) {
     ++requests;
     const auto ids = Ids(batch);
     const bool guilty = std::find(ids.begin(), ids.end(), "id37") != ids.end();
-    delivery.Complete(batch.id,
-                      guilty ? Http(400, R"({"error":{"type":"t","reason":"id is bad"}})")
-                             : Items(batch),
-                      now);
+    delivery.Complete(
+        batch.id,
+        guilty ? Http(400, R"({"error":{"type":"t","reason":"id is bad"}})") : Items(batch), now);
   }
   EXPECT_LE(requests, 16);
   const auto finished = delivery.TakeFinished();
@@ -121,9 +120,8 @@ TEST_F(DeliveryTest, TooLargeIsHalvedByBytesAndLearnt) {
 TEST_F(DeliveryTest, LoneRefusalOfTheRequestItselfIsNoDeadLetter) {
   delivery.Submit(Make("a", 1), now);
   const BulkBatch batch = Next();
-  delivery.Complete(batch.id,
-                    Http(400, R"({"error":{"type":"media_type_header_exception","reason":"x"}})"),
-                    now);
+  delivery.Complete(
+      batch.id, Http(400, R"({"error":{"type":"media_type_header_exception","reason":"x"}})"), now);
   EXPECT_TRUE(delivery.TakeFinished().empty());
   EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDisconnected}));
   EXPECT_EQ(NextWhenDue().operations, 1u);
@@ -307,8 +305,8 @@ TEST_F(DeliveryTest, BlockedClusterBlocksEverySyncOfTheRequest) {
   delivery.Submit(Make("a", 1, 1), now);
   delivery.Submit(Make("b", 2, 2), now);
   const BulkBatch batch = Next();
-  delivery.Complete(
-      batch.id, Http(403, R"({"error":{"type":"cluster_block_exception","reason":"x"}})"), now);
+  delivery.Complete(batch.id,
+                    Http(403, R"({"error":{"type":"cluster_block_exception","reason":"x"}})"), now);
   EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kBlocked, Kind::kBlocked}));
   EXPECT_EQ(delivery.NextBatch(now), std::nullopt);
   EXPECT_EQ(delivery.Withdraw(1, UINT64_MAX).size(), 1u);

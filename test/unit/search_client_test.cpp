@@ -137,8 +137,7 @@ TEST(SearchClient, AllNodesDeadAnswersAtOnce) {
   EXPECT_FALSE(response.reply.may_have_been_sent);
   EXPECT_EQ(response.reply.transport_error, dead + ": connecting: Connection refused");
   client.StartOnNode(0, "GET", "/", Now());
-  EXPECT_EQ(Wait(&client).at(0).reply.transport_error,
-            dead + ": connecting: Connection refused");
+  EXPECT_EQ(Wait(&client).at(0).reply.transport_error, dead + ": connecting: Connection refused");
 }
 
 TEST(SearchClient, GatewayErrorsMarkTheNodeDead) {

@@ -27,7 +27,13 @@ int32 instance_number = 0;
 uint64 invalidations = 0;
 
 // Columns of the two tables (extension/10_tables.sql). Later versions may only append columns.
-enum DefinitionColumn { kDefId = 1, kDefSource = 3, kDefKey = 7, kDefRouting = 11, kDefColumns = 11 };
+enum DefinitionColumn {
+  kDefId = 1,
+  kDefSource = 3,
+  kDefKey = 7,
+  kDefRouting = 11,
+  kDefColumns = 11
+};
 enum StateColumn { kStateSync = 1, kStateQueue = 3, kStateColumns = 3 };
 
 HTAB* MakeTable(const char* name, Size key, Size entry) {
@@ -39,8 +45,8 @@ HTAB* MakeTable(const char* name, Size key, Size entry) {
   return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-// Any change of a relation may be a change of its syncs: create, alter and drop of a sync invalidate
-// the relcache entries of the whole tree.
+// Any change of a relation may be a change of its syncs: create, alter and drop of a sync
+// invalidate the relcache entries of the whole tree.
 void OnRelcacheInvalidation(Datum, Oid relation) {
   invalidations++;
   queue_targets_valid = false;
@@ -73,8 +79,7 @@ void AddColumn(CapturePlan* plan, AttrNumber source_att) {
   column->type = get_atttype(plan->source, source_att);
   get_typlenbyval(column->type, &column->typlen, &column->typbyval);
   char* name = get_attname(plan->source, source_att, false);
-  column->leaf_att =
-      plan->relation == plan->source ? source_att : get_attnum(plan->relation, name);
+  column->leaf_att = plan->relation == plan->source ? source_att : get_attnum(plan->relation, name);
   pfree(name);
 }
 
@@ -95,8 +100,8 @@ int32 QueueOfSync(Relation state, int32 sync) {
 void AddKeyColumns(CapturePlan* plan, Datum names) {
   Datum* elements;
   int count;
-  deconstruct_array(DatumGetArrayTypeP(names), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR, &elements,
-                    nullptr, &count);
+  deconstruct_array(DatumGetArrayTypeP(names), NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+                    &elements, nullptr, &count);
   for (int i = 0; i < count; i++) {
     const AttrNumber att = get_attnum(plan->source, NameStr(*DatumGetName(elements[i])));
     if (att > 0) AddColumn(plan, att);
@@ -129,7 +134,8 @@ void FillPlan(CapturePlan* plan) {
   ScanKeyInit(&key, kDefSource, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(plan->source));
   SysScanDesc scan = systable_beginscan(definitions, InvalidOid, false, nullptr, 1, &key);
   List* queues = NIL;
-  while (HeapTuple tuple = systable_getnext(scan)) AddSync(plan, definitions, states, tuple, &queues);
+  while (HeapTuple tuple = systable_getnext(scan))
+    AddSync(plan, definitions, states, tuple, &queues);
   systable_endscan(scan);
   table_close(states, AccessShareLock);
   table_close(definitions, AccessShareLock);
@@ -186,7 +192,8 @@ void LoadQueueTargets() {
 }  // namespace
 
 CapturePlan* LookupCapturePlan(Oid relation, Oid source) {
-  if (plans == nullptr) plans = MakeTable("polyglot_sync plans", sizeof(PlanKey), sizeof(PlanEntry));
+  if (plans == nullptr)
+    plans = MakeTable("polyglot_sync plans", sizeof(PlanKey), sizeof(PlanEntry));
   PlanKey key = {relation, source};
   auto* entry = static_cast<PlanEntry*>(hash_search(plans, &key, HASH_FIND, nullptr));
   if (entry != nullptr && entry->plan->valid) return entry->plan;
@@ -219,6 +226,8 @@ int32 CachedInstanceNumber() {
   return instance_number;
 }
 
-void InitCapturePlans() { CacheRegisterRelcacheCallback(OnRelcacheInvalidation, static_cast<Datum>(0)); }
+void InitCapturePlans() {
+  CacheRegisterRelcacheCallback(OnRelcacheInvalidation, static_cast<Datum>(0));
+}
 
 }  // namespace polyglot::pg

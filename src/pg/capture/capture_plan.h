@@ -17,7 +17,8 @@ struct CaptureColumn {
   bool typbyval;
 };
 
-/// Lives until the end of the transaction at least; a plan is never freed while records refer to it.
+/// Lives until the end of the transaction at least; a plan is never freed while records refer to
+/// it.
 struct CapturePlan {
   Oid relation;  // relation that the trigger fired on
   Oid source;    // relation that the syncs name

@@ -1,5 +1,5 @@
-// polyglot.capture(): the row and TRUNCATE trigger of every synced relation. It only appends the key
-// and routing values of the changed row to the transaction's buffer.
+// polyglot.capture(): the row and TRUNCATE trigger of every synced relation. It only appends the
+// key and routing values of the changed row to the transaction's buffer.
 
 #include <cstdlib>
 
@@ -13,7 +13,8 @@ namespace {
 constexpr const char kRowPrefix[] = "polyglot_capture_";
 constexpr const char kTruncatePrefix[] = "polyglot_truncate_";
 
-// The trigger is named after the relation it was created on; its clones on partitions keep the name.
+// The trigger is named after the relation it was created on; its clones on partitions keep the
+// name.
 Oid SourceOfTrigger(const Trigger* trigger) {
   const char* name = trigger->tgname;
   if (strncmp(name, kRowPrefix, sizeof kRowPrefix - 1) == 0)

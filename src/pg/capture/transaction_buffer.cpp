@@ -65,8 +65,8 @@ void Reserve(int more) {
 
 // ---- writing to the queues -------------------------------------------------------------------
 
-// Records of the range that are seen for the first time, by content; the kind does not count for key
-// events, because the worker re-reads the row whatever happened to it.
+// Records of the range that are seen for the first time, by content; the kind does not count for
+// key events, because the worker re-reads the row whatever happened to it.
 struct Distinct {
   uint32* table;
   uint32 mask;
@@ -98,14 +98,14 @@ bool AddDistinct(Distinct* set, const RecordHeader& header, int at) {
 struct Chunk {
   char* data;
   int length;
-  int count;       // records in the row
-  int group_at;    // start of the open group's header, -1: none
+  int count;     // records in the row
+  int group_at;  // start of the open group's header, -1: none
   CapturePlan* plan;
 };
 
 int GroupHeaderSize(const CapturePlan* plan) {
-  return static_cast<int>(core::kGroupHeader + core::kColumnHeader *
-                                                   static_cast<size_t>(plan->column_count));
+  return static_cast<int>(core::kGroupHeader +
+                          core::kColumnHeader * static_cast<size_t>(plan->column_count));
 }
 
 void OpenGroup(Chunk* chunk, CapturePlan* plan) {
@@ -217,8 +217,8 @@ int CollectDistinct(int from, int to, int* records) {
 
 void FlushRange(int from, int to) {
   if (from >= to) return;
-  MemoryContext work = AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync flush",
-                                             ALLOCSET_DEFAULT_SIZES);
+  MemoryContext work =
+      AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync flush", ALLOCSET_DEFAULT_SIZES);
   MemoryContext old = MemoryContextSwitchTo(work);
   const bool single = from + RecordSize(HeaderAt(from)) == to;
   int* records;
@@ -326,7 +326,8 @@ void OnTransaction(XactEvent event, void*) {
 void OnSubCommit(int level) {
   Mark* top = &buffer.marks[buffer.mark_count - 1];
   const bool parent_is_marked =
-      level == 2 || (buffer.mark_count > 1 && buffer.marks[buffer.mark_count - 2].level == level - 1);
+      level == 2 ||
+      (buffer.mark_count > 1 && buffer.marks[buffer.mark_count - 2].level == level - 1);
   if (parent_is_marked)
     buffer.mark_count--;
   else

@@ -2,9 +2,10 @@
 // The changed keys of the running transaction, in this backend's memory until commit.
 //
 // Records are appended by the capture trigger and by SQL functions, follow savepoints (an aborted
-// subtransaction's records vanish with it), are de-duplicated by content and written to the queue at
-// PRE_COMMIT / PRE_PREPARE, many to a row. Beyond polyglot_sync.capture_buffer they are written
-// early: only those of the current subtransaction, because the rows carry its xid and vanish with it.
+// subtransaction's records vanish with it), are de-duplicated by content and written to the queue
+// at PRE_COMMIT / PRE_PREPARE, many to a row. Beyond polyglot_sync.capture_buffer they are written
+// early: only those of the current subtransaction, because the rows carry its xid and vanish with
+// it.
 
 #include <string_view>
 
@@ -28,8 +29,8 @@ void RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_ke
 /// For TRUNCATE and for changes whose rows are unknown: kTruncate or kResync.
 void RecordSourceEvent(Oid source, core::EventKind kind);
 
-/// COMMIT PREPARED gives no callback of the prepared transaction: its queue rows become visible with
-/// this transaction's commit, so every worker of the database is woken then.
+/// COMMIT PREPARED gives no callback of the prepared transaction: its queue rows become visible
+/// with this transaction's commit, so every worker of the database is woken then.
 void WakeAllWorkersAtCommit();
 
 }  // namespace polyglot::pg

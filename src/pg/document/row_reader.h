@@ -2,10 +2,11 @@
 // Re-reads rows of one sync by key, or page by page, and encodes them as documents, as the owner of
 // the source and with everything pinned that could change a document (design promise 8).
 //
-// Functions run in a transaction of the caller with an active snapshot taken *after* the version was
-// drawn. They ereport only for what concerns the whole process; what concerns the sync or a single
-// row comes back as data. They may throw std::bad_alloc, and PgError for errors that pass or end the
-// process (cancellation, lack of memory, lock timeouts): then nothing is known about sync or row.
+// Functions run in a transaction of the caller with an active snapshot taken *after* the version
+// was drawn. They ereport only for what concerns the whole process; what concerns the sync or a
+// single row comes back as data. They may throw std::bad_alloc, and PgError for errors that pass or
+// end the process (cancellation, lack of memory, lock timeouts): then nothing is known about sync
+// or row.
 
 #include <cstdint>
 #include <memory>
@@ -39,7 +40,7 @@ struct RowBatch {
   std::string bytes;
   std::vector<ReadRow> rows;
   std::vector<ReadFailure> failures;
-  bool truncated = false;  // stopped at max_bytes: rows not in here may exist
+  bool truncated = false;             // stopped at max_bytes: rows not in here may exist
   std::vector<std::string> last_key;  // ReadPage: text of the last row's key columns; empty: no row
   bool end_reached = false;           // ReadPage: fewer rows than asked for
 
@@ -47,7 +48,9 @@ struct RowBatch {
   std::string_view Routing(const ReadRow& r) const {
     return {bytes.data() + r.routing_offset, r.routing_length};
   }
-  std::string_view Key(const ReadRow& r) const { return {bytes.data() + r.key_offset, r.key_length}; }
+  std::string_view Key(const ReadRow& r) const {
+    return {bytes.data() + r.key_offset, r.key_length};
+  }
   std::string_view Body(const ReadRow& r) const {
     return {bytes.data() + r.body_offset, r.body_length};
   }
@@ -58,17 +61,18 @@ enum class ReadStatus { kOk, kSyncFailed };
 
 class RowReader {
  public:
-  /// Copies what it needs of `sync`. Cheap: plans are made at first use, in the worker's own memory,
-  /// and made anew when the source's definition changed.
+  /// Copies what it needs of `sync`. Cheap: plans are made at first use, in the worker's own
+  /// memory, and made anew when the source's definition changed.
   explicit RowReader(const SyncRow& sync);
   ~RowReader();
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  /// The document id of packed key values. false + *error when they cannot be read as the key's types.
+  /// The document id of packed key values. false + *error when they cannot be read as the key's
+  /// types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
-  /// Text of a routing value as captured (a packed key of that one column) under the pinned settings.
-  /// Empty for NULL, and then as for an empty text there is no routing.
+  /// Text of a routing value as captured (a packed key of that one column) under the pinned
+  /// settings. Empty for NULL, and then as for an empty text there is no routing.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
 
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless

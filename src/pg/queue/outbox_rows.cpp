@@ -113,7 +113,8 @@ class OutboxRows {
     for (int number = 1; records.Next(&event); number++) {
       if (event.kind == core::EventKind::kControl) continue;
       char id[96];
-      snprintf(id, sizeof id, "%d/%u/%u/%u/%d", queue, row.table, row.block, row.line_pointer, number);
+      snprintf(id, sizeof id, "%d/%u/%u/%u/%d", queue, row.table, row.block, row.line_pointer,
+               number);
       for (const auto& sync : syncs_)
         if (sync->row->queue == queue && sync->row->source == event.source)
           AddEvent(*sync, id, event, row);
@@ -122,19 +123,24 @@ class OutboxRows {
 
   static const char* NameOf(core::EventKind kind) {
     switch (kind) {
-      case core::EventKind::kInsert: return "insert";
-      case core::EventKind::kUpdate: return "update";
-      case core::EventKind::kDelete: return "delete";
-      case core::EventKind::kEnqueue: return "enqueue";
-      case core::EventKind::kTruncate: return "truncate";
-      default: return "resync";
+      case core::EventKind::kInsert:
+        return "insert";
+      case core::EventKind::kUpdate:
+        return "update";
+      case core::EventKind::kDelete:
+        return "delete";
+      case core::EventKind::kEnqueue:
+        return "enqueue";
+      case core::EventKind::kTruncate:
+        return "truncate";
+      default:
+        return "resync";
     }
   }
 
   bool PackKey(const OutboxSync& sync, const core::KeyEvent& event, std::string* packed) {
     std::vector<std::string_view> values;
-    if (event.values.empty() ||
-        !core::SplitValues(event.values, event.columns->size(), &values))
+    if (event.values.empty() || !core::SplitValues(event.values, event.columns->size(), &values))
       return false;
     core::AppendKeyHeader(packed, sync.columns);
     for (const core::CapturedColumn& column : sync.columns) {
@@ -151,9 +157,9 @@ class OutboxRows {
                 const QueueRow& row) {
     std::string packed, id;
     PgError error;
-    const bool has_key =
-        PackKey(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
-    const bool processed = sync.acknowledged.Sees(row.xid) && !IsParked(sync, has_key ? &id : nullptr);
+    const bool has_key = PackKey(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
+    const bool processed =
+        sync.acknowledged.Sees(row.xid) && !IsParked(sync, has_key ? &id : nullptr);
     Emit(sync, event_id, NameOf(event.kind), has_key ? &packed : nullptr, has_key ? &id : nullptr,
          &row.xid, row.captured_at, processed);
   }
@@ -166,8 +172,10 @@ class OutboxRows {
     snprintf(number, sizeof number, "%d", sync.row->id);
     Call([&] {
       AsExtensionOwner as_owner;
-      parked = Execute("SELECT 1 FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4"
-                       " AND document_id = $2", {number, text}) > 0;
+      parked = Execute(
+                   "SELECT 1 FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4"
+                   " AND document_id = $2",
+                   {number, text}) > 0;
     });
     return parked;
   }
@@ -184,8 +192,10 @@ class OutboxRows {
     uint64 rows = 0;
     Call([&] {
       AsExtensionOwner as_owner;
-      rows = Execute("SELECT document_id, key, captured_at FROM polyglot.parked_key"
-                     " WHERE sync_id = $1::pg_catalog.int4", {number});
+      rows = Execute(
+          "SELECT document_id, key, captured_at FROM polyglot.parked_key"
+          " WHERE sync_id = $1::pg_catalog.int4",
+          {number});
     });
     owner->parked = rows;
     for (uint64 i = 0; i < rows; i++) {
@@ -215,8 +225,8 @@ class OutboxRows {
       pushJsonbValue(&state, WJB_KEY, &name);
       const KeyColumn& column = sync.keys[i];
       char* text = ServerText(column, ValueFromBytes(column, values[static_cast<size_t>(i)]));
-      const bool number = column.base_type == INT2OID || column.base_type == INT4OID ||
-                          column.base_type == INT8OID;
+      const bool number =
+          column.base_type == INT2OID || column.base_type == INT4OID || column.base_type == INT8OID;
       value.type = number ? jbvNumeric : jbvString;
       if (number) {
         value.val.numeric = DatumGetNumeric(DirectFunctionCall3(

@@ -1,6 +1,6 @@
 #pragma once
-// Reads the two tables of a queue page by page and hands out what has become visible. One object per
-// worker; it remembers what it has delivered, so every row comes once (again after VACUUM FULL,
+// Reads the two tables of a queue page by page and hands out what has become visible. One object
+// per worker; it remembers what it has delivered, so every row comes once (again after VACUUM FULL,
 // CLUSTER or a restart).
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct QueueRow {
   std::uint64_t xid;
   std::int32_t instance;
   std::int32_t count;
-  std::uint32_t table;       // 0 or 1
+  std::uint32_t table;  // 0 or 1
   std::uint32_t block;
   std::uint16_t line_pointer;
   std::size_t offset, length;  // in QueueRows::bytes
@@ -28,7 +28,9 @@ struct QueueRow {
 struct QueueRows {
   std::string bytes;
   std::vector<QueueRow> rows;
-  std::string_view Data(const QueueRow& row) const { return {bytes.data() + row.offset, row.length}; }
+  std::string_view Data(const QueueRow& row) const {
+    return {bytes.data() + row.offset, row.length};
+  }
   void Clear();
 };
 
@@ -43,7 +45,8 @@ class QueueReader {
   /// Needs a transaction with an active snapshot. Returns true when the pass is complete. The first
   /// step after a complete pass begins a new one; `full` (taken then) looks at every open block.
   bool Step(bool full, std::int64_t budget, core::Time now, QueueRows* out);
-  /// The snapshot that the running (or last) pass began with: all it sees was read when it completes.
+  /// The snapshot that the running (or last) pass began with: all it sees was read when it
+  /// completes.
   const core::Snapshot& pass_snapshot() const { return pass_snapshot_; }
   bool pass_was_full() const { return pass_full_; }
   bool in_pass() const { return in_pass_; }
@@ -56,9 +59,10 @@ class QueueReader {
   Oid oid(int table) const { return tables_[table].oid; }
 
   enum class Rotation { kLocked, kFoundRows, kMismatch, kReady };
-  /// Under a NOWAIT lock on the table: reads it once more with a new snapshot. kReady: everything in
-  /// it was delivered and the caller may call Truncate in this transaction. kFoundRows: *out has rows
-  /// that came late. kMismatch: the count differs; everything is delivered again by the next pass.
+  /// Under a NOWAIT lock on the table: reads it once more with a new snapshot. kReady: everything
+  /// in it was delivered and the caller may call Truncate in this transaction. kFoundRows: *out has
+  /// rows that came late. kMismatch: the count differs; everything is delivered again by the next
+  /// pass.
   Rotation PrepareRotation(int table, core::Time now, QueueRows* out);
   /// Empties the table (after kReady, same transaction).
   void Truncate(int table);
@@ -86,12 +90,12 @@ class QueueReader {
   bool in_pass_ = false, pass_full_ = false;
   int pass_table_ = 0;
   core::Snapshot pass_snapshot_;
-  core::PageView page_;                     // scratch
-  std::vector<std::uint16_t> deliver_;      // scratch
+  core::PageView page_;                 // scratch
+  std::vector<std::uint16_t> deliver_;  // scratch
 };
 
-/// An asynchronous commit is visible before it is durable; after a crash it may be gone. To be called
-/// between a snapshot and anything that tells the outside world what it saw.
+/// An asynchronous commit is visible before it is durable; after a crash it may be gone. To be
+/// called between a snapshot and anything that tells the outside world what it saw.
 void FlushEverythingVisible();
 
 /// The active snapshot in full transaction ids.

@@ -24,7 +24,8 @@ struct QueueWriter {
 /// Opens the queue's current table, or the other one when the current is locked (rotation), so a
 /// writer does not wait. false: there is no such queue any more.
 bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer);
-/// Inserts one row of `count` records. Never decoded by logical replication (HEAP_INSERT_NO_LOGICAL).
+/// Inserts one row of `count` records. Never decoded by logical replication
+/// (HEAP_INSERT_NO_LOGICAL).
 void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count);
 void CloseQueue(QueueWriter* writer);
 

@@ -6,9 +6,9 @@
 namespace polyglot::pg {
 
 /// Parses and type-checks `expression` over the rows of `source`, as its owner with the search_path
-/// of the worker. ERROR 42601 (not one expression), 42804 (type), 42P17 (volatile), 42803 (aggregate
-/// and the like), or what the parser says. WARNING when it may read other tables: their changes will
-/// not be noticed. `what` is "filter" or "document".
+/// of the worker. ERROR 42601 (not one expression), 42804 (type), 42P17 (volatile), 42803
+/// (aggregate and the like), or what the parser says. WARNING when it may read other tables: their
+/// changes will not be noticed. `what` is "filter" or "document".
 void CheckExpression(Oid source, const char* what, const char* expression, Oid wanted_type);
 
 }  // namespace polyglot::pg

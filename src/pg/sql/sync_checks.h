@@ -1,6 +1,6 @@
 #pragma once
-// What create_sync and alter_sync refuse (the rules of a source, its key, its columns, an index name
-// and the options), each with SQLSTATE and hint.
+// What create_sync and alter_sync refuse (the rules of a source, its key, its columns, an index
+// name and the options), each with SQLSTATE and hint.
 
 #include "pg/prelude.h"
 #include "pg/sql/arguments.h"

@@ -21,8 +21,8 @@ void CheckSyncName(const char* name);
 /// ERROR 42710 when another sync of that server has this index.
 void CheckIndexFree(const char* server, const char* index);
 
-/// The sync starts over from its table at the worker's next look; `reason` is shown in status. Clears
-/// a failure. Nothing to do for a sync that has no index yet.
+/// The sync starts over from its table at the worker's next look; `reason` is shown in status.
+/// Clears a failure. Nothing to do for a sync that has no index yet.
 void RequestResync(const SyncRow* sync, const char* reason);
 /// Marks a sync as failed; shown in status. Nothing is delivered until alter_sync or resume_sync.
 void MarkSyncFailed(int32 sync, const char* reason, const char* hint);

@@ -1,6 +1,6 @@
 #pragma once
-// The resumable copy of all existing rows: keyset pages in short snapshots, stamped like any re-read.
-// Progress is the key of the last row up to which every document was acknowledged.
+// The resumable copy of all existing rows: keyset pages in short snapshots, stamped like any
+// re-read. Progress is the key of the last row up to which every document was acknowledged.
 
 #include "pg/worker/worker_context.h"
 
@@ -12,8 +12,8 @@ void StartBackfill(SyncRuntime* sync);
 void ResetBackfill(SyncRuntime* sync);
 /// Goes back to what is acknowledged: pages read beyond it are read again. For a pause.
 void RewindBackfill(SyncRuntime* sync);
-/// Reads one page of each running backfill, if delivery has room and no live change waits. Returns true
-/// when something was read.
+/// Reads one page of each running backfill, if delivery has room and no live change waits. Returns
+/// true when something was read.
 bool ReadBackfillPages(WorkerContext* context);
 /// Moves the acknowledged key on; true when a backfill has ended and is to be stored.
 bool AcknowledgePages(WorkerContext* context, SyncRuntime* sync, core::Time now);

@@ -31,7 +31,8 @@ void Channel::Dispatch(const net::Response& response, core::Time now) {
 void Channel::Pump(core::Time now) {
   client_.Pump();
   for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
-  // A node that is dead until a known time takes no request: the batch stays where it can still merge.
+  // A node that is dead until a known time takes no request: the batch stays where it can still
+  // merge.
   while (client_.BlockedUntil(now) == core::kNever) {
     std::optional<core::BulkBatch> batch = delivery_.NextBatch(now);
     if (!batch) break;

@@ -36,7 +36,10 @@ class Channel {
 
   bool connected() const { return connected_; }
   bool denied() const { return denied_; }
-  void set_state(bool connected, bool denied) { connected_ = connected; denied_ = denied; }
+  void set_state(bool connected, bool denied) {
+    connected_ = connected;
+    denied_ = denied;
+  }
   /// Credentials, secret files and addresses were read again at this time.
   core::Time configured_at{0};
 
@@ -46,7 +49,7 @@ class Channel {
   Oid user_;
   net::SearchClient client_;
   core::Delivery delivery_;
-  std::unordered_map<std::uint64_t, std::uint64_t> bulks_;   // request → batch
+  std::unordered_map<std::uint64_t, std::uint64_t> bulks_;  // request → batch
   std::unordered_map<std::uint64_t, Answer> answers_;
   std::string product_;
   bool connected_ = true, denied_ = false;

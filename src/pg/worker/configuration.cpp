@@ -30,8 +30,8 @@ core::DeliveryLimits LimitsOf(const ServerOptions& options) {
 
 net::ConnectionConfig ConfigOf(const WorkerContext& context, const ServerOptions& options,
                                const Credentials& credentials) {
-  const std::string opaque_id = "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" +
-                                context.server_name;
+  const std::string opaque_id =
+      "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" + context.server_name;
   net::ConnectionConfig config = MakeConnectionConfig(options, credentials, opaque_id.c_str());
   config.max_connections += 2;  // room for index checks beside a full pipeline
   return config;
@@ -62,8 +62,8 @@ Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid ow
   return context->channels.back().get();
 }
 
-// The owner, or his mapping, may be another now: what waits moves along; what is in flight ends where
-// it is, and versions keep the order.
+// The owner, or his mapping, may be another now: what waits moves along; what is in flight ends
+// where it is, and versions keep the order.
 void UseChannel(SyncRuntime* sync, Channel* channel) {
   if (sync->channel == channel) return;
   Channel* before = sync->channel;
@@ -79,7 +79,11 @@ void UseChannel(SyncRuntime* sync, Channel* channel) {
 std::string FingerprintOf(const SyncRow& row) {
   std::string print = std::to_string(row.source) + "/" + std::to_string(row.owner);
   for (int i = 0; i < row.key_count; i++) print += "\x1fk" + Text(row.key_name[i]);
-  for (int i = 0; i < row.column_count; i++) print += "\x1f" "c" + Text(row.columns[i]);
+  for (int i = 0; i < row.column_count; i++)
+    print +=
+        "\x1f"
+        "c" +
+        Text(row.columns[i]);
   for (const char* part : {row.filter, row.document, row.routing, row.mapping, row.settings})
     print += part == nullptr ? std::string("\x1fn") : "\x1ft" + std::string(part);
   return print;

@@ -8,10 +8,11 @@ namespace polyglot::pg {
 /// Reads server, credentials and syncs anew, in a transaction of its own. Sets context->leave when
 /// there is nothing left to do here.
 void LoadConfiguration(WorkerContext* context);
-/// Reads credentials, secret files and addresses again where the server was not reached or refused us.
+/// Reads credentials, secret files and addresses again where the server was not reached or refused
+/// us.
 void ReloadCredentials(WorkerContext* context, core::Time now);
-/// Every minute: are the capture triggers as they must be? Repairs them and starts a resync; removes
-/// triggers that nobody needs any more.
+/// Every minute: are the capture triggers as they must be? Repairs them and starts a resync;
+/// removes triggers that nobody needs any more.
 void CheckTriggers(WorkerContext* context);
 
 }  // namespace polyglot::pg

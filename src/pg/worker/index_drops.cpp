@@ -21,8 +21,9 @@ void TakeAnswer(WorkerContext* context, const std::string& index, const net::Res
 void LoadIndexDrops(WorkerContext* context, Channel* channel) {
   char server[16];
   snprintf(server, sizeof server, "%u", context->server);
-  const uint64 rows = Execute(
-      "SELECT physical_index FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid", {server});
+  const uint64 rows =
+      Execute("SELECT physical_index FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid",
+              {server});
   for (uint64 i = 0; i < rows; i++) {
     const std::string index = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
     context->index_drops.try_emplace(index, WorkerContext::IndexDrop{index, "", channel});
@@ -49,9 +50,10 @@ void StoreIndexDrops(WorkerContext* context) {
     char server[16];
     snprintf(server, sizeof server, "%u", context->server);
     for (const std::string& index : done) {
-      Execute("DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-              " AND physical_index = $2",
-              {server, index.c_str()});
+      Execute(
+          "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
+          " AND physical_index = $2",
+          {server, index.c_str()});
       ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
     }
     AnnounceConfigChange();  // the launcher may have kept this worker for these alone

@@ -1,5 +1,6 @@
 #pragma once
-// Indexes of syncs that were dropped with drop_index => true: deleted when the server can be reached.
+// Indexes of syncs that were dropped with drop_index => true: deleted when the server can be
+// reached.
 
 #include "pg/worker/worker_context.h"
 

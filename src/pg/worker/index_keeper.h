@@ -1,8 +1,9 @@
 #pragma once
 // Sees to it that each sync writes into the index that it owns: creates index and alias before the
-// first document, compares the index's UUID before the first write after a reconnect, every 10 s, and
-// after a delete that found nothing (a versioned delete to a missing index creates it: require_alias
-// does not guard deletes). All of it C++ phase; what must be stored is marked in IndexState.
+// first document, compares the index's UUID before the first write after a reconnect, every 10 s,
+// and after a delete that found nothing (a versioned delete to a missing index creates it:
+// require_alias does not guard deletes). All of it C++ phase; what must be stored is marked in
+// IndexState.
 
 #include "pg/worker/worker_context.h"
 

@@ -1,6 +1,7 @@
 #pragma once
-// The launcher: one static background worker on shared catalogs. It has each database looked at by a
-// transient probe, starts one worker for each (database, server) that has syncs, and owns restarts.
+// The launcher: one static background worker on shared catalogs. It has each database looked at by
+// a transient probe, starts one worker for each (database, server) that has syncs, and owns
+// restarts.
 
 namespace polyglot::pg {
 

@@ -25,7 +25,7 @@ void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
   switch (finished.outcome) {
     case core::FinalOutcome::kOk:
       Count(finished.operation.kind == core::OperationKind::kIndex ? &counters.delivered
-                                                                    : &counters.deleted);
+                                                                   : &counters.deleted);
       break;
     case core::FinalOutcome::kStale:
       Count(&counters.stale);
@@ -142,7 +142,8 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
       }
       break;
     case Kind::kRetried:
-      if (sync != nullptr && sync->slot != nullptr) Count(&sync->slot->counters.retried, event.count);
+      if (sync != nullptr && sync->slot != nullptr)
+        Count(&sync->slot->counters.retried, event.count);
       break;
   }
 }

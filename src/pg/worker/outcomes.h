@@ -1,7 +1,7 @@
 #pragma once
-// What happens with the outcomes of operations: dead letters and parked keys are written down before
-// the events they stand for count as settled; counters; reactions to a server, credentials or index
-// that take no writes.
+// What happens with the outcomes of operations: dead letters and parked keys are written down
+// before the events they stand for count as settled; counters; reactions to a server, credentials
+// or index that take no writes.
 
 #include "pg/worker/worker_context.h"
 

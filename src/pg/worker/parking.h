@@ -1,6 +1,6 @@
 #pragma once
-// Parked keys: changes of a sync that cannot write now (paused, blocked, failed) wait in a table, one
-// row for each (document id, routing), so that the queue moves on for the others.
+// Parked keys: changes of a sync that cannot write now (paused, blocked, failed) wait in a table,
+// one row for each (document id, routing), so that the queue moves on for the others.
 
 #include "pg/worker/worker_context.h"
 

@@ -7,7 +7,8 @@ namespace polyglot::pg {
 namespace {
 
 std::size_t Footprint(const PendingKey& key) {
-  return sizeof key + 2 * key.id.size() + key.key.size() + (key.routing ? 2 * key.routing->size() : 0);
+  return sizeof key + 2 * key.id.size() + key.key.size() +
+         (key.routing ? 2 * key.routing->size() : 0);
 }
 
 }  // namespace

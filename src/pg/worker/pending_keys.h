@@ -1,6 +1,6 @@
 #pragma once
-// Keys of one sync that wait to be read again: one entry for each (document id, routing), in the order
-// of their first event.
+// Keys of one sync that wait to be read again: one entry for each (document id, routing), in the
+// order of their first event.
 
 #include <cstdint>
 #include <list>
@@ -23,7 +23,8 @@ struct PendingKey {
 
 class PendingKeys {
  public:
-  /// Takes the key in and counts its tickets. An equal (id, routing) that already waits takes them over.
+  /// Takes the key in and counts its tickets. An equal (id, routing) that already waits takes them
+  /// over.
   void Add(std::int32_t sync, PendingKey key, core::Settlement* settlement);
   /// Puts back what Take gave and could not be read yet; tickets are still counted.
   void PutBack(PendingKey key, std::int32_t sync, core::Settlement* settlement);

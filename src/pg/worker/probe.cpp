@@ -1,5 +1,5 @@
-// The probe: a transient process that looks into one database and tells the launcher, through shared
-// memory, which servers need a worker there. It exits at once.
+// The probe: a transient process that looks into one database and tells the launcher, through
+// shared memory, which servers need a worker there. It exits at once.
 
 #include "pg/catalog.h"
 #include "pg/shared_state.h"
@@ -31,7 +31,8 @@ int ReadWanted(Wanted* wanted) {
   for (uint64 i = 0; i < SPI_processed && count < kMaxWorkers; i++) {
     bool isnull;
     HeapTuple tuple = SPI_tuptable->vals[i];
-    wanted[count].server = DatumGetObjectId(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
+    wanted[count].server =
+        DatumGetObjectId(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
     wanted[count].queue = DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
     count++;
   }

@@ -17,8 +17,9 @@ namespace polyglot::pg {
 /// Position part of a version (design.md promise 2: version = epoch × 2^52 + position).
 inline constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << 52) - 1;
 
-/// Parks keys: one row for each (document id, routing), however often it changes. `stamp`: a position
-/// drawn now. A row that a probe under way may delete (stamp ≤ probe_version) gets the new stamp.
+/// Parks keys: one row for each (document id, routing), however often it changes. `stamp`: a
+/// position drawn now. A row that a probe under way may delete (stamp ≤ probe_version) gets the new
+/// stamp.
 void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
               std::uint64_t probe_version);
 /// Deletes the parked rows that these acknowledged operations stand for, unless parked again since.

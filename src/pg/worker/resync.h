@@ -2,9 +2,9 @@
 // The resync path: the index is brought back to the table after something that no key event tells
 // (TRUNCATE, ATTACH/DETACH, a new index, other columns …).
 //
-//   V is drawn and stored  →  operations older than V get their outcome, those that wait are read again
-//   →  refresh, walk the index by point in time, delete every hit at V (newer documents refuse)
-//   →  backfill from the start, at versions above V, while live changes go on.
+//   V is drawn and stored  →  operations older than V get their outcome, those that wait are read
+//   again →  refresh, walk the index by point in time, delete every hit at V (newer documents
+//   refuse) →  backfill from the start, at versions above V, while live changes go on.
 //
 // A walk counts for good only if it began `request_timeout` after this worker started: until then a
 // request of a worker that died may still land.
@@ -13,8 +13,8 @@
 
 namespace polyglot::pg {
 
-/// Draws V, stores it and starts the path (over). Needs a transaction: it is part of what settles the
-/// event that asked for it.
+/// Draws V, stores it and starts the path (over). Needs a transaction: it is part of what settles
+/// the event that asked for it.
 void RequestResync(SyncRuntime* sync, const char* reason);
 /// Goes on with a resync that was stored before this worker started.
 void ContinueResync(SyncRuntime* sync, std::uint64_t version);

@@ -26,6 +26,8 @@ extern "C" void polyglot_config_transaction_end(XactEvent event, void*) {
     case XACT_EVENT_COMMIT:
       change_pending = false;
       committed = true;
+      // While the locks are held: whoever sees an event of a new sync sees that it must be loaded.
+      if (Shared()) pg_atomic_fetch_add_u64(&Shared()->config_generation, 1);
       break;
     case XACT_EVENT_ABORT:
       change_pending = false;

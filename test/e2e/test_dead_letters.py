@@ -2,6 +2,8 @@
 
 import pytest
 
+import processes
+
 WRONG_TYPE = {"properties": {"v": {"type": "integer"}}}
 
 
@@ -91,6 +93,36 @@ def test_a_failing_filter_costs_one_row(db):
     db.wait()
     assert letters(db) == ["10", "15", "20", "5"]
     assert db.status("q")["state"] == "streaming"
+
+
+def test_a_row_that_fails_while_its_sync_is_paused(db):
+    """Its parked key has an outcome, the dead letter, and does not come back for ever."""
+    db.execute("CREATE TABLE q (id integer PRIMARY KEY, n integer);"
+               "INSERT INTO q SELECT i, 1 FROM generate_series(1, 20) i")
+    db.create_sync("q", document="jsonb_build_object('share', 100 / n)")
+    db.wait()
+    db.execute("SELECT polyglot.stop_workers(); SELECT polyglot.pause_sync('q')")
+    for n in (2, 3, 0):
+        db.execute("UPDATE q SET n = %s WHERE id <= 3", (n,))
+    db.execute("SELECT polyglot.start_workers()")
+    processes.wait_for(lambda: db.status("q")["parked"] == 3, lambda: str(db.status("q")))
+    db.execute("SELECT polyglot.resume_sync('q')")
+    db.wait()
+    assert letters(db) == ["1", "2", "3"]
+    assert db.value("SELECT max(attempts) FROM polyglot.dead_letters") == 1
+    assert db.status("q")["parked"] == 0
+
+
+def test_a_corrected_row_with_routing_removes_its_dead_letter(db):
+    db.execute("CREATE TABLE q (id integer PRIMARY KEY, n integer, shop text NOT NULL);"
+               "INSERT INTO q SELECT i, i - 1, 'shop ' || i FROM generate_series(1, 5) i")
+    db.create_sync("q", document="jsonb_build_object('share', 100 / n)", routing="shop")
+    db.wait()
+    assert letters(db) == ["1"]
+    db.execute("UPDATE q SET n = 1 WHERE id = 1")
+    db.wait()
+    assert letters(db) == []
+    assert db.documents("q")["1"] == {"share": 100}
 
 
 def test_wait_for_sync_warns_of_a_dead_letter(t):

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+import processes
+
 FILL = "INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 3000) i"
 
 
@@ -58,21 +60,21 @@ def test_truncate_cascades(t):
 
 
 def test_truncate_while_others_write(t):
-    ended = threading.Event()
+    ended, written = threading.Event(), [0]
 
     def write():
-        number = 0
         with t.connect() as session:
             while not ended.is_set():
-                number += 1
+                written[0] += 1
                 session.execute("INSERT INTO t VALUES (%s, 'live') ON CONFLICT (id)"
-                                " DO UPDATE SET v = 'again'", (number % 5000,))
+                                " DO UPDATE SET v = 'again'", (written[0] % 5000,))
     writer = threading.Thread(target=write)
     writer.start()
     try:
         for _ in range(4):
             t.execute("TRUNCATE t")
-            t.execute("SELECT pg_sleep(0.7)")
+            goal = written[0] + 500
+            processes.wait_for(lambda: written[0] >= goal, "more writes")
     finally:
         ended.set()
         writer.join()

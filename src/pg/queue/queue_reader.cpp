@@ -7,6 +7,9 @@
 namespace polyglot::pg {
 namespace {
 
+// Late rows are few; a table that was rewritten comes back whole, and is read on by passes.
+constexpr std::int64_t kRotationBudget = 5000;
+
 // xid.c and snapmgr.c keep the like of these private: a 32-bit id near the next one, widened.
 std::uint64_t Widen(TransactionId xid, FullTransactionId next) {
   if (!TransactionIdIsNormal(xid)) return xid;
@@ -199,7 +202,7 @@ QueueReader::Rotation QueueReader::PrepareRotation(int number, core::Time now, Q
     table.scan.Reset();
     result = Rotation::kMismatch;
   } else {
-    std::int64_t budget = PG_INT64_MAX;
+    std::int64_t budget = kRotationBudget;
     table.scan.BeginPass(table.blocks, true, now);
     StepTable(number, rel, GetActiveSnapshot(), &budget, now, out);
     const auto delivered = static_cast<std::int64_t>(table.scan.delivered());

@@ -299,22 +299,28 @@ void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
   StoreParks(&parks);
 }
 
+bool DefinitionsChanged(const WorkerContext& context) {
+  return pg_atomic_read_u64(&Shared()->config_generation) != context.config_generation;
+}
+
 std::int64_t ReadQueue(WorkerContext* context, bool full) {
   if (WaitingKeys(*context) >= kWaitingKeys) return 0;
   QueueRows rows;
-  bool complete = false, exists = true;
+  bool complete = false, exists = true, changed = false;
   if (!context->reader->in_pass()) {
     context->pass_request = pg_atomic_read_u64(&Shared()->request);
     context->pass_begun_at = GetCurrentTimestamp();
   }
   InTransaction([&] {
     if (!(exists = context->reader->Exists())) return;
+    if ((changed = DefinitionsChanged(*context))) return;
     complete = context->reader->Step(full, kRecordsPerStep, MonotonicNow(), &rows);
     if (rows.rows.empty()) return;
     FlushEverythingVisible();
     TakeQueueRows(context, rows);
   });
   if (!exists) context->leave = true;  // the extension was dropped
+  if (changed) return -1;
   if (complete) CompletePass(context);
   std::int64_t records = 0;
   for (const QueueRow& row : rows.rows) records += row.count;

@@ -10,8 +10,13 @@ namespace polyglot::pg {
 void ReadPositions(WorkerContext* context);
 
 /// One step of a pass over the queue, in its own transaction. Keys wait in SyncRuntime::keys, or are
-/// parked. Returns the number of records read. `full`: the pass, when begun now, is a full scan.
+/// parked. Returns the number of records read; −1: nothing was read, because definitions have changed
+/// and must be loaded first. `full`: the pass, when begun now, is a full scan.
 std::int64_t ReadQueue(WorkerContext* context, bool full);
+
+/// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? The number
+/// rises while its create_sync still holds the locks that its first event waits for.
+bool DefinitionsChanged(const WorkerContext& context);
 
 /// Takes in the rows of a queue that were found otherwise (rotation); same transaction.
 void TakeQueueRows(WorkerContext* context, const QueueRows& rows);

@@ -90,7 +90,7 @@ void Empty(WorkerContext* context, int table, core::Time now) {
   QueueRows rows;
   QueueReader::Rotation result = QueueReader::Rotation::kLocked;
   InTransaction([&] {
-    if (!context->reader->Exists()) return;
+    if (!context->reader->Exists() || DefinitionsChanged(*context)) return;
     result = context->reader->PrepareRotation(table, now, &rows);
     if (result == QueueReader::Rotation::kFoundRows) {
       FlushEverythingVisible();

@@ -85,13 +85,15 @@ class Worker {
   void ServeRunNow(core::Time now);
   void Unblock(core::Time now);
   void Wait(core::Time now, bool busy);
+  void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
   void RestoreCounters();
   void ReloadSettings();
 
   WorkerContext context_;
-  std::uint64_t config_generation_ = 0;
-  core::Time last_scan_{0}, last_find_{0}, triggers_checked_{0}, status_at_{0};
+  core::Time last_scan_{0}, last_full_scan_{0}, last_find_{0};
+  core::Time triggers_checked_{0}, status_at_{0};
+  std::uint64_t last_request_ = 0;
   bool woken_ = true, armed_ = false;
 };
 
@@ -102,7 +104,7 @@ void Worker::ReloadSettings() {
 }
 
 void Worker::Start() {
-  config_generation_ = pg_atomic_read_u64(&Shared()->config_generation);
+  context_.config_generation = pg_atomic_read_u64(&Shared()->config_generation);
   QueueTables tables;
   bool found = false;
   InTransaction([&] { found = ExtensionExists() && LookupQueue(context_.queue, &tables); });
@@ -138,7 +140,7 @@ void Worker::Pump(core::Time now) {
 
 bool Worker::ScanDue(core::Time now) const {
   if (context_.reader->in_pass()) return true;
-  if (now - last_scan_ >= kScanInterval) return true;
+  if (now - last_full_scan_ >= kScanInterval) return true;
   // Linger: while events keep coming, a scan takes those of a short while together.
   return woken_ && now - last_find_ >= context_.linger;
 }
@@ -146,10 +148,17 @@ bool Worker::ScanDue(core::Time now) const {
 bool Worker::Feed(core::Time now) {
   bool busy = false;
   if (ScanDue(now)) {
-    const bool full = now - last_scan_ >= kScanInterval || woken_;
+    // Whoever waits for a position needs a full scan; for events the recently changed blocks do.
+    const std::uint64_t request = pg_atomic_read_u64(&Shared()->request);
+    const bool full = now - last_full_scan_ >= kScanInterval || request != last_request_;
     woken_ = false;
     last_scan_ = now;
+    if (full && !context_.reader->in_pass()) {
+      last_full_scan_ = now;
+      last_request_ = request;
+    }
     const std::int64_t records = ReadQueue(&context_, full);
+    if (records < 0) return woken_ = true;
     if (records > 0) last_find_ = MonotonicNow();
     busy |= records > 0 || context_.reader->in_pass();
   }
@@ -158,12 +167,22 @@ bool Worker::Feed(core::Time now) {
   return busy;
 }
 
+// A busy worker does not come to wait, but who set its latch must not wait for that.
+void Worker::LookAtLatch() {
+  if (!MyLatch->is_set) return;
+  ResetLatch(MyLatch);
+  pg_atomic_write_u32(&context_.slot->asleep, 0);
+  armed_ = false;
+  woken_ = true;
+}
+
 void Worker::Turn() {
+  LookAtLatch();
   const core::Time now = MonotonicNow();
   const std::uint64_t generation = pg_atomic_read_u64(&Shared()->config_generation);
   // A probe takes `wanted` back after the change that let it find nothing here.
-  if (generation != config_generation_ || !context_.slot->wanted) {
-    config_generation_ = generation;
+  if (generation != context_.config_generation || !context_.slot->wanted) {
+    context_.config_generation = generation;
     LoadConfiguration(&context_);
     if (context_.leave) return;
   }
@@ -307,7 +326,7 @@ void Worker::Unblock(core::Time now) {
 }
 
 core::Time Worker::NextDeadline(core::Time now) const {
-  core::Time next = last_scan_ + kScanInterval;
+  core::Time next = last_full_scan_ + kScanInterval;
   for (const auto& channel : context_.channels)
     next = std::min(next, channel->NextDeadline(now));
   next = std::min(next, NextIndexDeadline(context_));
@@ -344,11 +363,7 @@ void Worker::Wait(core::Time now, bool busy) {
   const int events = WaitLatchOrSocket(
       MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, context_.poll_fd,
       static_cast<long>((wait.count() + 999) / 1000), sending ? http_event : idle_event);
-  if ((events & WL_LATCH_SET) == 0) return;
-  ResetLatch(MyLatch);
-  pg_atomic_write_u32(&slot->asleep, 0);
-  armed_ = false;
-  woken_ = true;
+  if ((events & WL_LATCH_SET) != 0) LookAtLatch();
 }
 
 void Detach(int, Datum argument) {

@@ -33,6 +33,7 @@ struct WorkerContext {
   std::int32_t queue = 0, instance = 0;
   std::string server_name;
   core::Time started_at{0};
+  std::uint64_t config_generation = 0;  // of the definitions that are in `syncs`
   core::Time configuring_at{0};  // when the configuration being read now was begun
   core::Time request_timeout{30'000'000};
   core::Time linger{2000};

@@ -80,7 +80,7 @@ def test_rotation_under_a_held_snapshot(t):
         reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         reader.execute("SELECT count(*) FROM t")
         for number in range(15):
-            t.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(%s, %s) i",
+            t.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(%s::integer, %s) i",
                       (10000 + number * 4000, 13999 + number * 4000))
         t.assert_equal("t")
 

@@ -248,7 +248,8 @@ def main(path):
     sql(session, "CREATE USER MAPPING FOR PUBLIC SERVER search;")
     seconds = create_syncs(session, [
         "SELECT polyglot.create_sync('packages', 'search',\n"
-        "  mapping => '{\"properties\": {\"facts\": {\"type\": \"flattened\"}}}');",
+        "  mapping => '{\"properties\": {\"facts\":\n"
+        "    {\"type\": \"flattened\", \"ignore_above\": 8191}}}');",
         "SELECT polyglot.create_sync('maintainers', 'search');",
         "SELECT polyglot.create_sync('sections', 'search');"], packages, "packages")
     note(f"create_sync -> {packages:,} packages searchable", f"{seconds:.1f} s")

@@ -140,6 +140,7 @@ void Worker::Pump(core::Time now) {
 
 bool Worker::ScanDue(core::Time now) const {
   if (context_.reader->in_pass()) return true;
+  if (pg_atomic_read_u64(&Shared()->request) != last_request_) return true;
   if (now - last_full_scan_ >= kScanInterval) return true;
   // Linger: while events keep coming, a scan takes those of a short while together.
   return woken_ && now - last_find_ >= context_.linger;

@@ -285,6 +285,16 @@ bool WorkersEnabled() {
   return enabled;
 }
 
+bool AnyDeadLetter(int32 sync) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  SelectLatest("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", INT4OID,
+               Int32GetDatum(sync));
+  const bool any = SPI_processed > 0;
+  SPI_finish();
+  return any;
+}
+
 uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
   constexpr int kMost = 32;
   Oid types[kMost];

@@ -93,6 +93,9 @@ SyncRow* LoadSyncOrError(const char* name);
 int32 InstanceNumber();
 bool WorkersEnabled();
 
+/// Has this sync dead letters, committed until now?
+bool AnyDeadLetter(int32 sync);
+
 struct QueueTables {
   Oid tables[2];
 };

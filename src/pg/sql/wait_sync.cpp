@@ -175,11 +175,12 @@ bool WaitRefreshed(WaitList* list, TimestampTz deadline) {
   return WaitFor(list, Answer::kRefreshed, number, deadline);
 }
 
+// Whenever they were written: what they stand for was committed before the call, and is not there.
 void WarnOfDeadLetters(const WaitList* list) {
   for (int i = 0; i < list->count; ++i) {
     const Waited* waited = &list->syncs[i];
-    if (ReadCounts(waited->id).dead_letters > waited->before.dead_letters)
-      ereport(WARNING, (errmsg("documents of sync \"%s\" became dead letters", waited->name),
+    if (!waited->gone && AnyDeadLetter(waited->id))
+      ereport(WARNING, (errmsg("sync \"%s\" has dead letters", waited->name),
                         errhint("The view polyglot.dead_letters tells why; polyglot.requeue tries "
                                 "them again.")));
   }

@@ -4,8 +4,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "core/index_body.h"
 #include "core/rapidjson.h"
 #include "net/search_client.h"
 #include "pg/guard.h"
@@ -21,15 +24,37 @@ namespace polyglot::pg {
 
 namespace {
 
+// Which privileges the credentials have is not known: several requests tell who the node is, and what
+// one of them is refused another may be granted.
+enum Question { kVersion, kHello, kHealth, kQuestions };
+
+constexpr std::string_view kPaths[kQuestions] = {core::kVersionPath, "/", core::kHealthPath};
+
 struct NodeAnswer {
   std::string url, product, version, cluster, status;
+  std::string trouble;  // why the health is not known
   core::Time latency{0};
-  std::uint64_t hello = 0, health = 0;  // request numbers
+  std::uint64_t requests[kQuestions] = {};
 };
 
 core::Time Now() {
   return std::chrono::duration_cast<core::Time>(
       std::chrono::steady_clock::now().time_since_epoch());
+}
+
+void FillIn(std::string* field, std::string value) {
+  if (field->empty()) *field = std::move(value);
+}
+
+void ReadVersion(const net::Response& response, NodeAnswer* node) {
+  const std::string_view header = response.product == "elasticsearch" ? "Elasticsearch" : "";
+  auto parsed = core::ParseServerVersion(response.reply.body, header);
+  if (!parsed.ok()) return;
+  core::ServerVersion& server = parsed.value();
+  FillIn(&node->product,
+         server.product == core::Product::kOpenSearch ? "opensearch" : "elasticsearch");
+  FillIn(&node->version, std::move(server.version));
+  FillIn(&node->cluster, std::move(server.cluster));
 }
 
 std::string Field(const rapidjson::Value& object, const char* name) {
@@ -39,20 +64,26 @@ std::string Field(const rapidjson::Value& object, const char* name) {
   return {member->value.GetString(), member->value.GetStringLength()};
 }
 
-bool Parse(const std::string& body, rapidjson::Document* json) {
-  json->Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
-  return !json->HasParseError() && json->IsObject();
-}
-
-void ReadHello(const core::BulkReply& reply, NodeAnswer* node) {
+void ReadHello(const net::Response& response, NodeAnswer* node) {
+  const std::string& body = response.reply.body;
   rapidjson::Document json;
-  if (!Parse(reply.body, &json)) return;
-  node->cluster = Field(json, "cluster_name");
+  json.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
+  if (json.HasParseError() || !json.IsObject()) return;
+  FillIn(&node->cluster, Field(json, "cluster_name"));
   auto version = json.FindMember("version");
   if (version == json.MemberEnd()) return;
-  node->version = Field(version->value, "number");
-  node->product = Field(version->value, "distribution");
-  if (node->product.empty() && !node->version.empty()) node->product = "elasticsearch";
+  FillIn(&node->version, Field(version->value, "number"));
+  FillIn(&node->product, Field(version->value, "distribution"));
+}
+
+void ReadHealth(const net::Response& response, NodeAnswer* node) {
+  auto parsed = core::ParseClusterHealth(response.reply.body);
+  if (!parsed.ok()) {
+    node->trouble = "the answer is not a search server's";
+    return;
+  }
+  FillIn(&node->cluster, std::move(parsed.value().cluster));
+  node->status = std::move(parsed.value().status);
 }
 
 // What went wrong, in a few words and without what the server quotes.
@@ -64,22 +95,31 @@ std::string Trouble(const core::BulkReply& reply) {
   return "";
 }
 
-void ReadAnswer(const net::Response& response, std::vector<NodeAnswer>* nodes) {
-  for (NodeAnswer& node : *nodes) {
-    std::string trouble = Trouble(response.reply);
-    if (response.request == node.hello) {
-      node.latency = response.latency;
-      if (!trouble.empty())
-        node.status = trouble;
-      else
-        ReadHello(response.reply, &node);
-      if (node.product.empty()) node.product = response.product;
-    } else if (response.request == node.health && node.status.empty()) {
-      rapidjson::Document json;
-      node.status =
-          trouble.empty() && Parse(response.reply.body, &json) ? Field(json, "status") : trouble;
-    }
+void ReadAnswer(Question question, const net::Response& response, NodeAnswer* node) {
+  if (node->latency == core::Time{0}) node->latency = response.latency;
+  FillIn(&node->product, response.product);
+  const std::string trouble = Trouble(response.reply);
+  if (!trouble.empty()) {
+    if (question == kHealth) node->trouble = trouble;
+    return;
   }
+  if (question == kVersion) ReadVersion(response, node);
+  if (question == kHello) ReadHello(response, node);
+  if (question == kHealth) ReadHealth(response, node);
+}
+
+void TakeAnswers(net::SearchClient* client, std::vector<NodeAnswer>* nodes) {
+  for (const net::Response& response : client->TakeCompleted())
+    for (NodeAnswer& node : *nodes)
+      for (int question = 0; question < kQuestions; ++question)
+        if (response.request == node.requests[question])
+          ReadAnswer(static_cast<Question>(question), response, &node);
+}
+
+// A node that says who it is but not how the cluster is can be reached.
+std::string StatusOf(const NodeAnswer& node) {
+  if (!node.status.empty()) return node.status;
+  return node.version.empty() ? node.trouble : "reachable, health unknown: " + node.trouble;
 }
 
 // Waits for the sockets of the client; a cancelled query ends it. Nothing with a destructor is
@@ -99,18 +139,16 @@ void WaitForSocket(int fd) {
 void AskAll(const net::ConnectionConfig& config, std::vector<NodeAnswer>* nodes) {
   net::SearchClient client(config, static_cast<std::uint64_t>(Now().count()));
   for (std::uint32_t i = 0; i < config.urls.size(); ++i) {
-    NodeAnswer node;
+    NodeAnswer& node = nodes->emplace_back();
     node.url = config.urls[i];
-    node.hello = client.StartOnNode(i, "GET", "/", Now());
-    node.health = client.StartOnNode(i, "GET", "/_cluster/health?filter_path=status", Now());
-    nodes->push_back(std::move(node));
+    for (int question = 0; question < kQuestions; ++question)
+      node.requests[question] = client.StartOnNode(i, "GET", kPaths[question], Now());
   }
   while (client.InFlight() > 0) {
     WaitForSocket(client.poll_fd());
     client.Pump();
-    for (const net::Response& response : client.TakeCompleted()) ReadAnswer(response, nodes);
+    TakeAnswers(&client, nodes);
   }
-  for (const net::Response& response : client.TakeCompleted()) ReadAnswer(response, nodes);
 }
 
 // Plain data only: called through Call.
@@ -130,8 +168,9 @@ void SendRow(ReturnSetInfo* result, const char* const* texts, int64 latency_us) 
 
 void SendRows(ReturnSetInfo* result, const std::vector<NodeAnswer>& nodes) {
   for (const NodeAnswer& node : nodes) {
+    const std::string status = StatusOf(node);
     const char* texts[] = {node.url.c_str(), node.product.c_str(), node.version.c_str(),
-                           node.cluster.c_str(), node.status.c_str()};
+                           node.cluster.c_str(), status.c_str()};
     int64 latency = node.latency.count();
     Call([&] { SendRow(result, texts, latency); });
   }

@@ -57,13 +57,19 @@ Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
   };
 }
 
+// Does this answer say that the server, or who we are to it, is the trouble?
+bool IsServerTrouble(const core::BulkReply& reply) {
+  return !reply.transport_ok || reply.http_status == 401 || reply.http_status == 403 ||
+         reply.http_status >= 500;
+}
+
 void Unavailable(SyncRuntime* sync, const net::Response& response, core::Time wait) {
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
   sync->index.retry_at = MonotonicNow() + wait;
   const core::BulkReply& reply = response.reply;
   const bool denied = reply.http_status == 401 || reply.http_status == 403;
-  sync->channel->set_state(reply.transport_ok && !denied && reply.http_status < 500, denied);
+  sync->channel->set_state(!IsServerTrouble(reply), denied);
   SetSyncError(sync->slot, reply.transport_ok
                                ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
                                   core::NormaliseError("", reply.body)).c_str()
@@ -227,17 +233,23 @@ void Lost(SyncRuntime* sync) {
   sync->channel->delivery().HoldSync(sync->id, true);
 }
 
-void TakeUuid(SyncRuntime* sync, const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) {
-    if (sync->index.step == IndexStep::kReady && !sync->index.check_before_write) {
-      sync->index.checking = false;
-      sync->index.next_check = MonotonicNow() + kRetry;
-    } else {
-      Unavailable(sync, response, kRetry);
-    }
+// A routine check that found nobody says that the server is away, though nothing is to be written:
+// after it every index of this connection is compared before the first write.
+void CheckFailed(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  const bool routine = sync->index.step == IndexStep::kReady && !sync->index.check_before_write;
+  if (routine && !IsServerTrouble(response.reply)) {
+    sync->index.checking = false;
+    sync->index.next_check = MonotonicNow() + kRetry;
     return;
   }
+  if (routine) CheckBeforeNextWrite(context, sync->channel);
+  Unavailable(sync, response, kRetry);
+}
+
+void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  const core::BulkReply& reply = response.reply;
+  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404))
+    return CheckFailed(context, sync, response);
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return Unavailable(sync, response, kRetry);
   const bool found = parsed.value().size() == 1;
@@ -258,9 +270,7 @@ void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physi
   if (sync->index.step != IndexStep::kReady) sync->index.step = IndexStep::kAsking;
   sync->channel->Ask("GET",
                      "/" + Encoded(physical) + "/_settings?filter_path=*.settings.index.uuid", "", now,
-                     ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-                       TakeUuid(s, r);
-                     }));
+                     ForSync(context, sync, TakeUuid));
 }
 
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {

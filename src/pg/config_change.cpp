@@ -43,8 +43,8 @@ extern "C" void polyglot_config_transaction_end(XactEvent event, void*) {
   }
 }
 
-// Commit callbacks run before the invalidation messages are sent: who was told there would look into
-// stale caches, and not look again. Locks are released after them.
+// Commit callbacks run before the invalidation messages are sent: who was told there would look
+// into stale caches, and not look again. Locks are released after them.
 extern "C" void polyglot_config_resources_released(ResourceReleasePhase phase, bool, bool is_top,
                                                    void*) {
   if (!committed || !is_top || phase != RESOURCE_RELEASE_AFTER_LOCKS) return;

@@ -109,8 +109,10 @@ void QueueReader::BeginPass(bool full, core::Time now) {
   for (Table& table : tables_) {
     Relation rel = table_open(table.oid, AccessShareLock);
     table.blocks = RelationGetNumberOfBlocks(rel);
-    // Another file (VACUUM FULL, CLUSTER) or fewer blocks: what was delivered cannot be told any more.
-    if (table.file != RelationFileNumber(rel) || table.scan.Shrunk(table.blocks)) table.scan.Reset();
+    // Another file (VACUUM FULL, CLUSTER) or fewer blocks: what was delivered cannot be told any
+    // more.
+    if (table.file != RelationFileNumber(rel) || table.scan.Shrunk(table.blocks))
+      table.scan.Reset();
     table.file = RelationFileNumber(rel);
     table.scan.BeginPass(table.blocks, full, now);
     table_close(rel, AccessShareLock);
@@ -129,8 +131,7 @@ bool QueueReader::Step(bool full, std::int64_t budget, core::Time now, QueueRows
     Relation rel = table_open(table.oid, AccessShareLock);
     table.blocks = RelationGetNumberOfBlocks(rel);
     const bool same = table.file == RelationFileNumber(rel) && !table.scan.Shrunk(table.blocks);
-    const bool done =
-        same && StepTable(pass_table_, rel, GetActiveSnapshot(), &budget, now, out);
+    const bool done = same && StepTable(pass_table_, rel, GetActiveSnapshot(), &budget, now, out);
     table_close(rel, AccessShareLock);
     if (!same) {
       in_pass_ = false;  // rewritten or cut off in the middle of the pass: begin again

@@ -1,6 +1,6 @@
 #pragma once
-// From the queue to operations: reads events, fans them out to syncs, reads the rows again and hands
-// the documents to delivery. Everything here is a PostgreSQL phase followed by plain C++.
+// From the queue to operations: reads events, fans them out to syncs, reads the rows again and
+// hands the documents to delivery. Everything here is a PostgreSQL phase followed by plain C++.
 
 #include "pg/worker/worker_context.h"
 
@@ -9,13 +9,13 @@ namespace polyglot::pg {
 /// Reads at start: where each sync had got to (the newest control record in the queue).
 void ReadPositions(WorkerContext* context);
 
-/// One step of a pass over the queue, in its own transaction. Keys wait in SyncRuntime::keys, or are
-/// parked. Returns the number of records read; −1: nothing was read, because definitions have changed
-/// and must be loaded first. `full`: the pass, when begun now, is a full scan.
+/// One step of a pass over the queue, in its own transaction. Keys wait in SyncRuntime::keys, or
+/// are parked. Returns the number of records read; −1: nothing was read, because definitions have
+/// changed and must be loaded first. `full`: the pass, when begun now, is a full scan.
 std::int64_t ReadQueue(WorkerContext* context, bool full);
 
-/// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? The number
-/// rises while its create_sync still holds the locks that its first event waits for.
+/// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? The
+/// number rises while its create_sync still holds the locks that its first event waits for.
 bool DefinitionsChanged(const WorkerContext& context);
 
 /// Takes in the rows of a queue that were found otherwise (rotation); same transaction.

@@ -17,8 +17,8 @@ bool HasWaiting(const SyncRuntime& sync) {
          (sync.channel != nullptr && sync.channel->delivery().Outstanding(sync.id) > 0);
 }
 
-// Everything of this sync that is in memory and not in flight, as keys. Pages of a backfill and walks
-// of a resync are begun anew after the pause.
+// Everything of this sync that is in memory and not in flight, as keys. Pages of a backfill and
+// walks of a resync are begun anew after the pause.
 std::vector<PendingKey> Collect(WorkerContext* context, SyncRuntime* sync) {
   std::vector<PendingKey> keys;
   for (PendingKey& key : sync->keys.Take(sync->keys.size())) keys.push_back(std::move(key));
@@ -42,8 +42,7 @@ std::vector<PendingKey> Collect(WorkerContext* context, SyncRuntime* sync) {
 void Park(WorkerContext* context, SyncRuntime* sync) {
   const std::vector<PendingKey> keys = Collect(context, sync);
   if (sync->backfill.running) RewindBackfill(sync);
-  if (sync->resync.step != ResyncState::Step::kNone)
-    ContinueResync(sync, sync->resync.version);
+  if (sync->resync.step != ResyncState::Step::kNone) ContinueResync(sync, sync->resync.version);
   sync->parked.draining = false;
   if (keys.empty()) return;
   InTransaction([&] {

@@ -128,8 +128,8 @@ SyncState StateOf(const SyncRuntime& sync) {
 }
 
 const char* NameOf(SyncState state) {
-  static constexpr const char* names[] = {"starting", "backfilling", "streaming", "paused",
-                                          "blocked", "disconnected", "failed"};
+  static constexpr const char* names[] = {"starting", "backfilling",  "streaming", "paused",
+                                          "blocked",  "disconnected", "failed"};
   return names[static_cast<int>(state)];
 }
 
@@ -195,7 +195,8 @@ void AdvancePositions(WorkerContext* context) {
     answered |= AnswerRequests(sync.get(), scan->request);
   }
   // The newest settled scan stays: it is the position of syncs that wait for nothing.
-  while (context->scans.size() > 1 && context->scans[1].number <= lowest) context->scans.pop_front();
+  while (context->scans.size() > 1 && context->scans[1].number <= lowest)
+    context->scans.pop_front();
   if (answered) ConditionVariableBroadcast(&Shared()->settled);
 }
 

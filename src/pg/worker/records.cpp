@@ -12,8 +12,10 @@ namespace {
 // Our texts are UTF-8; a database may have another encoding. A NUL cannot be stored.
 Datum TextOf(std::string_view text) {
   const auto* nul = static_cast<const char*>(memchr(text.data(), '\0', text.size()));
-  int length = static_cast<int>(nul == nullptr ? text.size() : static_cast<size_t>(nul - text.data()));
-  char* server = pg_any_to_server(pnstrdup(text.data(), static_cast<Size>(length)), length, PG_UTF8);
+  int length =
+      static_cast<int>(nul == nullptr ? text.size() : static_cast<size_t>(nul - text.data()));
+  char* server =
+      pg_any_to_server(pnstrdup(text.data(), static_cast<Size>(length)), length, PG_UTF8);
   return PointerGetDatum(cstring_to_text(server));
 }
 
@@ -41,12 +43,12 @@ class Parameters {
     bool by_value;
     char alignment;
     get_typlenbyvalalign(element, &length, &by_value, &alignment);
-    Push(get_array_type(element), PointerGetDatum(construct_array(values, count, element, length,
-                                                                  by_value, alignment)));
+    Push(get_array_type(element),
+         PointerGetDatum(construct_array(values, count, element, length, by_value, alignment)));
   }
   void Run(const char* sql, int expected) {
-    const int result = SPI_execute_with_args(sql, count_, types_.data(), values_.data(),
-                                             nulls_.data(), false, 0);
+    const int result =
+        SPI_execute_with_args(sql, count_, types_.data(), values_.data(), nulls_.data(), false, 0);
     if (result != expected) elog(ERROR, "statement failed (%d): %s", result, sql);
   }
 
@@ -63,12 +65,14 @@ class Parameters {
   std::array<char, 17> nulls_{};
 };
 
-// Columns of many rows, for unnest (unqualified: the parser knows its many-argument form by that name
-// only; the worker's search_path is pinned to pg_catalog).
+// Columns of many rows, for unnest (unqualified: the parser knows its many-argument form by that
+// name only; the worker's search_path is pinned to pg_catalog).
 struct Columns {
   explicit Columns(std::size_t rows)
       : ids(New(rows)), routings(New(rows)), has_routings(New(rows)), extra(New(rows)) {}
-  static Datum* New(std::size_t rows) { return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1))); }
+  static Datum* New(std::size_t rows) {
+    return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1)));
+  }
   void Add(std::string_view id, const std::optional<std::string>& routing, Datum more) {
     ids[count] = TextOf(id);
     routings[count] = TextOf(routing ? std::string_view(*routing) : std::string_view());
@@ -110,11 +114,14 @@ constexpr const char kClear[] =
     " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)";
 
 constexpr const char kDead[] =
-    "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key, operation,"
-    " version, http_status, error_type, reason, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+    "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key, "
+    "operation,"
+    " version, http_status, error_type, reason, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+    "$9,"
     " $10, $11) ON CONFLICT (sync_id, document_id, routing, has_routing) DO UPDATE SET"
     " key = excluded.key, operation = excluded.operation, version = excluded.version,"
-    " http_status = excluded.http_status, error_type = excluded.error_type, reason = excluded.reason,"
+    " http_status = excluded.http_status, error_type = excluded.error_type, reason = "
+    "excluded.reason,"
     " document = excluded.document, attempts = d.attempts + 1,"
     " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
 
@@ -160,12 +167,14 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
   p.Int4(sync);
   p.Int4(limit);
   p.Text(after == nullptr ? std::string_view() : std::string_view(after->id));
-  p.Text(after == nullptr || !after->routing ? std::string_view() : std::string_view(*after->routing));
+  p.Text(after == nullptr || !after->routing ? std::string_view()
+                                             : std::string_view(*after->routing));
   p.Bool(after != nullptr && after->routing.has_value());
-  p.Run("SELECT document_id, routing, has_routing, key, captured_at FROM polyglot.parked_key"
-        " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
-        " ORDER BY document_id, routing, has_routing LIMIT $2",
-        SPI_OK_SELECT);
+  p.Run(
+      "SELECT document_id, routing, has_routing, key, captured_at FROM polyglot.parked_key"
+      " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
+      " ORDER BY document_id, routing, has_routing LIMIT $2",
+      SPI_OK_SELECT);
   std::vector<PendingKey> keys;
   TupleDesc desc = SPI_tuptable->tupdesc;
   for (uint64 i = 0; i < SPI_processed; i++) {
@@ -186,8 +195,10 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
 void CountParked(std::int32_t sync, std::uint64_t* count, std::int64_t* oldest) {
   Parameters p;
   p.Int4(sync);
-  p.Run("SELECT pg_catalog.count(*), pg_catalog.min(captured_at) FROM polyglot.parked_key"
-        " WHERE sync_id = $1", SPI_OK_SELECT);
+  p.Run(
+      "SELECT pg_catalog.count(*), pg_catalog.min(captured_at) FROM polyglot.parked_key"
+      " WHERE sync_id = $1",
+      SPI_OK_SELECT);
   bool isnull;
   HeapTuple tuple = SPI_tuptable->vals[0];
   *count = static_cast<std::uint64_t>(
@@ -246,17 +257,21 @@ void StoreIndex(std::int32_t sync, const IndexState& index) {
   p.TextOrNull(index.physical == nullptr ? nullptr : index.physical->c_str());
   p.TextOrNull(index.uuid.empty() ? nullptr : index.uuid.c_str());
   p.Bool(index.alias_pending);
-  p.Run("UPDATE polyglot.sync_state SET generation = $2, physical_index = $3, index_uuid = $4,"
-        " alias_pending = $5 WHERE sync_id = $1", SPI_OK_UPDATE);
+  p.Run(
+      "UPDATE polyglot.sync_state SET generation = $2, physical_index = $3, index_uuid = $4,"
+      " alias_pending = $5 WHERE sync_id = $1",
+      SPI_OK_UPDATE);
 }
 
 void StorePhase(std::int32_t sync, const char* phase) {
   Parameters p;
   p.Int4(sync);
   p.Text(phase);
-  p.Run("UPDATE polyglot.sync_state SET phase = $2, resync_version = CASE WHEN $2 = 'resync' THEN"
-        " resync_version ELSE 0 END, resync_reason = CASE WHEN $2 = 'resync' THEN resync_reason END"
-        " WHERE sync_id = $1", SPI_OK_UPDATE);
+  p.Run(
+      "UPDATE polyglot.sync_state SET phase = $2, resync_version = CASE WHEN $2 = 'resync' THEN"
+      " resync_version ELSE 0 END, resync_reason = CASE WHEN $2 = 'resync' THEN resync_reason END"
+      " WHERE sync_id = $1",
+      SPI_OK_UPDATE);
 }
 
 void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
@@ -264,8 +279,10 @@ void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
   p.Int4(sync);
   p.Int8(static_cast<std::int64_t>(version));
   p.TextOrNull(reason);
-  p.Run("UPDATE polyglot.sync_state SET phase = 'resync', resync_version = $2, resync_reason = $3,"
-        " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1", SPI_OK_UPDATE);
+  p.Run(
+      "UPDATE polyglot.sync_state SET phase = 'resync', resync_version = $2, resync_reason = $3,"
+      " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1",
+      SPI_OK_UPDATE);
 }
 
 void StoreBackfill(std::int32_t sync, const BackfillState& backfill) {
@@ -274,12 +291,15 @@ void StoreBackfill(std::int32_t sync, const BackfillState& backfill) {
   Datum* keys = Columns::New(backfill.acknowledged.size());
   int count = 0;
   for (const std::string& key : backfill.acknowledged)
-    keys[count++] = PointerGetDatum(cstring_to_text_with_len(key.data(), static_cast<int>(key.size())));
+    keys[count++] =
+        PointerGetDatum(cstring_to_text_with_len(key.data(), static_cast<int>(key.size())));
   p.Array(TEXTOID, keys, count);
   p.Int8(static_cast<std::int64_t>(backfill.rows));
   p.Int8(static_cast<std::int64_t>(backfill.total));
-  p.Run("UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
-        " backfill_total = $4 WHERE sync_id = $1", SPI_OK_UPDATE);
+  p.Run(
+      "UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
+      " backfill_total = $4 WHERE sync_id = $1",
+      SPI_OK_UPDATE);
 }
 
 }  // namespace polyglot::pg

@@ -21,8 +21,8 @@ core::Product ProductOf(const Channel& channel) {
                                            : core::Product::kElasticsearch;
 }
 
-// Operations that wait and are older than V are read again at newer versions, if an event or a parked
-// key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
+// Operations that wait and are older than V are read again at newer versions, if an event or a
+// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {
   for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version)) {
     context->settlement.Release(sync->id, op.tickets);
@@ -64,29 +64,29 @@ bool Succeeded(const net::Response& response) {
 void Refresh(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->resync.walk_started = now;
   sync->resync.walk++;
-  sync->channel->Ask("POST", "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh",
-                     "", now,
-                     ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-                       if (Succeeded(r))
-                         s->resync.step = Step::kOpen;
-                       else
-                         Restart(s, MonotonicNow());
-                     }));
+  sync->channel->Ask(
+      "POST", "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "", now,
+      ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        if (Succeeded(r))
+          s->resync.step = Step::kOpen;
+        else
+          Restart(s, MonotonicNow());
+      }));
 }
 
 void Open(WorkerContext* context, SyncRuntime* sync, core::Time now) {
-  const std::string path =
-      core::OpenPitPath(ProductOf(*sync->channel),
-                        net::SearchClient::EncodePath(*sync->index.physical), kKeepAlive);
-  sync->channel->Ask("POST", path, "", now,
-                     ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-                       auto pit = Succeeded(r) ? core::ParsePitId(r.reply.body)
-                                               : core::Result<std::string>(core::Error{});
-                       if (!pit.ok()) return Restart(s, MonotonicNow());
-                       s->resync.pit = pit.value();
-                       s->resync.search_after.clear();
-                       s->resync.step = Step::kWalk;
-                     }));
+  const std::string path = core::OpenPitPath(
+      ProductOf(*sync->channel), net::SearchClient::EncodePath(*sync->index.physical), kKeepAlive);
+  sync->channel->Ask(
+      "POST", path, "", now,
+      ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        auto pit = Succeeded(r) ? core::ParsePitId(r.reply.body)
+                                : core::Result<std::string>(core::Error{});
+        if (!pit.ok()) return Restart(s, MonotonicNow());
+        s->resync.pit = pit.value();
+        s->resync.search_after.clear();
+        s->resync.step = Step::kWalk;
+      }));
 }
 
 void DeleteHit(WorkerContext* context, SyncRuntime* sync, const core::Hit& hit) {
@@ -128,15 +128,16 @@ void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 void Close(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
   const core::Product product = ProductOf(*sync->channel);
   sync->channel->Ask("DELETE", core::ClosePitPath(product),
-                     core::ClosePitBody(product, sync->resync.pit), now, [](const net::Response&) {});
+                     core::ClosePitBody(product, sync->resync.pit), now,
+                     [](const net::Response&) {});
   sync->resync.pit.clear();
   if (!sync->resync.walk_done_once) {
     sync->resync.walk_done_once = true;
     StartBackfill(sync);
   }
   // A request of a worker that died may still land, in an index that it knew.
-  const core::Time safe = sync->index.created_here ? core::Time{0}
-                                                   : context.started_at + context.request_timeout;
+  const core::Time safe =
+      sync->index.created_here ? core::Time{0} : context.started_at + context.request_timeout;
   if (sync->resync.walk_started >= safe) {
     sync->resync.step = Step::kNone;
     sync->resync.ended = true;

@@ -34,13 +34,13 @@ struct IndexState {
   std::string uuid;
   int generation = 0;
   bool alias_pending = false;
-  bool checking = false;       // a UUID check is under way
+  bool checking = false;           // a UUID check is under way
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0};
   core::Time retry_at{0};
-  bool dirty = false;              // not yet stored
-  bool lost = false;               // gone or replaced: the resync path must begin
-  bool created_here = false;       // by this very process: nobody else ever wrote into it
+  bool dirty = false;         // not yet stored
+  bool lost = false;          // gone or replaced: the resync path must begin
+  bool created_here = false;  // by this very process: nobody else ever wrote into it
   core::Time refresh_at{0};
 };
 
@@ -54,11 +54,11 @@ struct BackfillState {
     std::vector<std::string> last_key;
     std::uint64_t rows;
   };
-  std::deque<Page> pages;           // read, not acknowledged
+  std::deque<Page> pages;  // read, not acknowledged
   std::uint64_t last_page = 0;
   std::vector<std::string> acknowledged;  // key text of the last acknowledged row
   std::uint64_t rows = 0, total = 0;
-  bool dirty = false;               // progress not yet stored
+  bool dirty = false;  // progress not yet stored
   core::Time stored_at{0}, rate_at{0}, hold_until{0};
   std::uint64_t rate_rows = 0;
 };
@@ -67,31 +67,31 @@ struct BackfillState {
 struct ResyncState {
   enum class Step { kNone, kDrain, kRefresh, kOpen, kWalk, kSettle, kClose };
   Step step = Step::kNone;
-  std::uint64_t version = 0;        // V: documents that are older go
-  std::uint64_t walk = 0;           // number of the running walk
+  std::uint64_t version = 0;  // V: documents that are older go
+  std::uint64_t walk = 0;     // number of the running walk
   bool request_active = false;
   std::string pit, search_after;
   core::Time walk_started{0};
   core::Time retry_at{0};
-  bool walk_done_once = false;      // the backfill has begun
-  bool ended = false;               // the final walk is over; not yet stored
-  std::uint64_t generation = 0;     // answers to requests of an older one are ignored
+  bool walk_done_once = false;   // the backfill has begun
+  bool ended = false;            // the final walk is over; not yet stored
+  std::uint64_t generation = 0;  // answers to requests of an older one are ignored
 };
 
 /// Parked keys of a sync (polyglot.parked_key).
 struct ParkedState {
   std::uint64_t count = 0;
-  std::int64_t oldest = 0;          // capture time of the oldest; 0: none
+  std::int64_t oldest = 0;                // capture time of the oldest; 0: none
   bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
-  std::optional<PendingKey> cursor;  // last key loaded
-  std::uint64_t last_probe = 0;     // ticket number
-  std::uint64_t probe_version = 0;  // highest version of a probe that may be under way
+  std::optional<PendingKey> cursor;       // last key loaded
+  std::uint64_t last_probe = 0;           // ticket number
+  std::uint64_t probe_version = 0;        // highest version of a probe that may be under way
 };
 
 struct SyncRuntime {
   std::int32_t id = 0;
   std::string name, alias, fingerprint;
-  std::string mapping, settings;   // JSON texts for a new index
+  std::string mapping, settings;      // JSON texts for a new index
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
   bool managed = true, paused = false, failed = false, blocked = false, replace_index = false;
@@ -107,7 +107,7 @@ struct SyncRuntime {
   ResyncState resync;
   ParkedState parked;
 
-  bool has_start = false;          // events that `start` sees were settled before this worker began
+  bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
   core::SyncPosition position;     // acknowledged snapshot and counters, as saved
   std::uint64_t settled_scan = 0;  // highest settled full scan
@@ -115,7 +115,7 @@ struct SyncRuntime {
   bool may_have_dead_letters = false;
   core::Time blocked_until{0};
   SyncSlot* slot = nullptr;
-  std::string last_state;          // for one log line per change of state
+  std::string last_state;  // for one log line per change of state
 
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return paused || failed || blocked; }

@@ -19,6 +19,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr int kLongestStopMs = 10000;
+constexpr int kLeaveMs = 1000;  // a worker leaves by itself, unless it runs a long query
 
 bool look_again = false;
 bool callback_registered = false;
@@ -59,7 +60,7 @@ void StoreEnabled(bool enabled) {
 
 // How many workers of this database are still there. The launcher must not restart them: it looks
 // at `wanted`.
-int SignalWorkers() {
+int SignalWorkers(bool insist) {
   SharedState* shared = Shared();
   int running = 0;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
@@ -68,14 +69,15 @@ int SignalWorkers() {
     worker.wanted = false;
     if (worker.pid == 0) continue;
     ++running;
-    (void)kill(worker.pid, SIGTERM);
+    if (insist) (void)kill(worker.pid, SIGTERM);
   }
   LWLockRelease(shared->lock);
+  if (!insist) WakeWorkersOf(MyDatabaseId);
   return running;
 }
 
 void StopRunning() {
-  for (int waited = 0; SignalWorkers() > 0; waited += 50) {
+  for (int waited = 0; SignalWorkers(waited >= kLeaveMs) > 0; waited += 50) {
     if (waited >= kLongestStopMs)
       ereport(ERROR,
               (errcode(ERRCODE_OBJECT_IN_USE),

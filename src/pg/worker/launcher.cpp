@@ -195,7 +195,9 @@ void WorkerEnded(int index) {
   if (slot->healthy_since >= slot->started_at) {  // left because it had nothing to do
     slot->next_start = now;
     slot->backoff_us = 0;
+    // Started again only when a probe finds work: it would leave at once.
     if (slot->wanted) QueueProbe(slot->database);
+    slot->wanted = false;
     return;
   }
   const int64 shortest = settings.worker_restart_min_s * USECS_PER_SEC;

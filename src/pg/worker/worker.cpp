@@ -379,15 +379,19 @@ void Detach(int, Datum argument) {
 
 WorkerSlot* Attach(int index) {
   WorkerSlot* slot = &Shared()->workers[index];
-  // Before the connection is made: exit callbacks run in reverse order, so a cleared pid means gone.
-  before_shmem_exit(Detach, Int32GetDatum(index));
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
   const bool wanted = slot->wanted && OidIsValid(slot->database);
-  slot->pid = MyProcPid;
-  strlcpy(slot->state, "running", sizeof slot->state);
+  // One that an earlier launcher started is still there: never two for one server.
+  const bool taken = slot->pid != 0;
+  if (wanted && !taken) {
+    slot->pid = MyProcPid;
+    strlcpy(slot->state, "running", sizeof slot->state);
+  }
   LWLockRelease(Shared()->lock);
+  if (!wanted || taken) proc_exit(0);
+  // Before the connection is made: exit callbacks run in reverse order, so a cleared pid means gone.
+  before_shmem_exit(Detach, Int32GetDatum(index));
   slot->process_number = MyProcessNumber();
-  if (!wanted) proc_exit(0);
   return slot;
 }
 

@@ -44,6 +44,36 @@ def test_writers_do_not_wait_and_the_index_catches_up(t, own_search):
     assert t.status("t")["state"] == "streaming"
 
 
+def test_an_idle_sync_notices_that_the_server_is_away(t, own_search):
+    own_search.kill()
+    t.wait_for_state("t", "disconnected")
+    assert t.status("t")["last_error"]
+    own_search.start()
+    t.wait_for_state("t", "streaming")
+    status = t.status("t")
+    assert (status["lag"].total_seconds(), status["pending"]) == (0, 0)
+
+
+def test_run_sync_does_not_wait_for_a_back_off(t, own_search):
+    own_search.kill()
+    t.execute("UPDATE t SET v = 'away' WHERE id < 10")
+    t.wait_for_state("t", "disconnected")
+    time.sleep(8)  # until the back-off is long
+    own_search.start()
+    begin = time.monotonic()
+    t.execute("SELECT * FROM polyglot.run_sync('t')")
+    assert time.monotonic() - begin < 5
+    t.assert_equal("t", wait=False)
+
+
+def test_ping_of_a_server_that_is_away(t, own_search):
+    own_search.kill()
+    ((product, version, status),) = t.query(
+        "SELECT product, version, status FROM polyglot.ping('search')")
+    assert (product, version) == (None, None)
+    assert "connect" in status.lower()
+
+
 def test_a_worker_restarted_while_the_server_is_away(t, own_search):
     own_search.kill()
     t.execute("UPDATE t SET v = 'first'")

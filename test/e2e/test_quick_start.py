@@ -12,3 +12,12 @@ def test_one_call_keeps_an_index_in_step(db):
     hits = db.search.client().search(index=db.index("products"),
                                      query={"match": {"name": "chair"}})["hits"]["hits"]
     assert [hit["_id"] for hit in hits] == ["5"]
+
+
+def test_ping_names_the_server_and_its_health(db, search):
+    ((product, version, cluster, status, answered),) = db.query(
+        "SELECT product, version, cluster, status, latency > '0' FROM polyglot.ping('search')")
+    assert (product, version) == (search.kind, search.version)
+    assert cluster == "test"
+    assert status in ("green", "yellow")
+    assert answered

@@ -4,6 +4,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 import processes
 from postgres import SUPERUSER, Postgres
@@ -12,10 +13,28 @@ TABLES = ("accounts", "tellers", "branches")
 SCALE = 10
 
 
-def children_cpu(pid):
-    """CPU time in ticks of the children that this process has reaped."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[13]) + int(fields[14])
+def cpu_nanoseconds(pid):
+    """Time of this process on the CPU; None when it has gone."""
+    try:
+        return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def cpu_of_pgbench(pg, command):
+    """CPU time of pgbench's backend: looked at until it has gone, the last look counts."""
+    program = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    backend = processes.wait_for(lambda: pg.value(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'"), "pgbench's backend",
+        interval=0.001)
+    used = 0
+    while (now := cpu_nanoseconds(backend)) is not None:
+        used = now
+        time.sleep(0.001)
+    if program.wait() != 0:
+        raise RuntimeError("pgbench failed")
+    return used
 
 
 def perf_counts_instructions():
@@ -28,13 +47,11 @@ def perf_counts_instructions():
 
 
 def measure(pg, transactions, with_perf):
-    """What pgbench's backend used for this many transactions: instructions, or ticks of CPU time."""
+    """What pgbench's backend used for this many transactions: instructions, or ns of CPU time."""
     command = [pg.bin / "pgbench", "-n", "-c", "1", "-t", transactions, "-h", pg.folder, "-p", pg.port,
                "-U", SUPERUSER, "-M", "prepared", "bench"]
     if not with_perf:
-        before = children_cpu(pg.pid)
-        processes.run(command)
-        return children_cpu(pg.pid) - before
+        return cpu_of_pgbench(pg, command)
     # Counts what the postmaster forks from now on: pgbench's backend; nothing else starts meanwhile.
     counted = subprocess.run(
         ["perf", "stat", "-x,", "-e", "instructions", "-p", str(pg.pid), "--", *map(str, command)],
@@ -64,7 +81,7 @@ def main(pairs=7, transactions=10000):
                f" polyglot_sync OPTIONS (url 'http://127.0.0.1:{processes.free_port()}');"
                "SELECT polyglot.stop_workers()", database="bench")
     with_perf = perf_counts_instructions()
-    unit = "instructions" if with_perf else "ticks of CPU time"
+    unit = "instructions" if with_perf else "ns of CPU time"
     print(f"pgbench TPC-B-like, scale {SCALE}, 1 client, {transactions} transactions a run, {unit}")
     measure(pg, transactions // 4, with_perf)  # caches and prepared statements warm
     ratios = []

@@ -75,6 +75,15 @@ void UseChannel(SyncRuntime* sync, Channel* channel) {
     channel->delivery().Submit(std::move(op), MonotonicNow());
 }
 
+bool OptionIsTrue(char* options, const char* name) {
+  if (options == nullptr) return false;
+  Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(options)));
+  JsonbValue value;
+  return getKeyJsonValueFromContainer(&parsed->root, name, static_cast<int>(strlen(name)), &value) !=
+             nullptr &&
+         value.type == jbvBool && value.val.boolean;
+}
+
 // Everything that decides what documents look like and which keys name them.
 std::string FingerprintOf(const SyncRow& row) {
   std::string print = std::to_string(row.source) + "/" + std::to_string(row.owner);
@@ -114,8 +123,7 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
   sync->owner = row.owner;
   sync->managed = row.manage_index;
   sync->routing_att = row.routing_att;
-  sync->replace_index = row.options != nullptr && strstr(row.options, "replace_index") != nullptr &&
-                        strstr(row.options, "true") != nullptr;
+  sync->replace_index = OptionIsTrue(row.options, "replace_index");
   sync->key_columns.clear();
   for (int i = 0; i < row.key_count; i++)
     sync->key_columns.push_back({row.key[i], get_atttype(row.source, row.key[i])});

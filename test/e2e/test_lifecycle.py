@@ -30,10 +30,10 @@ def test_two_servers_have_a_worker_each(db):
     db.create_server("second", index_prefix=db.prefix + "second_")
     db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
     db.create_sync("t")
-    db.create_sync("t", server="second", name="t2", index="t")
+    db.create_sync("t", server="second", name="t2")
     db.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i")
     db.assert_equal("t")
-    db.assert_equal("t", "second_t")
+    db.assert_equal("t", "second_t2")
     assert len(db.worker_pids()) == 2
     db.execute("DROP SERVER second CASCADE; DELETE FROM t WHERE id = 1")
     db.assert_equal("t")
@@ -96,7 +96,7 @@ def test_the_last_sync_takes_the_worker_with_it(db):
     filled(db)
     db.execute("SELECT polyglot.drop_sync('t')")
     processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
-    db.create_sync("t", name="again", index="again")
+    db.create_sync("t", name="again")
     db.assert_equal("t", "again")
 
 
@@ -118,7 +118,7 @@ def test_drop_server_with_syncs_needs_cascade(db):
     db.execute("INSERT INTO t VALUES (5000, 'still writable')")
     processes.wait_for(lambda: not db.worker_pids(), "the worker's end")
     db.create_server()
-    db.create_sync("t", name="t2", index="t2")
+    db.create_sync("t", name="t2")
     db.assert_equal("t", "t2")
 
 
@@ -129,7 +129,7 @@ def test_drop_extension_and_create_it_again(db):
     assert db.query("SELECT tgname FROM pg_trigger WHERE tgname LIKE 'polyglot%'") == []
     db.execute("CREATE EXTENSION polyglot_sync")
     db.create_server()
-    db.create_sync("t", name="t2", index="t2")
+    db.create_sync("t", name="t2")
     db.assert_equal("t", "t2")
 
 

@@ -48,11 +48,12 @@ def perf_counts_instructions():
 
 def measure(pg, transactions, with_perf):
     """What pgbench's backend used for this many transactions: instructions, or ns of CPU time."""
-    command = [pg.bin / "pgbench", "-n", "-c", "1", "-t", transactions, "-h", pg.folder, "-p", pg.port,
+    command = [pg.bin / "pgbench", "-n", "-c", "1", "-t", transactions, "-h", pg.folder,
+               "-p", pg.port,
                "-U", SUPERUSER, "-M", "prepared", "bench"]
     if not with_perf:
         return cpu_of_pgbench(pg, command)
-    # Counts what the postmaster forks from now on: pgbench's backend; nothing else starts meanwhile.
+    # Counts what the postmaster forks from now on: pgbench's backend, nothing else starts then.
     counted = subprocess.run(
         ["perf", "stat", "-x,", "-e", "instructions", "-p", str(pg.pid), "--", *map(str, command)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -64,8 +65,9 @@ def measure(pg, transactions, with_perf):
 
 def set_capture(pg, on):
     for table in TABLES:
-        pg.execute(f"SELECT polyglot.create_sync('pgbench_{table}', 'search', backfill => false)" if on
-                   else f"SELECT polyglot.drop_sync('pgbench_{table}')", database="bench")
+        pg.execute(f"SELECT polyglot.create_sync('pgbench_{table}', 'search',"
+                   " backfill => false)" if on else
+                   f"SELECT polyglot.drop_sync('pgbench_{table}')", database="bench")
     triggers = pg.value("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'polyglot_capture%%'",
                         (), "bench")
     assert (triggers > 0) == on, "triggers are not as this run needs them"

@@ -57,6 +57,7 @@ void ReadPage(WorkerContext* context, SyncRuntime* sync) {
   InTransaction([&] {
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
     status = sync->reader->ReadPage(b.cursor, kRowsPerPage, kBytesPerPage, &batch, &error);
+    FlushEverythingVisible();
     if (status == ReadStatus::kOk)
       RecordReadFailures(sync, batch, version);
     else

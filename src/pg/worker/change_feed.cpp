@@ -152,6 +152,8 @@ class Rereading {
       std::vector<std::string_view> packed;
       for (const PendingKey& key : keys_) packed.push_back(key.key);
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
+      // The rows may be newer than their events, and of a commit that a crash would still undo.
+      FlushEverythingVisible();
       if (status == ReadStatus::kOk) {
         RecordReadFailures(sync_, batch_, versions_.index);
         UnparkFailures();

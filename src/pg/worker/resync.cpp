@@ -21,21 +21,6 @@ core::Product ProductOf(const Channel& channel) {
                                            : core::Product::kElasticsearch;
 }
 
-// Operations that wait and are older than V are read again at newer versions, if an event or a
-// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
-void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {
-  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version)) {
-    context->settlement.Release(sync->id, op.tickets);
-    if (op.tickets.scan == 0 && op.tickets.probe == 0) continue;
-    PendingKey key;
-    key.id = std::move(op.id);
-    key.key = std::move(op.key);
-    key.routing = std::move(op.routing);
-    key.tickets = {.scan = op.tickets.scan, .probe = op.tickets.probe};
-    sync->keys.Add(sync->id, std::move(key), &context->settlement);
-  }
-}
-
 // An answer belongs to the walk that asked for it, if the sync and its resync are still the same.
 template <typename F>
 Answer ForWalk(WorkerContext* context, SyncRuntime* sync, F handle) {
@@ -186,6 +171,20 @@ void RequestResync(SyncRuntime* sync, const char* reason) {
                        reason)));
   ResetBackfill(sync);
   ContinueResync(sync, version);
+}
+
+void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {
+  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version)) {
+    context->settlement.Release(sync->id, op.tickets);
+    if (op.tickets.scan == 0 && op.tickets.probe == 0) continue;
+    PendingKey key;
+    key.id = std::move(op.id);
+    key.key = std::move(op.key);
+    key.routing = std::move(op.routing);
+    key.tickets = {.scan = op.tickets.scan, .probe = op.tickets.probe};
+    key.captured_at = GetCurrentTimestamp();
+    sync->keys.Add(sync->id, std::move(key), &context->settlement);
+  }
 }
 
 void ContinueResync(SyncRuntime* sync, std::uint64_t version) {

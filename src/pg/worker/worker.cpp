@@ -234,6 +234,8 @@ void Worker::StoreFinding(SyncRuntime* sync) {
   }
   if (sync->index.lost) {
     RequestResync(sync, "its index is missing or was replaced");
+    // What waits names the lost index: it must not be sent when the new one is there.
+    ReadOlderAgain(&context_, sync);
     sync->index.lost = false;
   }
   if (sync->resync.ended) {

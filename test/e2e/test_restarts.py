@@ -92,6 +92,19 @@ def test_three_crashes_in_a_row(busy):
         busy.pg.restart("immediate")
 
 
+def test_crashes_that_undo_asynchronous_commits(busy):
+    """What a crash takes back must not have been sent: neither by its event nor by a newer re-read."""
+    busy.execute(f'ALTER DATABASE "{busy.name}" SET synchronous_commit = off')
+    busy.pg.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    for number in range(3):
+        busy.pg.restart("immediate")
+        processes.wait_for(lambda: busy.status("t")["delivered"] > 200, "deliveries between crashes")
+        busy.execute("UPDATE t SET v = v || '+' WHERE id < 100")
+    busy.pg.restart("immediate")
+    busy.pg.execute("ALTER SYSTEM RESET wal_writer_delay")
+    busy.pg.reload()
+
+
 def test_a_shutdown_is_prompt_with_work_in_hand(t):
     t.execute("INSERT INTO t SELECT i, 'bulk' FROM generate_series(10000, 60000) i")
     begin = time.monotonic()

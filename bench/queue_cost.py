@@ -19,7 +19,8 @@ class Bench:
         self.pg = Postgres("bench", settings={"autovacuum": "off", "max_wal_size": "8GB"}).start()
         self.server = SearchServer().start()
         self.pg.execute("CREATE DATABASE bench")
-        self.sql("CREATE TABLE busy (id bigint PRIMARY KEY); CREATE TABLE quiet (id bigint PRIMARY KEY);"
+        self.sql("CREATE TABLE busy (id bigint PRIMARY KEY);"
+                 "CREATE TABLE quiet (id bigint PRIMARY KEY);"
                  "CREATE EXTENSION polyglot_sync; CREATE SERVER search FOREIGN DATA WRAPPER"
                  f" polyglot_sync OPTIONS (url '{self.server.url}');"
                  "CREATE USER MAPPING FOR PUBLIC SERVER search;"
@@ -51,9 +52,10 @@ class Bench:
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'polyglot_sync worker'"),
             "the worker's end")
         for first in range(0, keys, 10000):
-            self.sql(f"INSERT INTO busy SELECT i FROM generate_series({first + 1}, {first + 10000}) i")
-        size = self.pg.value("SELECT sum(pg_relation_size(table_a) + pg_relation_size(table_b))"
-                             " FROM polyglot.queue", (), "bench")
+            self.sql("INSERT INTO busy"
+                     f" SELECT i FROM generate_series({first + 1}, {first + 10000}) i")
+        size = self.pg.value("SELECT sum(pg_relation_size(table_a)"
+                             " + pg_relation_size(table_b)) FROM polyglot.queue", (), "bench")
         self.sql("SELECT polyglot.drop_sync('busy'); TRUNCATE busy")
         self.sql("SELECT polyglot.start_workers()")
         pid = self.worker()

@@ -14,7 +14,8 @@ from search_server import SearchServer
 
 FATAL_WORDS = re.compile(r"terminated by signal|PANIC:|TRAP:|FailedAssertion|stack smashing")
 clusters = []  # every cluster that is in use, for the look into its log
-numbers = itertools.count(1)
+# Two processes may share the work: their folders and databases must not have the same names.
+numbers = itertools.count(1 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
 class Database:

@@ -18,6 +18,13 @@ clusters = []  # every cluster that is in use, for the look into its log
 numbers = itertools.count(1 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]))
 
 
+def pytest_collection_modifyitems(items):
+    """The longest modules first, so that two processes end at about the same time."""
+    longest = ["test_mixed_load", "test_outage", "test_restarts"]
+    items.sort(key=lambda item: longest.index(item.module.__name__)
+               if item.module.__name__ in longest else len(longest))
+
+
 class Database:
     """A database with the extension and a server object `search` with its own index prefix."""
 

@@ -23,16 +23,19 @@ def cpu_nanoseconds(pid):
 
 def cpu_of_pgbench(pg, command):
     """CPU time of pgbench's backend: looked at until it has gone, the last look counts."""
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'"
+    processes.wait_for(lambda: pg.value(query) is None, "the end of the run before", interval=0.001)
     program = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    backend = processes.wait_for(lambda: pg.value(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'pgbench'"), "pgbench's backend",
-        interval=0.001)
-    used = 0
-    while (now := cpu_nanoseconds(backend)) is not None:
-        used = now
+    backend, used = None, 0
+    while program.poll() is None:
+        now = cpu_nanoseconds(backend) if backend else None
+        if now is None:
+            backend = pg.value(query)  # pgbench's first, short connection is another backend
+        else:
+            used = now
         time.sleep(0.001)
-    if program.wait() != 0:
+    if program.returncode != 0:
         raise RuntimeError("pgbench failed")
     return used
 

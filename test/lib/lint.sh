@@ -23,7 +23,7 @@ run_lint() {
   check "PostgreSQL's version is asked for in the prelude only" \
     nowhere 'PG_VERSION_NUM' $(sources src | grep -v '^src/pg/prelude\.h$')
   check "no paths of one machine" no_machine_paths "${files[@]}"
-  check "lines of at most 100 columns" short_lines
+  check "lines of at most 100 columns, 110 in tests" short_lines
   check "files of at most 450 lines" short_files
   check "every regression test has its expected output" expected_exists sql expected sql
   check "every isolation test has its expected output" \
@@ -43,7 +43,7 @@ import sys
 long = [f"{name}:{number}: {len(line)} columns"
         for name in sys.argv[1:]
         for number, line in enumerate(open(name, encoding="utf-8").read().split("\n"), 1)
-        if len(line) > 100]
+        if len(line) > (100 if name.startswith("src/") else 110)]
 print("\n".join(long))
 sys.exit(bool(long))
 END

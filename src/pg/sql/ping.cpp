@@ -24,8 +24,8 @@ namespace polyglot::pg {
 
 namespace {
 
-// Which privileges the credentials have is not known: several requests tell who the node is, and what
-// one of them is refused another may be granted.
+// Which privileges the credentials have is not known: several requests tell who the node is, and
+// what one of them is refused another may be granted.
 enum Question { kVersion, kHello, kHealth, kQuestions };
 
 constexpr std::string_view kPaths[kQuestions] = {core::kVersionPath, "/", core::kHealthPath};

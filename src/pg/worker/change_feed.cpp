@@ -19,8 +19,8 @@ constexpr std::int64_t kRecordsPerStep = 5000;
 
 // ---- events → keys ----------------------------------------------------------------------------
 
-// The values of these columns of an event, as a packed key. false: the event has not all of them, or
-// with another type: it was recorded before the definition changed.
+// The values of these columns of an event, as a packed key. false: the event has not all of them,
+// or with another type: it was recorded before the definition changed.
 bool PackColumns(const core::KeyEvent& event, const std::vector<std::string_view>& values,
                  const std::vector<core::CapturedColumn>& wanted, std::string* packed) {
   core::AppendKeyHeader(packed, wanted);
@@ -81,7 +81,8 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
     RequestResync(sync, "an event does not fit the definition any more");
     return;
   }
-  // A long transaction's event counts from the scan that could not see it yet, not from its capture.
+  // A long transaction's event counts from the scan that could not see it yet, not from its
+  // capture.
   key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
   if (sync->Parks()) {
     (*parks)[sync].push_back(std::move(key));
@@ -102,7 +103,8 @@ void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row,
     for (auto& [id, sync] : context->syncs)
       if (sync->source == event.source) TakeEvent(context, sync.get(), event, row, parks);
   }
-  if (!reader.ok()) elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
+  if (!reader.ok())
+    elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
 }
 
 void StoreParks(ParkList* parks) {
@@ -126,8 +128,8 @@ Versions DrawVersions(const SyncRuntime& sync) {
   return {epoch | (position - 1), epoch | position};
 }
 
-core::Operation NewOperation(const SyncRuntime& sync, core::OperationKind kind, std::uint64_t version,
-                             std::string_view id, std::string_view key) {
+core::Operation NewOperation(const SyncRuntime& sync, core::OperationKind kind,
+                             std::uint64_t version, std::string_view id, std::string_view key) {
   core::Operation op;
   op.sync = sync.id;
   op.kind = kind;
@@ -179,8 +181,8 @@ class Rereading {
     std::vector<const core::Operation*> pointers;
     for (const PendingKey& key : keys_) {
       if (key.tickets.probe == 0 || failed.count(key.id) == 0) continue;
-      ended.push_back(NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, key.id,
-                                   key.key));
+      ended.push_back(
+          NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, key.id, key.key));
       ended.back().routing = key.routing;
       pointers.push_back(&ended.back());
     }
@@ -199,8 +201,8 @@ class Rereading {
     for (PendingKey& key : keys_) SubmitMissing(key);
   }
 
-  // A parked row may be deleted by these operations: a change that is parked meanwhile needs a newer
-  // stamp than their versions.
+  // A parked row may be deleted by these operations: a change that is parked meanwhile needs a
+  // newer stamp than their versions.
   void NoteProbes() {
     for (const PendingKey& key : keys_)
       if (key.tickets.probe != 0) sync_->parked.probe_version = versions_.index;
@@ -243,8 +245,8 @@ class Rereading {
       Delete(id, batch_.Key(row), routing, versions_.index, TicketsOf(id));
       return;
     }
-    core::Operation op = NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, id,
-                                      batch_.Key(row));
+    core::Operation op =
+        NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, id, batch_.Key(row));
     op.routing = routing;
     op.body = batch_.Body(row);
     op.tickets = TicketsOf(id);
@@ -378,8 +380,8 @@ void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation 
 
 void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
   for (const ReadFailure& failure : batch.failures) {
-    core::Operation op = NewOperation(*sync, core::OperationKind::kIndex, version, failure.id,
-                                      failure.key);
+    core::Operation op =
+        NewOperation(*sync, core::OperationKind::kIndex, version, failure.id, failure.key);
     char type[64];
     snprintf(type, sizeof type, "postgresql_error_%s", unpack_sql_state(failure.error.sqlstate));
     WriteDeadLetters(sync->id, {{&op, 0, type, failure.error.message}});

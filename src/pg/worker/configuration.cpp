@@ -79,8 +79,8 @@ bool OptionIsTrue(char* options, const char* name) {
   if (options == nullptr) return false;
   Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(options)));
   JsonbValue value;
-  return getKeyJsonValueFromContainer(&parsed->root, name, static_cast<int>(strlen(name)), &value) !=
-             nullptr &&
+  return getKeyJsonValueFromContainer(&parsed->root, name, static_cast<int>(strlen(name)),
+                                      &value) != nullptr &&
          value.type == jbvBool && value.val.boolean;
 }
 

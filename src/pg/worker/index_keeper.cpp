@@ -72,7 +72,8 @@ void Unavailable(SyncRuntime* sync, const net::Response& response, core::Time wa
   sync->channel->set_state(!IsServerTrouble(reply), denied);
   SetSyncError(sync->slot, reply.transport_ok
                                ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
-                                  core::NormaliseError("", reply.body)).c_str()
+                                  core::NormaliseError("", reply.body))
+                                     .c_str()
                                : reply.transport_error.c_str());
 }
 
@@ -102,7 +103,8 @@ void Adopt(SyncRuntime* sync, const core::IndexDescription& index) {
 
 // ---- creating ---------------------------------------------------------------------------------
 
-void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical, core::Time now);
+void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
+             core::Time now);
 
 void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Time now);
 
@@ -145,11 +147,12 @@ void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Tim
   // A free alias comes with the index, in one step; a taken one is switched after the backfill.
   if (!sync->index.alias_pending) text = WithAlias(std::move(text), sync->alias);
   sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("PUT", "/" + Encoded(PhysicalName(*sync, generation)), std::move(text), now,
-                     ForSync(context, sync, [generation](WorkerContext* c, SyncRuntime* s,
-                                                         const net::Response& r) {
-                       TakeCreation(c, s, generation, r);
-                     }));
+  sync->channel->Ask(
+      "PUT", "/" + Encoded(PhysicalName(*sync, generation)), std::move(text), now,
+      ForSync(context, sync,
+              [generation](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
+                TakeCreation(c, s, generation, r);
+              }));
 }
 
 // ---- whose name is it -------------------------------------------------------------------------
@@ -217,8 +220,8 @@ void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& re
 
 void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter), "",
-                     now, ForSync(context, sync, TakeName));
+  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
+                     "", now, ForSync(context, sync, TakeName));
 }
 
 // ---- is it still the same ---------------------------------------------------------------------
@@ -265,12 +268,13 @@ void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& re
   }
 }
 
-void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical, core::Time now) {
+void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
+             core::Time now) {
   sync->index.checking = true;
   if (sync->index.step != IndexStep::kReady) sync->index.step = IndexStep::kAsking;
   sync->channel->Ask("GET",
-                     "/" + Encoded(physical) + "/_settings?filter_path=*.settings.index.uuid", "", now,
-                     ForSync(context, sync, TakeUuid));
+                     "/" + Encoded(physical) + "/_settings?filter_path=*.settings.index.uuid", "",
+                     now, ForSync(context, sync, TakeUuid));
 }
 
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -308,10 +312,11 @@ void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& 
       change.remove_from.push_back(holder.name);
   }
   sync->index.checking = true;
-  sync->channel->Ask("POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
-                     ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-                       TakeAliasAnswer(s, r);
-                     }));
+  sync->channel->Ask(
+      "POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
+      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        TakeAliasAnswer(s, r);
+      }));
 }
 
 bool IsDue(const SyncRuntime& sync, core::Time now) {
@@ -356,8 +361,8 @@ void CheckIndexSoon(SyncRuntime* sync) { sync->index.next_check = core::Time{0};
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->index.checking || sync->index.step != IndexStep::kReady) return;
   sync->index.checking = true;
-  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter), "",
-                     now, ForSync(context, sync, PointAlias));
+  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
+                     "", now, ForSync(context, sync, PointAlias));
 }
 
 core::Time NextIndexDeadline(const WorkerContext& context) {

@@ -50,8 +50,8 @@ void ReportExhaustion() {
   for (const WorkerSlot& slot : Shared()->workers) wanted += OidIsValid(slot.database) ? 1 : 0;
   ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
                 errmsg("no free background worker slot for polyglot_sync"),
-                errhint("polyglot_sync alone needs %d; raise max_worker_processes (now %d).", wanted,
-                        max_worker_processes)));
+                errhint("polyglot_sync alone needs %d; raise max_worker_processes (now %d).",
+                        wanted, max_worker_processes)));
 }
 
 void QueueProbe(Oid database) {
@@ -60,9 +60,9 @@ void QueueProbe(Oid database) {
   if (probes.count == probes.capacity) {
     probes.capacity = probes.capacity == 0 ? 64 : probes.capacity * 2;
     const Size bytes = sizeof(Oid) * static_cast<Size>(probes.capacity);
-    probes.databases = static_cast<Oid*>(probes.databases == nullptr
-                                             ? MemoryContextAlloc(TopMemoryContext, bytes)
-                                             : repalloc(probes.databases, bytes));
+    probes.databases =
+        static_cast<Oid*>(probes.databases == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes)
+                                                      : repalloc(probes.databases, bytes));
   }
   probes.databases[probes.count++] = database;
 }
@@ -115,8 +115,8 @@ void CollectWork() {
 
 enum class Access { kOpen, kClosed, kLocked };
 
-// Could a process connect now? DROP DATABASE holds the lock while it ends everybody in there; a probe
-// that came too late would leave a FATAL in the log.
+// Could a process connect now? DROP DATABASE holds the lock while it ends everybody in there; a
+// probe that came too late would leave a FATAL in the log.
 Access AccessTo(Oid database) {
   StartTransactionCommand();
   LOCKTAG tag;
@@ -173,8 +173,8 @@ void StartWorker(int index) {
   WorkerSlot* slot = &Shared()->workers[index];
   BackgroundWorker worker;
   FillWorker(&worker, "polyglot_worker_main", kWorkerType, Int32GetDatum(index));
-  snprintf(worker.bgw_name, BGW_MAXLEN, "%s for database %u, server %u", kWorkerType, slot->database,
-           slot->server);
+  snprintf(worker.bgw_name, BGW_MAXLEN, "%s for database %u, server %u", kWorkerType,
+           slot->database, slot->server);
   const TimestampTz now = GetCurrentTimestamp();
   slot->started_at = now;
   if (!RegisterDynamicBackgroundWorker(&worker, &started[index].handle)) {
@@ -228,8 +228,7 @@ long ManageWorkers() {
       continue;
     }
     const TimestampTz now = GetCurrentTimestamp();
-    if (slot->next_start <= now)
-      StartWorker(i);
+    if (slot->next_start <= now) StartWorker(i);
     if (!started[i].running)
       wait = Min(wait, Max(1L, static_cast<long>((slot->next_start - now) / 1000 + 1)));
   }
@@ -247,7 +246,8 @@ void Announce() {
   Shared()->launcher_started_at = GetCurrentTimestamp();
   pg_write_barrier();
   Shared()->launcher_process_number = MyProcessNumber();
-  // Workers of an earlier launcher that still run are theirs no more: they leave, and are started anew.
+  // Workers of an earlier launcher that still run are theirs no more: they leave, and are started
+  // anew.
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
   for (WorkerSlot& slot : Shared()->workers)
     if (OidIsValid(slot.database) && slot.pid != 0) kill(slot.pid, SIGTERM);

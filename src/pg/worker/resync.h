@@ -16,8 +16,8 @@ namespace polyglot::pg {
 /// Draws V, stores it and starts the path (over). Needs a transaction: it is part of what settles
 /// the event that asked for it.
 void RequestResync(SyncRuntime* sync, const char* reason);
-/// Operations that wait and are older than V are read again at newer versions, if an event or a parked
-/// key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
+/// Operations that wait and are older than V are read again at newer versions, if an event or a
+/// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync);
 /// Goes on with a resync that was stored before this worker started.
 void ContinueResync(SyncRuntime* sync, std::uint64_t version);

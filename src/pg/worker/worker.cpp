@@ -1,7 +1,7 @@
-// The worker of one (database, server): the only writer of that server's indexes. Its loop alternates
-// PostgreSQL phases (short transactions) with C++ phases (encode, send, classify) and waits in one
-// place only. An ERROR ends the process; the launcher starts it again, and everything that matters is
-// in tables.
+// The worker of one (database, server): the only writer of that server's indexes. Its loop
+// alternates PostgreSQL phases (short transactions) with C++ phases (encode, send, classify) and
+// waits in one place only. An ERROR ends the process; the launcher starts it again, and everything
+// that matters is in tables.
 
 #include <sys/epoll.h>
 
@@ -271,14 +271,14 @@ void Worker::FinishBackfill(SyncRuntime* sync, core::Time now) {
     if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
   });
   ereport(LOG, (errmsg("polyglot_sync: backfill of sync \"%s\" has ended: %llu rows",
-                       sync->name.c_str(),
-                       static_cast<unsigned long long>(sync->backfill.rows))));
+                       sync->name.c_str(), static_cast<unsigned long long>(sync->backfill.rows))));
 }
 
 void Worker::StoreProgress(core::Time now) {
   for (auto& [id, sync] : context_.syncs) {
     BackfillState& backfill = sync->backfill;
-    if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval) continue;
+    if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval)
+      continue;
     backfill.stored_at = now;
     backfill.dirty = false;
     InTransaction([&] { StoreBackfill(sync->id, backfill); });
@@ -294,16 +294,17 @@ void Worker::ServeRefreshes(core::Time now) {
     if (wanted <= pg_atomic_read_u64(&slot->refresh_done)) continue;
     sync->index.refresh_at = now + kScanInterval;  // not again while the answer is under way
     WorkerContext* context = &context_;
-    sync->channel->Ask(
-        "POST", "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "", now,
-        [context, wanted, number = id](const net::Response& response) {
-          SyncRuntime* refreshed = context->Find(number);
-          if (refreshed == nullptr) return;
-          refreshed->index.refresh_at = core::Time{0};
-          if (!response.reply.transport_ok || response.reply.http_status != 200) return;
-          pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
-          context->answered = true;
-        });
+    sync->channel->Ask("POST",
+                       "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "",
+                       now, [context, wanted, number = id](const net::Response& response) {
+                         SyncRuntime* refreshed = context->Find(number);
+                         if (refreshed == nullptr) return;
+                         refreshed->index.refresh_at = core::Time{0};
+                         if (!response.reply.transport_ok || response.reply.http_status != 200)
+                           return;
+                         pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
+                         context->answered = true;
+                       });
   }
 }
 
@@ -330,8 +331,7 @@ void Worker::Unblock(core::Time now) {
 
 core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = last_full_scan_ + kScanInterval;
-  for (const auto& channel : context_.channels)
-    next = std::min(next, channel->NextDeadline(now));
+  for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
   next = std::min(next, NextIndexDeadline(context_));
   for (const auto& [id, sync] : context_.syncs)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
@@ -364,8 +364,9 @@ void Worker::Wait(core::Time now, bool busy) {
   bool sending = false;
   for (const auto& channel : context_.channels) sending |= channel->client().InFlight() > 0;
   const int events = WaitLatchOrSocket(
-      MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, context_.poll_fd,
-      static_cast<long>((wait.count() + 999) / 1000), sending ? http_event : idle_event);
+      MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+      context_.poll_fd, static_cast<long>((wait.count() + 999) / 1000),
+      sending ? http_event : idle_event);
   if ((events & WL_LATCH_SET) != 0) LookAtLatch();
 }
 
@@ -391,7 +392,8 @@ WorkerSlot* Attach(int index) {
   }
   LWLockRelease(Shared()->lock);
   if (!wanted || taken) proc_exit(0);
-  // Before the connection is made: exit callbacks run in reverse order, so a cleared pid means gone.
+  // Before the connection is made: exit callbacks run in reverse order, so a cleared pid means
+  // gone.
   before_shmem_exit(Detach, Int32GetDatum(index));
   slot->process_number = MyProcessNumber();
   return slot;
@@ -399,15 +401,23 @@ WorkerSlot* Attach(int index) {
 
 // What ALTER DATABASE or ALTER ROLE may have set and would change documents or block the worker.
 void PinSettings() {
-  static constexpr const char* pinned[][2] = {
-      {"statement_timeout", "0"}, {"lock_timeout", "0"},
-      {"idle_in_transaction_session_timeout", "0"}, {"idle_session_timeout", "0"},
-      {"default_transaction_isolation", "read committed"}, {"default_transaction_read_only", "off"},
-      {"default_transaction_deferrable", "off"}, {"jit", "off"},
-      {"max_parallel_workers_per_gather", "0"}, {"DateStyle", "ISO, MDY"},
-      {"IntervalStyle", "iso_8601"}, {"TimeZone", "UTC"}, {"extra_float_digits", "1"},
-      {"bytea_output", "hex"}, {"lc_monetary", "C"}, {"search_path", "pg_catalog, pg_temp"},
-      {"synchronous_commit", "on"}};
+  static constexpr const char* pinned[][2] = {{"statement_timeout", "0"},
+                                              {"lock_timeout", "0"},
+                                              {"idle_in_transaction_session_timeout", "0"},
+                                              {"idle_session_timeout", "0"},
+                                              {"default_transaction_isolation", "read committed"},
+                                              {"default_transaction_read_only", "off"},
+                                              {"default_transaction_deferrable", "off"},
+                                              {"jit", "off"},
+                                              {"max_parallel_workers_per_gather", "0"},
+                                              {"DateStyle", "ISO, MDY"},
+                                              {"IntervalStyle", "iso_8601"},
+                                              {"TimeZone", "UTC"},
+                                              {"extra_float_digits", "1"},
+                                              {"bytea_output", "hex"},
+                                              {"lc_monetary", "C"},
+                                              {"search_path", "pg_catalog, pg_temp"},
+                                              {"synchronous_commit", "on"}};
   for (const auto& [name, value] : pinned) SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 }
 

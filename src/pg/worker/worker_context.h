@@ -22,9 +22,9 @@ namespace polyglot::pg {
 /// A full scan of the queue that has been completed.
 struct ScanInfo {
   std::uint64_t number;
-  core::Snapshot snapshot;   // taken when it began
-  std::uint64_t request;     // highest wait_for_sync request made before it began
-  std::int64_t begun_at;     // TimestampTz
+  core::Snapshot snapshot;  // taken when it began
+  std::uint64_t request;    // highest wait_for_sync request made before it began
+  std::int64_t begun_at;    // TimestampTz
 };
 
 struct WorkerContext {
@@ -34,7 +34,7 @@ struct WorkerContext {
   std::string server_name;
   core::Time started_at{0};
   std::uint64_t config_generation = 0;  // of the definitions that are in `syncs`
-  core::Time configuring_at{0};  // when the configuration being read now was begun
+  core::Time configuring_at{0};         // when the configuration being read now was begun
   core::Time request_timeout{30'000'000};
   core::Time linger{2000};
 
@@ -43,8 +43,8 @@ struct WorkerContext {
   core::Settlement settlement;
   std::unique_ptr<QueueReader> reader;
 
-  std::uint64_t scan_number = 1;  // the full scan that events are read for now
-  std::deque<ScanInfo> scans;     // completed, not settled for every sync; at least the newest
+  std::uint64_t scan_number = 1;      // the full scan that events are read for now
+  std::deque<ScanInfo> scans;         // completed, not settled for every sync; at least the newest
   std::int64_t previous_scan_at = 0;  // TimestampTz at which the scan before began
   std::uint64_t pass_request = 0;
   std::int64_t pass_begun_at = 0;
@@ -73,8 +73,8 @@ struct WorkerContext {
   std::uint64_t CompletedScan() const { return scans.empty() ? 0 : scans.back().number; }
 };
 
-/// Runs a PostgreSQL phase: one short transaction with SPI and a fresh snapshot. An ERROR below ends
-/// the process (the launcher starts it again).
+/// Runs a PostgreSQL phase: one short transaction with SPI and a fresh snapshot. An ERROR below
+/// ends the process (the launcher starts it again).
 template <typename F>
 void InTransaction(F&& f) {
   SetCurrentStatementStartTimestamp();

@@ -10,7 +10,7 @@ def test_one_call_keeps_an_index_in_step(db):
                "UPDATE products SET name = 'chair' WHERE id = 5; DELETE FROM products WHERE id = 7")
     db.assert_equal("products")
     hits = db.search.client().search(index=db.index("products"),
-                                     query={"match": {"name": "chair"}})["hits"]["hits"]
+                                     body={"query": {"match": {"name": "chair"}}})["hits"]["hits"]
     assert [hit["_id"] for hit in hits] == ["5"]
 
 

@@ -97,6 +97,13 @@ VALUES = [
     ("int2vector", ["1 2 3"]),
 ]
 
+# OpenSearch takes 20 arrays in each other unless the index says otherwise.
+SETTINGS = {"opensearch": {"index.mapping.depth.limit": 200}}
+
+# What a server cannot take although it is right: Elasticsearch 7.17 has no moment before 1970 in
+# milliseconds that is not a whole second.
+REFUSED = {"elasticsearch 7": [("timestamp", "0044-03-15 12:00:00.5 BC")]}
+
 
 def column(number, kind):
     return compare.quote(f"c{number} {kind}")
@@ -125,22 +132,28 @@ def insert_all(db, first_id):
     return inserted
 
 
+def create_sync(db):
+    db.create_sync("types", settings=SETTINGS.get(db.search.kind, {}))
+    db.wait()
+
+
 def assert_all_equal(db, inserted):
-    assert [(inserted[letter[1]], letter[2:]) for letter in db.dead_letters()] == []
-    found = db.differences("types")
+    server = f"{db.search.kind} {db.search.version.split('.')[0]}"
+    refused = {letter[1]: letter[2:] for letter in db.dead_letters()}
+    assert [inserted[name] for name in refused] == REFUSED.get(server, []), refused
+    found = [difference for difference in db.differences("types")
+             if difference.problem != "missing" or difference.document_id not in refused]
     assert [(inserted.get(difference.document_id), difference) for difference in found] == []
 
 
 def test_every_type_is_equal_after_the_backfill(types):
     inserted = insert_all(types, 0)
-    types.create_sync("types")
-    types.wait()
+    create_sync(types)
     assert_all_equal(types, inserted)
 
 
 def test_every_type_is_equal_after_live_changes(types):
-    types.create_sync("types")
-    types.wait()
+    create_sync(types)
     inserted = insert_all(types, 0)
     types.wait()
     assert_all_equal(types, inserted)

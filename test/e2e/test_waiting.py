@@ -29,7 +29,8 @@ def test_with_refresh_it_can_be_searched(t):
     for number in range(10):
         t.execute("INSERT INTO t VALUES (%s, %s)", (1000 + number, f"word{number}"))
         assert t.value("SELECT polyglot.wait_for_sync('t', refresh => true)") is True
-        hits = client.search(index=t.index("t"), query={"match": {"v": f"word{number}"}})["hits"]
+        hits = client.search(index=t.index("t"),
+                             body={"query": {"match": {"v": f"word{number}"}}})["hits"]
         assert hits["total"]["value"] == 1
 
 
@@ -70,7 +71,7 @@ def test_run_sync_reports_what_was_done(t):
 
 def test_enqueue_rebuilds_a_document(t):
     client = t.search.client()
-    client.index(index=t.index("t"), id="7", document={"v": "vandal"}, refresh=True)
+    client.index(index=t.index("t"), id="7", body={"v": "vandal"}, refresh=True)
     t.execute("SELECT polyglot.enqueue('t', 7)")
     t.wait()
     version = client.get(index=t.index("t"), id="7")

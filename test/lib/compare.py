@@ -13,6 +13,7 @@ import struct
 import uuid
 
 import pg_text
+import search_client
 
 SESSION = """
 SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601';
@@ -217,11 +218,9 @@ def read_rows(session, table: str, key: list, columns, where):
 
 def read_documents(client, index: str) -> dict:
     """Every document of an index: id → (source, routing)."""
-    from elasticsearch import helpers
     client.indices.refresh(index=index)
     return {hit["_id"]: (hit["_source"], hit.get("_routing"))
-            for hit in helpers.scan(client, index=index, size=2000, query={
-                "query": {"match_all": {}}})}
+            for hit in search_client.scan(client, index)}
 
 
 def compare(session, client, table: str, index: str = None, key=("id",), columns=None, where=None,

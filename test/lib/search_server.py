@@ -1,6 +1,10 @@
 """Real Elasticsearch and OpenSearch servers of any version, from Maven Central.
 
+POLYGLOT_SEARCH=KIND-VERSION chooses the server of the tests, such as opensearch-2.19.5.
+
 As a program (standard library only):
+  search_server.py names                       the servers that the end-to-end suite is for
+  search_server.py java KIND VERSION           the JDK that would run it; fails without one
   search_server.py fetch KIND VERSION          downloads into the cache, prints the file
   search_server.py start FOLDER KIND VERSION   starts one there, prints its URL
   search_server.py stop FOLDER
@@ -22,7 +26,9 @@ import zipfile
 
 import processes
 
-DEFAULT_KIND, DEFAULT_VERSION = "elasticsearch", "8.19.9"
+SUPPORTED = ["elasticsearch-8.19.9", "elasticsearch-7.17.29", "opensearch-2.19.5",
+             "elasticsearch-9.4.3", "opensearch-3.8.0"]
+DEFAULT_KIND, _, DEFAULT_VERSION = os.environ.get("POLYGLOT_SEARCH", SUPPORTED[0]).partition("-")
 HEAP = "512m"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
@@ -193,7 +199,11 @@ class SearchServer:
 
 
 def main(words: list) -> None:
-    if words[:1] == ["fetch"] and len(words) == 3:
+    if words == ["names"]:
+        print("\n".join(SUPPORTED))
+    elif words[:1] == ["java"] and len(words) == 3:
+        print(java_home(words[1], words[2]))
+    elif words[:1] == ["fetch"] and len(words) == 3:
         print(fetch(words[1], words[2]))
     elif words[:1] == ["start"] and len(words) == 4:
         server = SearchServer(words[1], words[2], words[3])

@@ -24,7 +24,7 @@ override PG_CPPFLAGS += -Isrc -DPOLYGLOT_VERSION='"$(EXTVERSION)"'
 PG_CXXFLAGS += -std=c++20 -O2 -fvisibility=hidden -fno-strict-aliasing \
   -isystem $(shell $(PG_CONFIG) --includedir-server) \
   -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers $(WERROR)
-SHLIB_LINK += -lcurl -lstdc++
+SHLIB_LINK += -lcurl -lz -lstdc++
 EXTRA_CLEAN = $(OBJS:.o=.d) extension/polyglot_sync--$(EXTVERSION).sql
 
 include $(PGXS)

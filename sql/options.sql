@@ -34,6 +34,12 @@ SELECT server_with($$url 'http://127.0.0.1:9', max_in_flight '0'$$) AS none;
 SELECT server_with($$url 'http://127.0.0.1:9', batch_operations 'many'$$) AS words;
 SELECT server_with($$url 'http://127.0.0.1:9', index_prefix 'Shop-'$$) AS prefix;
 SELECT server_with($$url 'http://127.0.0.1:9', ca_file 'ca.pem'$$) AS relative;
+SELECT server_with($$url 'http://127.0.0.1:9', proxy 'http://user:secret@proxy:3128'$$) AS proxy_user;
+SELECT server_with($$url 'http://127.0.0.1:9', proxy 'socks5://proxy:1080'$$) AS proxy_scheme;
+SELECT server_with($$url 'http://127.0.0.1:9', proxy 'http://proxy:3128/path'$$) AS proxy_path;
+SELECT server_with($$url 'http://127.0.0.1:9', tls_server_name 'es:9200'$$) AS tls_server_name;
+SELECT server_with($$url 'http://127.0.0.1:9', aws_region 'EU Central'$$) AS aws_region;
+SELECT server_with($$url 'http://127.0.0.1:9', aws_service ''$$) AS aws_service;
 SELECT server_with($$url 'http://127.0.0.1:9', client_cert '/c.pem'$$) AS half_a_pair;
 
 CREATE SERVER opt FOREIGN DATA WRAPPER polyglot_sync OPTIONS (

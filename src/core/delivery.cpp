@@ -59,6 +59,7 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
     if (parsed.ok()) return s.ApplyItems(std::move(batch), std::move(parsed.value()), now);
     verdict = ClassifyBrokenAnswer(parsed.error().message);
   }
+  if (reply.answer_cut) verdict = ClassifyBrokenAnswer(reply.transport_error);
   s.ApplyVerdict(std::move(batch), reply, verdict, now);
 }
 

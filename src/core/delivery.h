@@ -43,7 +43,9 @@ struct BulkReply {
   bool may_have_been_sent = true;  // false: surely nothing reached the server
   int http_status = 0;
   std::string body;
-  Time retry_after{0};  // from the Retry-After header, 0 = none
+  Time retry_after{0};      // from the Retry-After header, 0 = none
+  bool answer_cut = false;  // no complete answer because it was larger than any honest one
+  bool other_node = false;  // another node than the one that this came from is well
 };
 
 enum class FinalOutcome : std::uint8_t {

@@ -30,6 +30,21 @@ std::optional<std::uint32_t> NodePool::Pick(Time now) {
   return healthy;
 }
 
+std::optional<std::uint32_t> NodePool::PickHealthy() {
+  for (std::uint32_t i = 0; i < size(); ++i) {
+    const std::uint32_t at = (next_ + i) % size();
+    if (nodes_[at].state != State::kHealthy) continue;
+    next_ = (at + 1) % size();
+    return at;
+  }
+  return std::nullopt;
+}
+
+bool NodePool::AnyHealthy() const {
+  return std::any_of(nodes_.begin(), nodes_.end(),
+                     [](const Node& node) { return node.state == State::kHealthy; });
+}
+
 void NodePool::Succeeded(std::uint32_t node) { nodes_[node] = Node{}; }
 
 void NodePool::Failed(std::uint32_t node, Time now) {

@@ -23,6 +23,10 @@ class NodePool {
   /// due ones are being probed. The caller must report the outcome of every pick.
   std::optional<std::uint32_t> Pick(Time now);
 
+  /// A healthy node, never a probe: for a request that has just failed on another one.
+  std::optional<std::uint32_t> PickHealthy();
+  bool AnyHealthy() const;
+
   /// The node answered, with whatever status does not speak against the node itself.
   void Succeeded(std::uint32_t node);
   /// No answer, or one that says the node is unwell (see MarksDead).

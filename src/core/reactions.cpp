@@ -5,6 +5,7 @@
 
 #include "core/delivery_state.h"
 #include "core/error_text.h"
+#include "core/node_pool.h"
 
 namespace polyglot::core {
 namespace {
@@ -237,21 +238,26 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
 
 void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
                                  Server why, Time now) {
-  Lost(why, error);
+  // One node of several is away: the next one gets the request, and the server is not away. The
+  // node that failed is left alone for a while, so this cannot go on for ever.
+  const bool elsewhere = why == Server::kDisconnected && reply.other_node &&
+                         NodePool::MarksDead(reply.transport_ok, reply.http_status);
+  if (!elsewhere) Lost(why, error);
   CountRetried(batch);
   // Requests that were in flight together fail together: that is one failure, one pause.
-  if (now >= paused_until) {
+  if (!elsewhere && now >= paused_until) {
     const Time delay = FullJitter(kServerBackoff, failures++, &random);
     paused_until = now + std::max(delay, reply.retry_after);
   }
   // A proxy that cuts large requests without a word looks like a server that is away.
   const bool cut = !reply.transport_ok && reply.may_have_been_sent &&
                    batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
+  const Time due = elsewhere ? now : paused_until;
   if (cut && batch.items.size() > 1) {
     batch.attempts = 0;
-    return Split(std::move(batch), true, paused_until);
+    return Split(std::move(batch), true, due);
   }
-  retries.emplace(paused_until, std::move(batch));
+  retries.emplace(due, std::move(batch));
 }
 
 void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict,

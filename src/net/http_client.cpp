@@ -120,7 +120,6 @@ std::uint64_t HttpClient::Start(HttpRequest request, const HttpOptions& options)
   Transfer* transfer = owned.get();
   transfer->id = ++s.last_id;
   transfer->request = std::move(request);
-  transfer->cap = options.response_cap;
   transfer->connect_timeout = options.connect_timeout;
   transfer->request_timeout = options.request_timeout;
   s.done.reserve(s.transfers.size() + 1);

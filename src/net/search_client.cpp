@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "net/address.h"
+#include "net/gzip.h"
 #include "net/http_client.h"
 
 namespace polyglot::net {
@@ -11,6 +13,18 @@ namespace {
 
 constexpr char kBulkFields[] =
     "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason";
+
+constexpr std::size_t kOtherAnswer = 8u << 20;
+constexpr std::size_t kWorthPacking = 1024;
+
+/// A few bytes for an operation that went well, some hundred for one that was refused. What is cut
+/// is asked for again in halves, so this need not be right for every answer, only for one to a
+/// single operation: refusals quote the value.
+std::size_t BulkAnswerCap(std::uint32_t operations, std::size_t body) {
+  constexpr std::size_t kBase = 256u << 10, kEach = 1024, kMost = 3u << 20;
+  if (operations <= 1) return kBase + 2 * body;
+  return std::min(kBase + kEach * operations, kMost);
+}
 
 bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
@@ -39,13 +53,20 @@ HttpOptions OptionsOf(const ConnectionConfig& config) {
   if (!config.api_key.empty()) options.authorization = "ApiKey " + Trimmed(config.api_key);
   if (!config.bearer_token.empty())
     options.authorization = "Bearer " + Trimmed(config.bearer_token);
+  if (!config.aws_access_key.empty()) {
+    options.user = config.aws_access_key;
+    options.password = config.aws_secret_key;
+    options.aws_region = config.aws_region;
+    options.aws_service = config.aws_service;
+  }
+  options.tls_server_name = config.tls_server_name;
+  options.proxy = config.proxy;
   options.ca_file = config.ca_file;
   options.client_cert = config.client_cert;
   options.client_key = config.client_key;
   options.verify = config.verify;
   options.connect_timeout = config.connect_timeout;
   options.request_timeout = config.request_timeout;
-  options.response_cap = config.response_cap;
   return options;
 }
 
@@ -55,12 +76,33 @@ std::string BulkPath(core::Time request_timeout) {
   return "/_bulk?timeout=" + std::to_string(seconds) + "s&" + kBulkFields;
 }
 
-/// libcurl's messages name hosts and files, never credentials; this makes it certain.
-std::string WithoutSecrets(std::string text, const ConnectionConfig& config) {
-  for (const std::string& secret :
-       {config.password, Trimmed(config.api_key), Trimmed(config.bearer_token)})
-    if (!secret.empty() && text.find(secret) != std::string::npos) return "request failed";
-  return text;
+std::string Base64(std::string_view text) {
+  constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); i += 3) {
+    std::uint32_t bits = 0;
+    for (std::size_t j = i; j < i + 3; ++j)
+      bits = bits << 8 | (j < text.size() ? static_cast<unsigned char>(text[j]) : 0u);
+    for (std::size_t j = 0; j < 4; ++j)
+      out.push_back(i + j > text.size() ? '=' : kDigits[bits >> (18 - 6 * j) & 63]);
+  }
+  return out;
+}
+
+std::vector<std::string> SecretsOf(const ConnectionConfig& config) {
+  std::vector<std::string> secrets = {config.password, Trimmed(config.api_key),
+                                      Trimmed(config.bearer_token), config.aws_secret_key};
+  if (!config.user.empty()) secrets.push_back(Base64(config.user + ":" + config.password));
+  std::erase(secrets, "");
+  return secrets;
+}
+
+/// libcurl's messages name hosts and files, never credentials, but whatever answers at an address
+/// may repeat what it was sent.
+void EraseSecrets(const std::vector<std::string>& secrets, std::string* text) {
+  for (const std::string& secret : secrets)
+    for (auto at = text->find(secret); at != std::string::npos; at = text->find(secret, at + 3))
+      text->replace(at, secret.size(), "***");
 }
 
 struct NodeRecord {
@@ -69,10 +111,22 @@ struct NodeRecord {
   std::string last_error;
 };
 
+/// What is asked, whichever node gets it.
+struct Question {
+  std::string method, path;
+  std::shared_ptr<const std::string> body;
+  const char* content_type = nullptr;
+  std::size_t response_cap = kOtherAnswer;
+  bool packed = false;  // the body is gzip
+  bool repeatable() const { return method == "GET" || method == "HEAD"; }
+};
+
 struct Pending {
   std::uint32_t node = 0;
+  bool elsewhere = false;        // another node may take it instead
   std::uint64_t generation = 0;  // of the node list
   core::Time started{0};
+  Question question;
 };
 
 }  // namespace
@@ -84,19 +138,17 @@ struct SearchClient::State {
   }
 
   void Configure(ConnectionConfig c);
-  std::uint64_t Send(std::uint32_t node, std::string_view method, std::string_view path,
-                     std::shared_ptr<const std::string> body, const char* content_type,
-                     core::Time now);
-  std::uint64_t Dispatch(std::string_view method, std::string_view path,
-                         std::shared_ptr<const std::string> body, const char* content_type,
-                         core::Time now);
+  void Send(std::uint64_t id, Pending request);
+  std::uint64_t Dispatch(Question question, core::Time now);
   std::uint64_t FailAtOnce();
   void Account(const Pending& request, HttpResult* result);
+  bool SendElsewhere(std::uint64_t id, const HttpResult& result, Pending* request);
   void LearnProduct(const HttpResult& result);
 
   HttpClient http;
   ConnectionConfig config;
   HttpOptions options;
+  std::vector<std::string> secrets;
   std::uint64_t seed;
   core::NodePool pool;
   std::vector<NodeRecord> nodes;
@@ -120,6 +172,7 @@ void SearchClient::State::Configure(ConnectionConfig c) {
   }
   config = std::move(c);
   options = OptionsOf(config);
+  secrets = SecretsOf(config);
 }
 
 std::uint64_t SearchClient::State::FailAtOnce() {
@@ -127,40 +180,63 @@ std::uint64_t SearchClient::State::FailAtOnce() {
   response.request = ++last_request;
   response.reply.may_have_been_sent = false;
   // The same words as the failure that made the last node dead: one cause, one message.
-  response.reply.transport_error = last_error.empty() ? "no node is available" : last_error;
+  response.reply.transport_error = !config.unusable.empty() ? config.unusable
+                                   : last_error.empty()     ? "no node is available"
+                                                            : last_error;
   response.product = product;
   failed.push_back(std::move(response));
   http.Wake();
   return last_request;
 }
 
-std::uint64_t SearchClient::State::Send(std::uint32_t node, std::string_view method,
-                                        std::string_view path,
-                                        std::shared_ptr<const std::string> body,
-                                        const char* content_type, core::Time now) {
+void SearchClient::State::Send(std::uint64_t id, Pending pend) {
+  const Question& question = pend.question;
   HttpRequest request;
-  request.method = method;
-  request.url = config.urls[node] + std::string(path);
+  request.method = question.method;
+  request.url = config.urls[pend.node] + question.path;
   // Without a type of ours libcurl would call the body of any POST a form.
-  if (body)
-    request.headers.push_back(std::string("Content-Type:") +
-                              (content_type != nullptr ? std::string(" ") + content_type : ""));
+  const char* none = config.aws_access_key.empty() ? "" : " application/json";  // must be signed
+  if (question.body)
+    request.headers.push_back(
+        std::string("Content-Type:") +
+        (question.content_type != nullptr ? std::string(" ") + question.content_type : none));
+  if (question.packed) request.headers.emplace_back("Content-Encoding: gzip");
   if (!config.opaque_id.empty())
     request.headers.push_back("X-Opaque-Id: " + HeaderValue(config.opaque_id));
-  request.body = std::move(body);
-  const std::uint64_t id = ++last_request;
-  pending.emplace(id, Pending{.node = node, .generation = generation, .started = now});
+  request.body = question.body;
+  request.response_cap = question.response_cap;
+  pend.generation = generation;
+  ++nodes[pend.node].in_flight;
+  pending.insert_or_assign(id, std::move(pend));
   request_of.emplace(http.Start(std::move(request), options), id);
-  ++nodes[node].in_flight;
-  return id;
 }
 
-std::uint64_t SearchClient::State::Dispatch(std::string_view method, std::string_view path,
-                                            std::shared_ptr<const std::string> body,
-                                            const char* content_type, core::Time now) {
+std::uint64_t SearchClient::State::Dispatch(Question question, core::Time now) {
+  if (!config.unusable.empty()) return FailAtOnce();
   const std::optional<std::uint32_t> node = pool.Pick(now);
   if (!node) return FailAtOnce();
-  return Send(*node, method, path, std::move(body), content_type, now);
+  Send(++last_request, {.node = *node,
+                        .elsewhere = true,
+                        .generation = generation,
+                        .started = now,
+                        .question = std::move(question)});
+  return last_request;
+}
+
+/// A node that is away is no trouble while another one is well. Each failure takes a node out, so
+/// this ends.
+bool SearchClient::State::SendElsewhere(std::uint64_t id, const HttpResult& result,
+                                        Pending* request) {
+  if (result.ok || result.too_large || !request->elsewhere || request->generation != generation)
+    return false;
+  if (result.may_have_been_sent && !request->question.repeatable()) return false;
+  const std::optional<std::uint32_t> node = pool.PickHealthy();
+  if (!node) return false;
+  Pending again = std::move(*request);
+  again.node = *node;
+  again.started += result.latency;
+  Send(id, std::move(again));
+  return true;
 }
 
 void SearchClient::State::Account(const Pending& request, HttpResult* result) {
@@ -168,10 +244,11 @@ void SearchClient::State::Account(const Pending& request, HttpResult* result) {
   NodeRecord& node = nodes[request.node];
   --node.in_flight;
   node.last_latency = result->latency;
-  if (!result->ok)
-    result->error =
-        WithoutSecrets(config.urls[request.node] + ": " + std::move(result->error), config);
-  if (!core::NodePool::MarksDead(result->ok, result->status)) {
+  if (!result->ok) {
+    result->error = config.urls[request.node] + ": " + std::move(result->error);
+    EraseSecrets(secrets, &result->error);
+  }
+  if (result->too_large || !core::NodePool::MarksDead(result->ok, result->status)) {
     pool.Succeeded(request.node);
     node.last_error.clear();
     return;
@@ -209,6 +286,9 @@ std::vector<Response> SearchClient::TakeCompleted() {
     const auto known = s.pending.find(request->second);
     s.LearnProduct(result);
     s.Account(known->second, &result);
+    s.request_of.erase(request);
+    if (s.SendElsewhere(known->first, result, &known->second)) continue;
+    if (result.status != 200) EraseSecrets(s.secrets, &result.body);
     Response response;
     response.request = known->first;
     response.node = known->second.node;
@@ -219,9 +299,10 @@ std::vector<Response> SearchClient::TakeCompleted() {
                       .may_have_been_sent = result.may_have_been_sent,
                       .http_status = result.ok ? result.status : 0,
                       .body = std::move(result.body),
-                      .retry_after = result.retry_after};
+                      .retry_after = result.retry_after,
+                      .answer_cut = result.too_large,
+                      .other_node = known->second.elsewhere && s.pool.AnyHealthy()};
     s.pending.erase(known);
-    s.request_of.erase(request);
     responses.push_back(std::move(response));
   }
   return responses;
@@ -250,47 +331,44 @@ core::Time SearchClient::BlockedUntil(core::Time now) const {
   return state_->pool.BlockedUntil(now);
 }
 
-std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body, core::Time now) {
+std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body,
+                                      std::uint32_t operations, core::Time now) {
   State& s = *state_;
-  return s.Dispatch("POST", BulkPath(s.config.request_timeout), std::move(body),
-                    "application/x-ndjson", now);
+  Question question{.method = "POST",
+                    .path = BulkPath(s.config.request_timeout),
+                    .body = std::move(body),
+                    .content_type = "application/x-ndjson"};
+  question.response_cap = BulkAnswerCap(operations, question.body->size());
+  auto packed = std::make_shared<std::string>();
+  question.packed = s.config.gzip && question.body->size() >= kWorthPacking &&
+                    Gzip(*question.body, packed.get());
+  if (question.packed) question.body = std::move(packed);
+  return s.Dispatch(std::move(question), now);
 }
 
 std::uint64_t SearchClient::Start(std::string_view method, std::string_view path, std::string body,
                                   core::Time now) {
-  State& s = *state_;
-  if (body.empty() && method != "POST") return s.Dispatch(method, path, nullptr, nullptr, now);
-  const char* type = body.empty() ? nullptr : "application/json";
-  return s.Dispatch(method, path, std::make_shared<const std::string>(std::move(body)), type, now);
+  Question question{.method = std::string(method), .path = std::string(path), .body = nullptr};
+  if (!body.empty()) question.content_type = "application/json";
+  if (!body.empty() || method == "POST")
+    question.body = std::make_shared<const std::string>(std::move(body));
+  return state_->Dispatch(std::move(question), now);
 }
 
 std::uint64_t SearchClient::StartOnNode(std::uint32_t node, std::string_view method,
                                         std::string_view path, core::Time now) {
   State& s = *state_;
-  if (node >= s.nodes.size()) return s.FailAtOnce();
-  return s.Send(node, method, path, nullptr, nullptr, now);
+  if (node >= s.nodes.size() || !s.config.unusable.empty()) return s.FailAtOnce();
+  Question question{.method = std::string(method), .path = std::string(path), .body = nullptr};
+  s.Send(++s.last_request,
+         {.node = node, .generation = s.generation, .started = now, .question = question});
+  return s.last_request;
 }
 
 std::uint32_t SearchClient::InFlight() const {
   return static_cast<std::uint32_t>(state_->pending.size() + state_->failed.size());
 }
 
-std::string SearchClient::EncodePath(std::string_view segment) {
-  constexpr char kHex[] = "0123456789ABCDEF";
-  constexpr std::string_view kPlain = "-._~";
-  std::string out;
-  for (char c : segment) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (letter || (c >= '0' && c <= '9') || kPlain.find(c) != std::string_view::npos) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back('%');
-    out.push_back(kHex[byte >> 4]);
-    out.push_back(kHex[byte & 15]);
-  }
-  return out;
-}
+std::string SearchClient::EncodePath(std::string_view segment) { return PercentEncode(segment); }
 
 }  // namespace polyglot::net

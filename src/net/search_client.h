@@ -24,11 +24,16 @@ struct ConnectionConfig {
   std::string user, password;     // basic
   std::string api_key;            // base64 form, as `Authorization: ApiKey …`
   std::string bearer_token;
+  std::string aws_access_key, aws_secret_key;  // SigV4
+  std::string aws_region, aws_service;
+  std::string unusable;  // why this cannot be used at all; every request fails with it, unsent
   std::string ca_file, client_cert, client_key;
   bool verify = true;
+  std::string tls_server_name;  // to verify, and to send as SNI and Host; "": the host of the url
+  std::string proxy;            // http(s)://host:port; "": none, whatever the environment says
+  bool gzip = false;            // bulk bodies from 1 kB on
   core::Time connect_timeout{3'000'000};
   core::Time request_timeout{30'000'000};
-  std::size_t response_cap = 64u << 20;  // bytes; a longer answer is cut and treated as broken
   std::uint32_t max_connections = 8;
   std::string opaque_id;  // X-Opaque-Id, e.g. polyglot_sync/shop/search
 };
@@ -70,10 +75,15 @@ class SearchClient {
   core::Time BlockedUntil(core::Time now) const;
 
   /// POST /_bulk with filter_path. Body and its size must not change until completion (shared).
-  std::uint64_t StartBulk(std::shared_ptr<const std::string> body, core::Time now);
-  /// Any other request. `body` may be empty. Paths are already percent-encoded (see EncodePath).
+  /// The answer may be as large as so many operations can honestly make it.
+  std::uint64_t StartBulk(std::shared_ptr<const std::string> body, std::uint32_t operations,
+                          core::Time now);
+  /// Any other request; its answer is cut at 8 MB. `body` may be empty. Paths are already percent-encoded (see EncodePath).
   std::uint64_t Start(std::string_view method, std::string_view path, std::string body,
                       core::Time now);
+  // A request that a node surely did not get, and a GET or HEAD that it did not answer, goes to
+  // another healthy node at once; its answer comes from there.
+
   /// Sends the request to one node, whatever its state (ping).
   std::uint64_t StartOnNode(std::uint32_t node, std::string_view method, std::string_view path,
                             core::Time now);

@@ -7,12 +7,14 @@
 #include <system_error>
 #include <utility>
 
+#include "net/address.h"
+
 namespace polyglot::net {
 namespace {
 
 constexpr long kUploadBuffer = 512 * 1024;
 constexpr long kKeepAliveSeconds = 30;
-constexpr long kMaxConnectionAge = 60;  // load balancers drop idle connections silently
+constexpr long kMaxIdleSeconds = 60;  // load balancers drop idle connections silently
 #if LIBCURL_VERSION_NUM >= 0x075700
 constexpr long kCaCacheSeconds = 30;  // a replaced CA file is noticed after this
 #endif
@@ -21,7 +23,7 @@ constexpr curl_off_t kMaxRetryAfter = 600;
 std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* arg) noexcept {
   auto* transfer = static_cast<Transfer*>(arg);
   const std::size_t bytes = size * count;
-  if (bytes > transfer->cap - transfer->body.size()) {
+  if (bytes > transfer->request.response_cap - transfer->body.size()) {
     transfer->too_large = true;
     return 0;
   }
@@ -71,7 +73,11 @@ long LongInfo(CURL* easy, CURLINFO what) {
 }
 
 bool BeganToSend(const Transfer& transfer) {
-  return transfer.connected || LongInfo(transfer.easy.get(), CURLINFO_REQUEST_SIZE) > 0;
+#if LIBCURL_VERSION_NUM >= 0x075000
+  return transfer.connected;  // the size would count what was said to a proxy
+#else
+  return LongInfo(transfer.easy.get(), CURLINFO_REQUEST_SIZE) > 0;
+#endif
 }
 
 bool IsTlsFailure(CURLcode code) {
@@ -103,6 +109,7 @@ const char* PhaseOf(const Transfer& transfer) {
   if (Info(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0) return "resolving the host name";
   // libcurl counts the handshake as part of connecting; the local port is known before it.
   const bool connected = LongInfo(easy, CURLINFO_LOCAL_PORT) > 0;
+  if (transfer.by_proxy) return "connecting through the proxy";
   return connected ? "TLS handshake" : "connecting";
 }
 
@@ -116,9 +123,11 @@ std::string Seconds(core::Time time) {
 /// counts.
 std::string CauseOf(const Transfer& transfer) {
   if (transfer.too_large)
-    return "the answer is larger than " + std::to_string(transfer.cap) + " bytes";
+    return "the answer is larger than " + std::to_string(transfer.request.response_cap) + " bytes";
   if (transfer.out_of_memory) return "out of memory";
   const bool connecting = !BeganToSend(transfer);
+  const long refusal = LongInfo(transfer.easy.get(), CURLINFO_HTTP_CONNECTCODE);
+  if (connecting && refusal >= 300) return "the proxy answered HTTP " + std::to_string(refusal);
   switch (transfer.code) {
     case CURLE_OPERATION_TIMEDOUT:
       return "timed out after " +
@@ -136,6 +145,8 @@ std::string CauseOf(const Transfer& transfer) {
   }
   return curl_easy_strerror(transfer.code);
 }
+
+long WholeSeconds(core::Time time) { return static_cast<long>(time.count() / 1'000'000); }
 
 void SetTls(CURL* easy, const HttpOptions& options) {
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
@@ -156,7 +167,6 @@ void SetTransport(CURL* easy, const HttpOptions& options) {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, "");  // not what the environment happens to say
 #if LIBCURL_VERSION_NUM >= 0x075500
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 #else
@@ -168,18 +178,62 @@ void SetTransport(CURL* easy, const HttpOptions& options) {
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
-  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, kMaxConnectionAge);
+  curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, kMaxIdleSeconds);
+  // A name may get another address while the old one still answers.
+  curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, WholeSeconds(options.address_lifetime));
+#if LIBCURL_VERSION_NUM >= 0x075000
+  curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, WholeSeconds(options.connection_lifetime));
+#endif
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(options.connect_timeout.count() / 1000));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                    static_cast<long>(options.request_timeout.count() / 1000));
 }
 
-void SetCredentials(CURL* easy, const HttpOptions& options) {
-  if (options.user.empty()) return;
-  curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
+/// What the environment says (http_proxy, no_proxy …) never counts: a postmaster inherits it from
+/// whoever happened to start it.
+void SetProxy(CURL* easy, const HttpOptions& options) {
+  curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  if (options.proxy.empty()) return;
+  curl_easy_setopt(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYPEER, options.verify ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_PROXY_SSL_VERIFYHOST, options.verify ? 2L : 0L);
+  if (!options.ca_file.empty())
+    curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, options.ca_file.c_str());
+}
+
+bool SetCredentials(CURL* easy, const HttpOptions& options) {
+  if (options.user.empty()) return true;
   curl_easy_setopt(easy, CURLOPT_USERNAME, options.user.c_str());
   curl_easy_setopt(easy, CURLOPT_PASSWORD, options.password.c_str());
+  if (options.aws_region.empty())
+    return curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC)) == CURLE_OK;
+#if LIBCURL_VERSION_NUM >= 0x074b00
+  const std::string scope = "aws:amz:" + options.aws_region + ":" + options.aws_service;
+  return curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, scope.c_str()) == CURLE_OK;
+#else
+  return false;
+#endif
+}
+
+/// The address, under the name that the certificate must have.
+bool SetAddress(Transfer* transfer, const HttpOptions& options) {
+  CURL* easy = transfer->easy.get();
+  std::string url = transfer->request.url;
+  const bool tls = url.size() > 5 && (url[4] == 's' || url[4] == 'S');
+  if (tls && !options.tls_server_name.empty()) {
+    NamedAddress named = UnderName(url, options.tls_server_name);
+    url = std::move(named.url);
+    transfer->connect_to.reset(curl_slist_append(nullptr, named.connect_to.c_str()));
+    if (!transfer->connect_to) return false;
+    curl_easy_setopt(easy, CURLOPT_CONNECT_TO, transfer->connect_to.get());
+  }
+  // libcurl 7.88 signs the query as it stands.
+  if (!options.aws_region.empty()) url = WithSortedQuery(url);
+  return curl_easy_setopt(easy, CURLOPT_URL, url.c_str()) == CURLE_OK;
 }
 
 void SetCallbacks(CURL* easy, Transfer* transfer) {
@@ -218,7 +272,13 @@ bool AppendHeader(Transfer* transfer, const char* header) {
 }
 
 bool SetHeaders(Transfer* transfer, const HttpOptions& options) {
-  bool ok = AppendHeader(transfer, "Expect:");  // a second's stall where nobody answers it
+  bool ok = true;
+  // A second's stall where nobody answers it. libcurl 7.88 would sign the empty header that says
+  // "leave it out", so a large signed request keeps its Expect, and does not wait for an answer.
+  if (options.aws_region.empty())
+    ok = AppendHeader(transfer, "Expect:");
+  else
+    curl_easy_setopt(transfer->easy.get(), CURLOPT_EXPECT_100_TIMEOUT_MS, 1L);
   if (!options.authorization.empty())
     ok = ok && AppendHeader(transfer, ("Authorization: " + options.authorization).c_str());
   for (const std::string& header : transfer->request.headers)
@@ -233,20 +293,21 @@ bool Prepare(Transfer* transfer, const HttpOptions& options) {
   transfer->easy.reset(curl_easy_init());
   if (!transfer->easy) return false;
   CURL* easy = transfer->easy.get();
-  const bool url_set =
-      curl_easy_setopt(easy, CURLOPT_URL, transfer->request.url.c_str()) == CURLE_OK;
   SetTransport(easy, options);
+  SetProxy(easy, options);
+  transfer->by_proxy = !options.proxy.empty();
   SetTls(easy, options);
-  SetCredentials(easy, options);
   SetCallbacks(easy, transfer);
   SetBody(easy, transfer->request);
-  return url_set && SetHeaders(transfer, options);
+  return SetAddress(transfer, options) && SetCredentials(easy, options) &&
+         SetHeaders(transfer, options);
 }
 
 HttpResult ResultOf(Transfer* transfer) {
   HttpResult result;
   result.id = transfer->id;
   result.ok = transfer->code == CURLE_OK;
+  result.too_large = transfer->too_large;
   result.body = std::move(transfer->body);
   result.product = std::move(transfer->product);
   CURL* easy = transfer->easy.get();

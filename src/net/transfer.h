@@ -25,13 +25,14 @@ struct Transfer {
   std::uint64_t id = 0;
   HttpRequest request;
   std::unique_ptr<curl_slist, ListDeleter> headers;
-  std::unique_ptr<CURL, EasyDeleter> easy;  // dies before the list and the body that it points to
-  std::size_t cap = 0;
+  std::unique_ptr<curl_slist, ListDeleter> connect_to;
+  std::unique_ptr<CURL, EasyDeleter> easy;  // dies before the lists and the body it points to
   std::string body;
   std::string product;
   bool too_large = false;
   bool out_of_memory = false;
   bool connected = false;  // the request began to be sent
+  bool by_proxy = false;
   bool answered = false;   // the first byte of an answer has come
   core::Time connect_timeout{0}, request_timeout{0};
   CURLcode code = CURLE_OK;

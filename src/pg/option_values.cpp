@@ -7,6 +7,9 @@ namespace polyglot::pg {
 namespace {
 
 constexpr int kSecond = 1000;
+constexpr char kLowerCase[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+constexpr char kHostCharacters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 
 constexpr OptionRule kServerRules[] = {
     {"url", OptionKind::kUrls, 0, 0, 0, {}},
@@ -14,8 +17,8 @@ constexpr OptionRule kServerRules[] = {
     {"client_cert", OptionKind::kFile, 0, 0, 0, {}},
     {"client_key", OptionKind::kFile, 0, 0, 0, {}},
     {"verify", OptionKind::kChoice, 0, 0, 0, {"full", "none", nullptr}},
-    {"tls_server_name", OptionKind::kText, 0, 0, 0, {}},
-    {"proxy", OptionKind::kText, 0, 0, 0, {}},
+    {"tls_server_name", OptionKind::kHost, 0, 0, 0, {}},
+    {"proxy", OptionKind::kProxy, 0, 0, 0, {}},
     {"compression", OptionKind::kChoice, 0, 0, 0, {"none", "gzip", nullptr}},
     {"connect_timeout", OptionKind::kTime, 10, 600 * kSecond, 3 * kSecond, {}},
     {"request_timeout", OptionKind::kTime, 100, 3600 * kSecond, 30 * kSecond, {}},
@@ -25,8 +28,8 @@ constexpr OptionRule kServerRules[] = {
     {"linger", OptionKind::kTime, 0, 10 * kSecond, 2, {}},
     {"index_prefix", OptionKind::kIndexPrefix, 0, 0, 0, {}},
     {"max_queue_size", OptionKind::kMegabytes, 0, INT_MAX, 10 << 10, {}},
-    {"aws_region", OptionKind::kText, 0, 0, 0, {}},
-    {"aws_service", OptionKind::kText, 0, 0, 0, {}},
+    {"aws_region", OptionKind::kWord, 0, 0, 0, {}},
+    {"aws_service", OptionKind::kWord, 0, 0, 0, {}},
 };
 
 constexpr OptionRule kMappingRules[] = {
@@ -151,43 +154,62 @@ void CheckIndexPrefix(const OptionRule& rule, const char* value) {
                           "starts with a letter or digit; at most 100 characters.")));
 }
 
-// The address itself stays out of the message: somebody may have put a password into it.
-[[noreturn]] void BadUrl(const char* why) {
+void CheckCharacters(const OptionRule& rule, const char* value, const char* allowed,
+                     const char* hint) {
+  if (*value != '\0' && strspn(value, allowed) == strlen(value)) return;
   ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("invalid value for option \"url\": %s", why),
-                  errhint("Write https://host:port, several nodes of one cluster separated by "
-                          "commas. User name and password belong into CREATE USER MAPPING.")));
+                  errmsg("invalid value for option \"%s\": \"%s\"", rule.name, value),
+                  errhint("%s", hint)));
+}
+
+// The address itself stays out of the message: somebody may have put a password into it.
+[[noreturn]] void BadAddress(const char* option, const char* why) {
+  const bool proxy = strcmp(option, "proxy") == 0;
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+           errmsg("invalid value for option \"%s\": %s", option, why),
+           proxy ? errhint("Write http://host:port. A proxy that asks for a password is not "
+                           "supported.")
+                 : errhint("Write https://host:port, several nodes of one cluster separated by "
+                           "commas. User name and password belong into CREATE USER MAPPING.")));
   pg_unreachable();
 }
 
-void CheckPort(const char* text) {
+void CheckPort(const char* option, const char* text) {
   char* end;
   long port = strtol(text, &end, 10);
   if (*text < '0' || *text > '9' || (*end != '\0' && *end != '/') || port < 1 || port > 65535)
-    BadUrl("the port must be a number from 1 to 65535");
+    BadAddress(option, "the port must be a number from 1 to 65535");
 }
 
-void CheckUrl(const char* url) {
+// Option `url` or `proxy`.
+void CheckUrl(const char* option, const char* url) {
   const char* host = nullptr;
   if (pg_strncasecmp(url, "http://", 7) == 0) host = url + 7;
   if (pg_strncasecmp(url, "https://", 8) == 0) host = url + 8;
-  if (!host) BadUrl("an address must begin with http:// or https://");
+  if (!host) BadAddress(option, "an address must begin with http:// or https://");
   for (const char* c = url; *c; ++c)
     if (isspace(static_cast<unsigned char>(*c)) || static_cast<unsigned char>(*c) < 0x20)
-      BadUrl("an address must not contain blanks");
-  if (strchr(url, '@')) BadUrl("an address must not contain user information");
-  if (strpbrk(url, "?#")) BadUrl("an address must not contain a query or a fragment");
+      BadAddress(option, "an address must not contain blanks");
+  if (strchr(url, '@')) BadAddress(option, "an address must not contain user information");
+  if (strpbrk(url, "?#")) BadAddress(option, "an address must not contain a query or a fragment");
   const char* end = host;
   if (*host == '[') {
     end = strchr(host, ']');
-    if (!end || end == host + 1) BadUrl("the IPv6 address is not closed");
+    if (!end || end == host + 1) BadAddress(option, "the IPv6 address is not closed");
     ++end;
   } else {
     end = host + strcspn(host, ":/");
   }
-  if (end == host) BadUrl("an address must name a host");
-  if (*end == ':') return CheckPort(end + 1);
-  if (*end != '\0' && *end != '/') BadUrl("an address must be scheme://host:port");
+  if (end == host) BadAddress(option, "an address must name a host");
+  if (*end == ':') return CheckPort(option, end + 1);
+  if (*end != '\0' && *end != '/') BadAddress(option, "an address must be scheme://host:port");
+}
+
+void CheckProxy(const char* value) {
+  CheckUrl("proxy", value);
+  const char* path = strchr(strchr(value, ':') + 3, '/');
+  if (path && path[1] != '\0') BadAddress("proxy", "a proxy has no path");
 }
 
 }  // namespace
@@ -221,6 +243,15 @@ void CheckOptionValue(const OptionRule& rule, const char* value) {
     case OptionKind::kText:
     case OptionKind::kSecret:
       CheckOneLine(rule, value);
+      break;
+    case OptionKind::kHost:
+      CheckCharacters(rule, value, kHostCharacters, "It is a host name, without port.");
+      break;
+    case OptionKind::kProxy:
+      CheckProxy(value);
+      break;
+    case OptionKind::kWord:
+      CheckCharacters(rule, value, kLowerCase, "It contains lower-case letters, digits, and \"-\".");
       break;
     case OptionKind::kChoice:
       CheckChoice(rule, value);
@@ -256,10 +287,10 @@ char** ParseUrls(const char* value, int* count) {
     while (*url == ' ') ++url;
     for (size_t n = strlen(url); n > 0 && (url[n - 1] == ' ' || url[n - 1] == '/'); --n)
       url[n - 1] = '\0';
-    CheckUrl(url);
+    CheckUrl("url", url);
     for (int i = 0; i < *count; ++i)
-      if (pg_strcasecmp(urls[i], url) == 0) BadUrl("an address is given twice");
-    if (*count == kMaxNodes) BadUrl("there are more than 8 addresses");
+      if (pg_strcasecmp(urls[i], url) == 0) BadAddress("url", "an address is given twice");
+    if (*count == kMaxNodes) BadAddress("url", "there are more than 8 addresses");
     urls[(*count)++] = url;
   }
   return urls;

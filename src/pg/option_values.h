@@ -10,6 +10,9 @@ enum class OptionKind {
   kUrls,
   kFile,    // absolute path; superuser only
   kText,    // one line
+  kHost,    // a host name
+  kProxy,   // http(s)://host:port
+  kWord,    // lower-case letters, digits, "-"
   kChoice,  // one of `choices`
   kTime,    // GUC syntax; milliseconds
   kBytes,   // GUC syntax; bytes

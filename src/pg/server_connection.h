@@ -6,6 +6,8 @@
 
 namespace polyglot::pg {
 
+/// Why these credentials cannot be used with this server; no secret. nullptr: they can.
+const char* CredentialTrouble(const ServerOptions& options, const Credentials& credentials);
 /// `opaque_id` is sent as X-Opaque-Id with every request. May throw std::bad_alloc.
 net::ConnectionConfig MakeConnectionConfig(const ServerOptions& options,
                                            const Credentials& credentials, const char* opaque_id);

@@ -89,8 +89,9 @@ TEST_F(HttpClientTest, GzipAnswerIsUnpackedAndCapped) {
   const std::string body(packed, sizeof packed - 1);
   LoopbackServer server(LoopbackServer::Always(200, body, "Content-Encoding: gzip\r\n"));
   EXPECT_EQ(Run(Get(server.url())).body, "{\"gzip\":\"yes\"}");
-  options.response_cap = 5;
-  EXPECT_FALSE(Run(Get(server.url())).ok);
+  HttpRequest capped = Get(server.url());
+  capped.response_cap = 5;
+  EXPECT_TRUE(Run(std::move(capped)).too_large);
 }
 
 TEST_F(HttpClientTest, CutBody) {
@@ -112,9 +113,11 @@ TEST_F(HttpClientTest, EndlessBody) {
     while (c.Write(std::string(10'000, 'x'))) {
     }
   });
-  options.response_cap = 1'000'000;
-  const HttpResult result = Run(Get(server.url()));
+  HttpRequest request = Get(server.url());
+  request.response_cap = 1'000'000;
+  const HttpResult result = Run(std::move(request));
   EXPECT_FALSE(result.ok);
+  EXPECT_TRUE(result.too_large);
   EXPECT_EQ(result.error, "receiving the answer: the answer is larger than 1000000 bytes");
   EXPECT_LE(result.body.size(), 1'000'000u);
 }

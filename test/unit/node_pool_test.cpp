@@ -92,5 +92,20 @@ TEST(NodePool, NoNodes) {
   EXPECT_EQ(pool.Pick(Time{0}), std::nullopt);
 }
 
+TEST(NodePool, AHealthyNodeForARequestThatFailed) {
+  NodePool pool(3, 1);
+  EXPECT_EQ(pool.Pick(Time{0}), 0u);
+  pool.Failed(0, Time{0});
+  EXPECT_EQ(pool.PickHealthy(), 1u);
+  pool.Failed(1, Time{0});
+  EXPECT_TRUE(pool.AnyHealthy());
+  EXPECT_EQ(pool.PickHealthy(), 2u);
+  pool.Failed(2, Time{0});
+  EXPECT_FALSE(pool.AnyHealthy());
+  EXPECT_EQ(pool.PickHealthy(), std::nullopt);
+  pool.Revive();
+  EXPECT_EQ(pool.PickHealthy(), std::nullopt) << "a node that may be dead is probed once, by Pick";
+}
+
 }  // namespace
 }  // namespace polyglot::core

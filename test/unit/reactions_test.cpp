@@ -336,5 +336,50 @@ TEST_F(DeliveryTest, RefusedGroupTravelsSinglyAndOnlyTheGuiltyDies) {
   EXPECT_EQ(dead, 1);
 }
 
+TEST_F(DeliveryTest, OneNodeOfSeveralAwayIsNoDisconnection) {
+  delivery.Submit(Make("a", 1), now);
+  BulkReply failed = NoAnswer("waiting for the answer: Empty reply from server");
+  failed.other_node = true;
+  BulkBatch batch = Next();
+  delivery.Complete(batch.id, failed, now);
+  EXPECT_TRUE(Events().empty());
+  batch = Next();  // at once
+  BulkReply unwell = Http(503);
+  unwell.other_node = true;
+  delivery.Complete(batch.id, unwell, now);
+  EXPECT_TRUE(Events().empty());
+  batch = Next();
+  failed.other_node = false;
+  delivery.Complete(batch.id, failed, now);
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDisconnected})) << "the last node";
+  EXPECT_EQ(delivery.NextBatch(now), std::nullopt);
+  batch = NextWhenDue();
+  delivery.Complete(batch.id, Items(batch), now);
+  EXPECT_TRUE(delivery.Idle());
+}
+
+TEST_F(DeliveryTest, RefusedCredentialsAreTheSameOnEveryNode) {
+  delivery.Submit(Make("a", 1), now);
+  BulkReply denied = Http(401);
+  denied.other_node = true;
+  delivery.Complete(Next().id, denied, now);
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDenied}));
+}
+
+TEST_F(DeliveryTest, AnswersThatAreCutAreAskedForInHalves) {
+  for (int i = 0; i < 8; ++i) delivery.Submit(Make("a" + std::to_string(i), 1 + i), now);
+  BulkReply cut = NoAnswer("receiving the answer: the answer is larger than 9 bytes");
+  cut.answer_cut = true;
+  int requests = 0;
+  while (!delivery.Idle() && requests < 100) {
+    const BulkBatch batch = NextWhenDue();
+    ++requests;
+    delivery.Complete(batch.id, batch.operations > 2 ? cut : Items(batch), now);
+  }
+  EXPECT_EQ(requests, 9) << "three times whole, twice four, four times two";
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kConnected}));
+  for (const Finished& f : delivery.TakeFinished()) EXPECT_EQ(f.outcome, FinalOutcome::kOk);
+}
+
 }  // namespace
 }  // namespace polyglot::core

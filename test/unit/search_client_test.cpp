@@ -42,7 +42,7 @@ TEST(SearchClient, BulkRequestAsServersWantIt) {
   config.api_key = "c2VjcmV0\n";
   config.opaque_id = "polyglot_sync/my shop/search";
   SearchClient client(config, 1);
-  const auto id = client.StartBulk(std::make_shared<const std::string>("{}\n"), Now());
+  const auto id = client.StartBulk(std::make_shared<const std::string>("{}\n"), 1, Now());
   EXPECT_EQ(client.InFlight(), 1u);
   const Response response = Wait(&client).at(0);
   EXPECT_EQ(client.InFlight(), 0u);
@@ -105,11 +105,13 @@ TEST(SearchClient, OneOfTwoNodesDead) {
   LoopbackServer server(LoopbackServer::Always(200, "{}"));
   const std::string dead = ClosedUrl();
   SearchClient client(ConfigFor({dead, server.url()}), 1);
-  client.Start("GET", "/", "", Now());
+  const auto id = client.Start("PUT", "/i", "{}", Now());
   const Response first = Wait(&client).at(0);
-  EXPECT_FALSE(first.reply.transport_ok);
-  EXPECT_FALSE(first.reply.may_have_been_sent);
-  EXPECT_EQ(first.reply.transport_error, dead + ": connecting: Connection refused");
+  EXPECT_EQ(first.request, id);
+  EXPECT_TRUE(first.reply.transport_ok) << "a node that did not get it costs no error";
+  EXPECT_EQ(first.node, 1u);
+  EXPECT_EQ(client.InFlight(), 0u);
+  EXPECT_EQ(client.Nodes().at(0).last_error, dead + ": connecting: Connection refused");
   EXPECT_EQ(client.Nodes().at(0).state, "dead");
   EXPECT_GT(client.Nodes().at(0).backoff_until, core::Time{0});
   EXPECT_EQ(client.BlockedUntil(Now()), core::kNever);
@@ -122,7 +124,8 @@ TEST(SearchClient, OneOfTwoNodesDead) {
   client.ResetBackoff();
   client.Start("GET", "/", "", Now());
   EXPECT_EQ(client.Nodes().at(0).state, "probing");
-  EXPECT_EQ(Wait(&client).at(0).node, 0u);
+  EXPECT_EQ(Wait(&client).at(0).node, 1u);
+  EXPECT_EQ(client.Nodes().at(0).state, "dead");
 }
 
 TEST(SearchClient, AllNodesDeadAnswersAtOnce) {

@@ -191,10 +191,13 @@ Datum polyglot_ping(PG_FUNCTION_ARGS) {
   if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, name);
   ServerOptions* options = LoadServerOptions(server);
   Credentials credentials = LoadCredentials(server, GetUserId());
-  if (credentials.error)
+  if (const char* trouble = CredentialTrouble(*options, credentials))
     ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
                     errmsg("cannot use the credentials of server \"%s\"", name),
-                    errdetail("%s", credentials.error)));
+                    errdetail("%s", trouble),
+                    credentials.error
+                        ? 0
+                        : errhint("ALTER SERVER ... OPTIONS (ADD aws_region 'eu-central-1').")));
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   Enter([&] {
     std::vector<NodeAnswer> nodes;

@@ -36,7 +36,7 @@ void Channel::Pump(core::Time now) {
   while (client_.BlockedUntil(now) == core::kNever) {
     std::optional<core::BulkBatch> batch = delivery_.NextBatch(now);
     if (!batch) break;
-    bulks_.emplace(client_.StartBulk(batch->body, now), batch->id);
+    bulks_.emplace(client_.StartBulk(batch->body, batch->operations, now), batch->id);
   }
   client_.Pump();  // a request that could not even be started is answered at once
   for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);

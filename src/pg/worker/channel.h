@@ -42,6 +42,7 @@ class Channel {
   }
   /// Credentials, secret files and addresses were read again at this time.
   core::Time configured_at{0};
+  std::string trouble;  // why the credentials cannot be used, as last reported
 
  private:
   void Dispatch(const net::Response& response, core::Time now);

@@ -37,16 +37,23 @@ net::ConnectionConfig ConfigOf(const WorkerContext& context, const ServerOptions
   return config;
 }
 
+// Once per change, not at each of the many times at which secret files are read again.
+void ReportTrouble(const WorkerContext& context, Channel* channel, const std::string& trouble) {
+  if (channel->trouble == trouble) return;
+  channel->trouble = trouble;
+  if (!trouble.empty())
+    ereport(LOG, (errmsg("polyglot_sync: server \"%s\": %s", context.server_name.c_str(),
+                         trouble.c_str())));
+}
+
 // One channel for each mapping: bad credentials concern only the syncs that use them.
 Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid owner) {
   const Credentials credentials = LoadCredentials(context->server, owner);
-  if (credentials.error != nullptr)
-    ereport(LOG, (errmsg("polyglot_sync: server \"%s\": %s", context->server_name.c_str(),
-                         credentials.error)));
   net::ConnectionConfig config = ConfigOf(*context, options, credentials);
   for (auto& channel : context->channels) {
     if (channel->user() != credentials.user) continue;
     if (channel->configured_at < context->configuring_at) {
+      ReportTrouble(*context, channel.get(), config.unusable);
       channel->client().Reconfigure(std::move(config));
       channel->delivery().SetLimits(LimitsOf(options));
       channel->configured_at = context->configuring_at;
@@ -55,8 +62,10 @@ Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid ow
   }
   const auto seed = static_cast<std::uint64_t>(GetCurrentTimestamp()) ^
                     static_cast<std::uint64_t>(MyProcPid) << 32;
+  const std::string trouble = config.unusable;
   context->channels.push_back(
       std::make_unique<Channel>(credentials.user, std::move(config), LimitsOf(options), seed));
+  ReportTrouble(*context, context->channels.back().get(), trouble);
   context->channels.back()->configured_at = context->configuring_at;
   context->WatchChannel(context->channels.back().get());
   return context->channels.back().get();

@@ -78,7 +78,8 @@ class SearchClient {
   /// The answer may be as large as so many operations can honestly make it.
   std::uint64_t StartBulk(std::shared_ptr<const std::string> body, std::uint32_t operations,
                           core::Time now);
-  /// Any other request; its answer is cut at 8 MB. `body` may be empty. Paths are already percent-encoded (see EncodePath).
+  /// Any other request; its answer is cut at 8 MB. `body` may be empty. Paths are already
+  /// percent-encoded (see EncodePath).
   std::uint64_t Start(std::string_view method, std::string_view path, std::string body,
                       core::Time now);
   // A request that a node surely did not get, and a GET or HEAD that it did not answer, goes to

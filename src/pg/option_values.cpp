@@ -251,7 +251,8 @@ void CheckOptionValue(const OptionRule& rule, const char* value) {
       CheckProxy(value);
       break;
     case OptionKind::kWord:
-      CheckCharacters(rule, value, kLowerCase, "It contains lower-case letters, digits, and \"-\".");
+      CheckCharacters(rule, value, kLowerCase,
+                      "It contains lower-case letters, digits, and \"-\".");
       break;
     case OptionKind::kChoice:
       CheckChoice(rule, value);

@@ -58,7 +58,18 @@ ALTER TABLE human ADD UNIQUE (code);
 SELECT polyglot.resume_sync('by_code');
 SELECT polyglot.alter_sync('person', columns => '{person_id}');
 SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
-CREATE TABLE human_child () INHERITS (human);
+
+-- Tables that inherit come and go.
+CREATE TABLE human_child (PRIMARY KEY (person_id)) INHERITS (human);
+CREATE TABLE guest (LIKE human);
+ALTER TABLE guest INHERIT human;
+CREATE UNLOGGED TABLE human_draft () INHERITS (human_child);
+SELECT * FROM our_triggers WHERE relation::text !~ 'crowd' ORDER BY 1, 2;
+SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
+DROP TABLE human_draft;
+SELECT polyglot.resume_sync('person');
+ALTER TABLE guest NO INHERIT human;
+SELECT * FROM our_triggers WHERE relation::text !~ 'crowd' ORDER BY 1, 2;
 SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
 
 -- Dropping.
@@ -69,6 +80,6 @@ DROP SERVER ddl2 CASCADE;
 SELECT count(*) FROM polyglot.sync_definition;
 SELECT count(*) FROM our_triggers;
 DROP VIEW our_triggers;
-DROP TABLE human, human_child, crowd_3;
+DROP TABLE human, human_child, guest, crowd_3;
 DROP TYPE mood;
 SELECT polyglot.start_workers();

@@ -41,6 +41,7 @@ CREATE TEMP TABLE goods_temp (id int PRIMARY KEY);
 CREATE SEQUENCE goods_sequence;
 CREATE TABLE goods_parent (id int PRIMARY KEY);
 CREATE TABLE goods_child () INHERITS (goods_parent);
+ALTER TABLE goods_child ALTER id DROP NOT NULL;
 SELECT refused($$'goods_view', 'refusal'$$);
 SELECT refused($$'goods_matview', 'refusal'$$);
 SELECT refused($$'goods_unlogged', 'refusal'$$);

@@ -156,7 +156,7 @@ std::string UnknownMapping() { return R"({"date_detection":false})"; }
 Result<std::string> MergeMapping(std::string_view derived, std::string_view user) {
   rapidjson::Document base, over;
   base.Parse<kTreeFlags>(derived.data(), derived.size());
-  over.Parse<kTreeFlags>(user.data(), user.size());
+  over.Parse<kForeignFlags>(user.data(), user.size());
   if (base.HasParseError() || !base.IsObject())
     return Error{"derived mapping is not an object", ""};
   if (over.HasParseError() || !over.IsObject())

@@ -1,6 +1,5 @@
 """Partitioned tables: statements on the root and on leaves, rows that move, trees that change."""
 
-import psycopg
 import pytest
 
 SCHEMA = """
@@ -90,11 +89,3 @@ def test_a_synced_leaf_can_be_detached_and_attached(tree):
                  "INSERT INTO m VALUES (7002, 'us', 1)")
     tree.assert_equal("m_us", "us_only", key=KEY)
     tree.assert_equal("m", key=KEY)
-
-
-def test_a_parent_of_plain_inheritance_is_refused(db):
-    """Its children have keys of their own: one id could stand for several rows."""
-    db.execute("CREATE TABLE parent (id integer PRIMARY KEY, v text);"
-               "CREATE TABLE child (PRIMARY KEY (id), extra integer) INHERITS (parent)")
-    with pytest.raises(psycopg.errors.FeatureNotSupported):
-        db.create_sync("parent")

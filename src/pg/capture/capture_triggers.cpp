@@ -1,5 +1,6 @@
 #include "pg/capture/capture_triggers.h"
 
+#include "pg/capture/source_tree.h"
 #include "pg/catalog.h"
 #include "pg/guard.h"
 #include "pg/settings.h"
@@ -181,7 +182,7 @@ List* LockTree(Oid source) {
   // A locked relation gets no new children, so the walk is complete when it finds nothing new.
   int locked = 0;
   for (;;) {
-    List* tree = find_all_inheritors(source, NoLock, nullptr);
+    List* tree = SourceTree(source);
     for (int i = 0; i < list_length(tree); ++i) LockOrExplain(list_nth_oid(tree, i), deadline);
     if (list_length(tree) == locked) return tree;
     locked = list_length(tree);
@@ -195,7 +196,7 @@ bool InstallCaptureTriggers(Oid source) {
   char* truncate_name = TriggerName(kTruncatePrefix, source);
   bool changed = false;
   // The source comes first in the list: creating its row trigger also makes those of partitions.
-  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  List* tree = SourceTree(source);
   ListCell* cell;
   foreach (cell, tree) {
     Oid relation = lfirst_oid(cell);
@@ -205,14 +206,14 @@ bool InstallCaptureTriggers(Oid source) {
   return changed;
 }
 
-bool RepairCaptureTriggers(Oid source) {
+bool RepairCaptureTriggers(Oid source, List* tree) {
   AsExtensionOwner as_owner;
   Oid function = CaptureFunction();
   char* row_name = TriggerName(kRowPrefix, source);
   char* truncate_name = TriggerName(kTruncatePrefix, source);
   bool changed = false;
   ListCell* cell;
-  foreach (cell, find_all_inheritors(source, NoLock, nullptr)) {
+  foreach (cell, tree) {
     Oid relation = lfirst_oid(cell);
     if (IntactOne(relation, row_name, kRowType, function) &&
         IntactOne(relation, truncate_name, kTruncateType, function))
@@ -222,6 +223,11 @@ bool RepairCaptureTriggers(Oid source) {
     changed |= EnsureOne(relation, truncate_name, kTruncateType, function);
   }
   return changed;
+}
+
+bool HasCaptureTrigger(Oid relation, Oid source) {
+  return OidIsValid(
+      FindTrigger(relation, TriggerName(kRowPrefix, source), kRowType, CaptureFunction()).oid);
 }
 
 void RemoveNamelessTrigger(Oid trigger) {
@@ -238,7 +244,7 @@ bool CaptureTriggersIntact(Oid source) {
   char* row_name = TriggerName(kRowPrefix, source);
   char* truncate_name = TriggerName(kTruncatePrefix, source);
   ListCell* cell;
-  foreach (cell, find_all_inheritors(source, NoLock, nullptr)) {
+  foreach (cell, SourceTree(source)) {
     if (!IntactOne(lfirst_oid(cell), row_name, kRowType, function) ||
         !IntactOne(lfirst_oid(cell), truncate_name, kTruncateType, function))
       return false;
@@ -248,7 +254,7 @@ bool CaptureTriggersIntact(Oid source) {
 
 void RemoveDetachedTriggers(Oid source) {
   AsExtensionOwner as_owner;
-  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  List* tree = SourceTree(source);
   List* detached = NIL;
   ForEachTrigger([&](Form_pg_trigger form) {
     if (SourceOfTriggerName(NameStr(form->tgname)) != source || OidIsValid(form->tgparentid) ||
@@ -270,7 +276,7 @@ bool DropUnusedCaptureTriggers(Oid source) {
     RemoveDetachedTriggers(source);
     return true;
   }
-  List* tree = find_all_inheritors(source, NoLock, nullptr);
+  List* tree = SourceTree(source);
   if (!LockAllForRemoval(tree)) return false;
   Oid function = CaptureFunction();
   ListCell* cell;
@@ -304,7 +310,7 @@ List* UnusedCaptureSources() {
 void InvalidateTree(Oid source) {
   if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) return;
   ListCell* cell;
-  foreach (cell, find_all_inheritors(source, NoLock, nullptr))
+  foreach (cell, SourceTree(source))
     CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
 }
 

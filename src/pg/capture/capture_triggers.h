@@ -16,9 +16,12 @@ List* LockTree(Oid source);
 /// true: something had to be done.
 bool InstallCaptureTriggers(Oid source);
 
-/// The same for those relations of the tree that need it and can be locked without waiting. After
+/// The same for those of these relations that need it and can be locked without waiting. After
 /// DDL, where the relations concerned are locked already. true: something was done.
-bool RepairCaptureTriggers(Oid source);
+bool RepairCaptureTriggers(Oid source, List* tree);
+
+/// Is there a row trigger of this source, in the source's tree or outside of it?
+bool HasCaptureTrigger(Oid relation, Oid source);
 
 /// After ALTER TRIGGER … RENAME: a trigger that calls our function under a name that says nothing
 /// would make every write fail. Removes it, if it is one.

@@ -1,6 +1,7 @@
 // The event trigger on ddl_command_end: what CREATE and ALTER commands do to syncs.
 
 #include "pg/capture/capture_triggers.h"
+#include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
 #include "pg/server_options.h"
 
@@ -43,6 +44,7 @@ struct TableChange {
   bool documents;   // rows make other documents than before
   bool new_column;  // so only where all columns are fields
   bool tree;        // partitions came or went
+  bool parents;     // the table itself came under another one or left it
 };
 
 TableChange ReadSubcommands(const AlterTableStmt* statement) {
@@ -61,6 +63,10 @@ TableChange ReadSubcommands(const AlterTableStmt* statement) {
       case AT_DetachPartitionFinalize:
         change.tree = true;
         break;
+      case AT_AddInherit:
+      case AT_DropInherit:
+        change.parents = true;
+        break;
       default:
         break;
     }
@@ -76,14 +82,32 @@ bool AnySyncTakesAllColumns(Oid source) {
   return false;
 }
 
+void WarnOfNewHeir(Oid relation, Oid source) {
+  int count;
+  SyncRow** syncs = LoadSyncsOfSource(source, &count);
+  for (int i = 0; i < count; ++i)
+    WarnOfHeirs(source, syncs[i]->key_count, syncs[i]->key_name, list_make1_oid(relation));
+}
+
 void AlterTable(Oid relation, Oid source, const AlterTableStmt* statement) {
   TableChange change = ReadSubcommands(statement);
   bool inside = IsInTree(relation, source);
-  // A change of columns above the source reaches it, a change of partitions there does not.
-  bool resync = change.documents || (change.new_column && AnySyncTakesAllColumns(source)) ||
-                (change.tree && inside);
-  if (change.tree && inside) RemoveDetachedTriggers(source);
-  ReviewSource(source, resync);
+  // A table may inherit from one source and leave another in the same statement.
+  bool captured = HasCaptureTrigger(relation, source);
+  bool moved = (change.tree && inside) ||
+               (change.parents && relation != source && (inside || captured));
+  // A change of columns above the source reaches it; columns that a member has for itself do not.
+  bool columns = change.documents || (change.new_column && AnySyncTakesAllColumns(source));
+  if (moved) RemoveDetachedTriggers(source);
+  ReviewSource(source, moved || (columns && IsInTree(source, relation)));
+  if (moved && inside && !captured) WarnOfNewHeir(relation, source);
+}
+
+// It has no rows yet. Listed twice when it has a primary key.
+void TableCreated(Oid relation, Oid source) {
+  if (RepairCaptureTriggers(source, list_make1_oid(relation))) WarnOfNewHeir(relation, source);
+  FailBrokenSyncs(source);
+  AnnounceConfigChange();
 }
 
 // Definitions keep names, because only names can be dumped: they follow the rename.
@@ -110,13 +134,14 @@ void TableChanged(const Command& command, const Node* statement) {
   ListCell* cell;
   foreach (cell, AllSources()) {
     Oid source = lfirst_oid(cell);
-    bool above = IsInTree(source, command.object_id);
-    if (!above && !IsInTree(command.object_id, source)) {
-      // CREATE TABLE … INHERITS and ALTER TABLE … INHERIT change their parents, too.
-      if (has_superclass(command.object_id)) FailBrokenSyncs(source);
+    bool inside = IsInTree(command.object_id, source);
+    // After NO INHERIT only the triggers know where the table has been.
+    if (!inside && !IsInTree(source, command.object_id) &&
+        !HasCaptureTrigger(command.object_id, source))
       continue;
-    }
-    if (IsA(statement, AlterTableStmt))
+    if (IsA(statement, CreateStmt) && inside)
+      TableCreated(command.object_id, source);
+    else if (IsA(statement, AlterTableStmt))
       AlterTable(command.object_id, source, reinterpret_cast<const AlterTableStmt*>(statement));
     else if (IsA(statement, RenameStmt) && command.column != 0)
       RenameColumn(source, reinterpret_cast<const RenameStmt*>(statement));

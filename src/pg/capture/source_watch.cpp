@@ -1,6 +1,7 @@
 #include "pg/capture/source_watch.h"
 
 #include "pg/capture/capture_triggers.h"
+#include "pg/capture/source_tree.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/sql/sync_checks.h"
 #include "pg/sql/sync_definition.h"
@@ -31,12 +32,6 @@ List* AllSources() {
   return sources;
 }
 
-bool IsInTree(Oid relation, Oid source) {
-  if (relation == source) return true;
-  return get_rel_relispartition(relation) &&
-         list_member_oid(get_partition_ancestors(relation), source);
-}
-
 char* SyncProblem(const SyncRow* sync, char** hint) {
   *hint = nullptr;
   if (!sync->source_exists) {
@@ -57,12 +52,10 @@ char* SyncProblem(const SyncRow* sync, char** hint) {
     *hint = pstrdup("Use ALTER TABLE ... SET LOGGED, then polyglot.resume_sync.");
     return pstrdup("the table is unlogged");
   }
-  if (get_rel_relkind(sync->source) == RELKIND_RELATION &&
-      list_length(find_all_inheritors(sync->source, NoLock, nullptr)) > 1) {
-    *hint = pstrdup("Use declarative partitioning, or a sync for each table.");
-    return pstrdup("other tables inherit from the table");
-  }
-  return nullptr;
+  const char* remedy;
+  char* problem = TreeProblem(sync->source, sync->key_count, sync->key_name, &remedy);
+  if (problem) *hint = psprintf("%s Then call polyglot.resume_sync.", remedy);
+  return problem;
 }
 
 void FailBrokenSyncs(Oid source) {
@@ -77,7 +70,7 @@ void FailBrokenSyncs(Oid source) {
 }
 
 void ReviewSource(Oid source, bool resync) {
-  if (RepairCaptureTriggers(source) || resync) {
+  if (RepairCaptureTriggers(source, SourceTree(source)) || resync) {
     InvalidateTree(source);
     RecordSourceEvent(source, core::EventKind::kResync);
   }

@@ -9,8 +9,6 @@ namespace polyglot::pg {
 
 /// The OIDs of all sources of syncs that run in this database, each once.
 List* AllSources();
-/// Is `relation` the source or a partition of it, however deep?
-bool IsInTree(Oid relation, Oid source);
 
 /// Why a sync cannot go on with its source as it is now (key, columns, kind of table), with *hint;
 /// nullptr: it can.

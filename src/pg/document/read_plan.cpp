@@ -1,6 +1,7 @@
 #include "pg/document/read_plan.h"
 
 #include "core/queue_record.h"
+#include "pg/capture/source_tree.h"
 #include "pg/document/key_order.h"
 #include "pg/document/read_query.h"
 #include "pg/prelude.h"
@@ -24,6 +25,7 @@ AttrNumber ColumnNumber(const ReadPlan& plan, const SyncRow& sync, const char* n
 void TakeSource(ReadPlan* plan, const SyncRow& sync, Relation source) {
   const char* schema = get_namespace_name(RelationGetNamespace(source));
   plan->relation = sync.source;
+  plan->has_heirs = HasHeirs(sync.source);
   plan->shape = CreateTupleDescCopyConstr(RelationGetDescr(source));
   plan->prefix = quote_identifier(pstrdup(RelationGetRelationName(source)));
   plan->table = quote_qualified_identifier(schema, RelationGetRelationName(source));
@@ -133,6 +135,7 @@ bool PlanIsCurrent(const ReadPlan* plan) {
   const char* table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
                                                  RelationGetRelationName(source));
   const bool current = source->rd_rel->relowner == plan->owner && strcmp(table, plan->table) == 0 &&
+                       plan->has_heirs == HasHeirs(plan->relation) &&
                        SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index)) &&
                        equalTupleDescs(RelationGetDescr(source), plan->shape);
   relation_close(source, NoLock);

@@ -34,6 +34,7 @@ struct ReadPlan {
   KeyOrder order[INDEX_MAX_KEYS];
   char* key_header;  // of a packed key
   int key_header_length;
+  bool has_heirs;       // the same key may stand in several tables
   bool keys_in_arrays;  // false: a key type has no array type, keys are read one by one
 
   bool has_routing;

@@ -29,8 +29,30 @@ void AppendBody(StringInfo sql, const ReadPlan& plan, const SyncRow& sync) {
   }
 }
 
+void AppendKeyList(StringInfo sql, const ReadPlan& plan, bool order) {
+  for (int i = 0; i < plan.key_count; ++i) {
+    appendStringInfo(sql, "%s%s", i > 0 ? ", " : "", plan.order[i].column);
+    if (order) appendStringInfo(sql, " USING %s", plan.order[i].less);
+  }
+}
+
+// Nothing keeps a key unique across tables that inherit from each other. One row of each key
+// counts, and always the same one; equal is what the key's index would call equal.
+void AppendDistinct(StringInfo sql, const ReadPlan& plan) {
+  appendStringInfoString(sql, "DISTINCT ON (");
+  AppendKeyList(sql, plan, false);
+  appendStringInfoString(sql, ") ");
+}
+
+void AppendOrder(StringInfo sql, const ReadPlan& plan) {
+  appendStringInfoString(sql, " ORDER BY ");
+  AppendKeyList(sql, plan, true);
+  if (plan.has_heirs) appendStringInfo(sql, ", %s.tableoid", plan.prefix);
+}
+
 void AppendSelectList(StringInfo sql, const ReadPlan& plan, const SyncRow& sync, Select select) {
   appendStringInfoString(sql, "SELECT ");
+  if (plan.has_heirs) AppendDistinct(sql, plan);
   for (int i = 0; i < plan.key_count; ++i) {
     if (i > 0) appendStringInfoString(sql, ", ");
     AppendColumn(sql, plan, plan.key[i].name);
@@ -112,6 +134,7 @@ const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync) {
   } else {
     AppendJoin(&sql, plan);
   }
+  if (plan.has_heirs) AppendOrder(&sql, plan);
   return sql.data;
 }
 
@@ -122,10 +145,7 @@ const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, 
   AppendSelectList(&sql, plan, sync, select);
   appendStringInfo(&sql, " FROM %s", plan.table);
   if (after) AppendAfter(&sql, plan);
-  appendStringInfoString(&sql, " ORDER BY ");
-  for (int i = 0; i < plan.key_count; ++i)
-    appendStringInfo(&sql, "%s%s USING %s", i > 0 ? ", " : "", plan.order[i].column,
-                     plan.order[i].less);
+  AppendOrder(&sql, plan);
   appendStringInfo(&sql, " LIMIT %d", limit);
   return sql.data;
 }

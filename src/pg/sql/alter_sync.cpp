@@ -117,7 +117,8 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   bool changed = !SameColumns(sync, document.columns) || !Same(sync->filter, document.filter) ||
                  !Same(sync->document, document.document) || !Same(sync->routing, document.routing);
   if (changed) {
-    CheckTree(sync->source, LockTree(sync->source));
+    LockTree(sync->source);
+    CheckTree(sync->source);
     CheckDocumentDefinition(sync->source, document);
   }
   Store(sync, new_name ? new_name : sync->name, document, options);

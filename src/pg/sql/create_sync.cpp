@@ -1,6 +1,7 @@
 // polyglot.create_sync: transactional, without network. The worker makes the index afterwards.
 
 #include "pg/capture/capture_triggers.h"
+#include "pg/capture/source_tree.h"
 #include "pg/server_options.h"
 #include "pg/shared_state.h"
 #include "pg/sql/sync_checks.h"
@@ -186,12 +187,14 @@ Datum polyglot_create_sync(PG_FUNCTION_ARGS) {
   CheckSource(sync.source);
   LockServer(&sync);
   FillDefaults(&sync);
-  CheckTree(sync.source, LockTree(sync.source));
+  List* tree = LockTree(sync.source);
+  CheckTree(sync.source);
   CheckDefinition(&sync);
   Store(&sync);
   InstallCaptureTriggers(sync.source);
   InvalidateTree(sync.source);
   AnnounceConfigChange();
   Report(&sync);
+  WarnOfHeirs(sync.source, sync.key.count, sync.key.names, tree);
   PG_RETURN_TEXT_P(cstring_to_text(sync.name));
 }

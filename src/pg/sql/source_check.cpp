@@ -2,6 +2,8 @@
 
 #include "pg/sql/sync_checks.h"
 
+#include "pg/capture/source_tree.h"
+
 namespace polyglot::pg {
 
 namespace {
@@ -179,15 +181,13 @@ void CheckSource(Oid source) {
                    get_rel_name(source));
 }
 
-void CheckTree(Oid source, List* tree) {
+void CheckTree(Oid source) {
   ListCell* cell;
-  foreach (cell, tree) CheckOneRelation(lfirst_oid(cell));
+  foreach (cell, find_all_inheritors(source, NoLock, nullptr))
+    if (lfirst_oid(cell) == source ||
+        get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_TEMP)
+      CheckOneRelation(lfirst_oid(cell));
   CheckSource(source);
-  if (list_length(tree) > 1 && get_rel_relkind(source) != RELKIND_PARTITIONED_TABLE)
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("cannot synchronise \"%s\": other tables inherit from it",
-                           get_rel_name(source)),
-                    errhint("Use declarative partitioning, or a sync for each table.")));
 }
 
 const char* KeyProblem(Oid source, const NameList& key) {
@@ -226,6 +226,11 @@ NameList ChooseKey(Oid source, const NameList& wanted) {
                     errmsg("cannot use the key of table \"%s\": %s", get_rel_name(source), problem),
                     errhint("A key is a unique, not deferrable index on NOT NULL columns; name the "
                             "columns of another one in \"key\".")));
+  const char* hint;
+  if (const char* problem = TreeProblem(source, key.count, key.names, &hint))
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("cannot use the key of table \"%s\": %s", get_rel_name(source), problem),
+                    errhint("%s", hint)));
   return key;
 }
 

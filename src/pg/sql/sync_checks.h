@@ -10,7 +10,7 @@ namespace polyglot::pg {
 /// Kind, persistence, schema and owner of the source, before any lock on it: 42809, 0A000, 42501.
 void CheckSource(Oid source);
 /// The same for every relation of the tree, under locks.
-void CheckTree(Oid source, List* tree);
+void CheckTree(Oid source);
 
 /// The key: the given columns, or those of the primary key. ERROR 42703 unknown column, 55000 no
 /// usable unique index, 0A000 a type that cannot be a key.

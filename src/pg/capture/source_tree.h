@@ -1,0 +1,27 @@
+#pragma once
+// The relations that a source stands for: its partitions, or the tables that inherit from it.
+// Needs a transaction; may ereport.
+
+#include "pg/prelude.h"
+
+namespace polyglot::pg {
+
+/// The source and everything below it that a worker reads and that can be captured. Other
+/// sessions' temporary tables cannot be read; for foreign tables see TreeProblem. Locks nothing.
+List* SourceTree(Oid source);
+
+/// Is `relation` the source or below it, however deep?
+bool IsInTree(Oid relation, Oid source);
+
+/// Do (or did) tables inherit from this one, without being its partitions?
+bool HasHeirs(Oid source);
+
+/// Why a relation below the source makes the sync impossible, with *hint; nullptr: nothing does.
+/// The columns are those of the key.
+char* TreeProblem(Oid source, int key_count, char* const* key, const char** hint);
+
+/// WARNINGs that nothing checks the key across tables that inherit from the source, and that those
+/// of `members` without an index on it are slow to read.
+void WarnOfHeirs(Oid source, int key_count, char* const* key, List* members);
+
+}  // namespace polyglot::pg

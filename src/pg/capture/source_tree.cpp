@@ -149,7 +149,8 @@ void WarnOfHeirs(Oid source, int key_count, char* const* key, List* members) {
   if (slow != NIL)
     ereport(WARNING,
             (errmsg("no index finds rows by (%s) in %s", columns, TableNames(slow)),
-             errhint("Every change below \"%s\" reads a whole table. Create an index on (%s) there.",
+             errhint("Every change below \"%s\" reads a whole table. Create an index on (%s) "
+                     "there.",
                      get_rel_name(source), columns)));
 }
 

@@ -28,11 +28,12 @@ def pytest_collection_modifyitems(items):
 class Database:
     """A database with the extension and a server object `search` with its own index prefix."""
 
-    def __init__(self, pg: Postgres, search: SearchServer, name=None, server=True):
+    def __init__(self, pg: Postgres, search: SearchServer, name=None, server=True,
+                 options=""):
         self.pg, self.search = pg, search
         self.name = name or f"db{next(numbers)}"
         self.prefix = f"{self.name}_{os.getpid()}_"
-        pg.execute(f'CREATE DATABASE "{self.name}"')
+        pg.execute(f'CREATE DATABASE "{self.name}" {options}')
         self.execute("CREATE EXTENSION polyglot_sync")
         if server:
             self.create_server()

@@ -16,7 +16,7 @@ from search_server import SearchServer
 from torture_faults import KINDS, Faults, schedule
 from torture_workload import SCHEMA, SYNCS, TortureWriters
 
-MEMORY_LIMIT = 96 * 1024  # kB of RssAnon: 64 MB beyond what a fresh worker needs
+MEMORY_LIMIT = 64 * 1024  # kB of RssAnon, the promise of the design
 
 
 class MemorySampler:

@@ -75,8 +75,12 @@ void RequestSharedState() {
 
 WorkerSlot* FindWorkerByQueue(Oid database, int32 queue) {
   if (shared == nullptr) return nullptr;
-  for (WorkerSlot& slot : shared->workers)
-    if (slot.database == database && slot.queue == queue) return &slot;
+  static WorkerSlot* recent = nullptr;  // every writing transaction comes here twice
+  if (recent != nullptr && recent->database == database && recent->queue == queue) return recent;
+  for (int i = 0; i < shared->slots_taken; ++i) {
+    WorkerSlot* slot = &shared->workers[i];
+    if (slot->database == database && slot->queue == queue) return recent = slot;
+  }
   return nullptr;
 }
 

@@ -95,6 +95,7 @@ struct SharedState {
   Oid dirty_databases[64];             // launcher: probe these; under lock
   int dirty_count;
   ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
+  int slots_taken;            // so many of `workers` were ever taken; only rises
   WorkerSlot workers[kMaxWorkers];
   int sync_slots;  // polyglot_sync.max_syncs
   SyncSlot syncs[FLEXIBLE_ARRAY_MEMBER];

@@ -10,7 +10,7 @@ packages_of() {
     server) echo openjdk-17-jre-headless maven unzip python3 python3-venv ca-certificates procps ;;
     test) echo cmake ninja-build libssl-dev libgtest-dev libgmock-dev clang-16 libclang-rt-16-dev rsync ;;
     all) echo debootstrap clang-tidy-19 clang-format-19 ;;
-    bench) echo linux-perf ;;
+    bench) echo valgrind ;;
     *) echo "packages.sh: unknown profile $1" >&2; return 2 ;;
   esac
 }

@@ -26,11 +26,20 @@ Oid SourceOfTrigger(const Trigger* trigger) {
                   errhint("Use polyglot.create_sync to synchronise a table.")));
 }
 
-CapturePlan* PlanOf(FunctionCallInfo fcinfo, const TriggerData* data) {
-  auto* plan = static_cast<CapturePlan*>(fcinfo->flinfo->fn_extra);
-  if (plan != nullptr && plan->valid) return plan;
-  plan = LookupCapturePlan(RelationGetRelid(data->tg_relation), SourceOfTrigger(data->tg_trigger));
-  fcinfo->flinfo->fn_extra = plan;
+// Plans of the triggers that fired last: a short statement would pay more for parsing the name and
+// searching the table of plans than for everything else here.
+CapturePlan* PlanOf(const TriggerData* data) {
+  struct Recent {
+    Oid trigger;
+    CapturePlan* plan;
+  };
+  static Recent recent[16];
+  const Oid trigger = data->tg_trigger->tgoid, relation = RelationGetRelid(data->tg_relation);
+  Recent* entry = &recent[trigger % lengthof(recent)];
+  if (entry->trigger == trigger && entry->plan->valid && entry->plan->relation == relation)
+    return entry->plan;
+  CapturePlan* plan = LookupCapturePlan(relation, SourceOfTrigger(data->tg_trigger));
+  *entry = {trigger, plan};
   return plan;
 }
 
@@ -135,7 +144,7 @@ PGDLLEXPORT Datum polyglot_capture(PG_FUNCTION_ARGS) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("polyglot.capture() can only be called as a trigger")));
   auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
-  CapturePlan* plan = PlanOf(fcinfo, data);
+  CapturePlan* plan = PlanOf(data);
   if (plan->queue_count == 0) return PointerGetDatum(nullptr);
   if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
     AppendRecord(plan, core::EventKind::kTruncate, nullptr, 0);

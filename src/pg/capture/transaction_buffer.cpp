@@ -140,11 +140,19 @@ void AddToGroup(Chunk* chunk, const RecordHeader& header, const char* values) {
   chunk->count++;
 }
 
+// The bytes of a row are kept for the life of the backend, with room for the header of a bytea.
+Chunk EmptyChunk() {
+  static char* row = nullptr;
+  if (row == nullptr)
+    row = static_cast<char*>(MemoryContextAlloc(TopMemoryContext, kMaxQueueData + VARHDRSZ));
+  return {row + VARHDRSZ, 0, 0, -1, nullptr};
+}
+
 void EmitChunk(QueueWriter* writer, Chunk* chunk) {
-  if (chunk->count > 0) WriteQueueRow(writer, chunk->data, chunk->length, chunk->count);
-  chunk->length = chunk->count = 0;
-  chunk->group_at = -1;
-  chunk->plan = nullptr;
+  SET_VARSIZE(chunk->data - VARHDRSZ, chunk->length + VARHDRSZ);
+  if (chunk->count > 0)
+    WriteQueueRow(writer, reinterpret_cast<struct varlena*>(chunk->data - VARHDRSZ), chunk->count);
+  *chunk = EmptyChunk();
 }
 
 void AddToChunk(QueueWriter* writer, Chunk* chunk, const RecordHeader& header, const char* values) {
@@ -174,7 +182,7 @@ void RememberWritten(int32 queue) {
 void WriteToQueue(int32 queue, const int* records, int count) {
   QueueWriter writer;
   if (!OpenQueue(queue, count > 100, &writer)) return;
-  Chunk chunk = {static_cast<char*>(palloc(static_cast<Size>(kMaxQueueData))), 0, 0, -1, nullptr};
+  Chunk chunk = EmptyChunk();
   for (int i = 0; i < count; i++) {
     const RecordHeader header = HeaderAt(records[i]);
     if (Wants(header.plan, queue))
@@ -182,7 +190,6 @@ void WriteToQueue(int32 queue, const int* records, int count) {
   }
   EmitChunk(&writer, &chunk);
   CloseQueue(&writer);
-  pfree(chunk.data);
   RememberWritten(queue);
 }
 
@@ -215,25 +222,47 @@ int CollectDistinct(int from, int to, int* records) {
   return count;
 }
 
-void FlushRange(int from, int to) {
-  if (from >= to) return;
+void WriteRecords(const int* records, int count) {
+  List* queues = QueuesOf(records, count);
+  ListCell* cell;
+  foreach (cell, queues) WriteToQueue(lfirst_int(cell), records, count);
+  list_free(queues);
+}
+
+// 0: there are more than fit.
+int CollectFew(int from, int to, int* records, int max) {
+  int count = 0;
+  for (int at = from; at < to;) {
+    const RecordHeader header = HeaderAt(at);
+    bool known = false;
+    for (int i = 0; i < count && !known; i++)
+      known = SameRecord(header, at, HeaderAt(records[i]), records[i]);
+    if (!known && count == max) return 0;
+    if (!known) records[count++] = at;
+    at += RecordSize(header);
+  }
+  return count;
+}
+
+void FlushMany(int from, int to) {
   MemoryContext work =
       AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync flush", ALLOCSET_DEFAULT_SIZES);
   MemoryContext old = MemoryContextSwitchTo(work);
-  const bool single = from + RecordSize(HeaderAt(from)) == to;
-  int* records;
-  int count = 1;
-  if (single) {
-    records = static_cast<int*>(palloc(sizeof(int)));
-    records[0] = from;
-  } else {
-    records = static_cast<int*>(palloc(sizeof(int) * static_cast<Size>((to - from) / kHeader)));
-    count = CollectDistinct(from, to, records);
-  }
-  ListCell* cell;
-  foreach (cell, QueuesOf(records, count)) WriteToQueue(lfirst_int(cell), records, count);
+  int* records = static_cast<int*>(palloc(sizeof(int) * static_cast<Size>((to - from) / kHeader)));
+  WriteRecords(records, CollectDistinct(from, to, records));
   MemoryContextSwitchTo(old);
   MemoryContextDelete(work);
+}
+
+// Most transactions change a few rows: what many need would be most of what they pay.
+void FlushRange(int from, int to) {
+  if (from >= to) return;
+  int few[8];
+  const int count = CollectFew(from, to, few, lengthof(few));
+  if (count > 0)
+    WriteRecords(few, count);
+  else
+    FlushMany(from, to);
 }
 
 int LevelStart() {
@@ -350,55 +379,6 @@ void OnSubtransaction(SubXactEvent event, SubTransactionId, SubTransactionId, vo
   }
 }
 
-// ---- packed keys (core/queue_record.h) --------------------------------------------------------
-
-struct PackedKey {
-  const char* headers;
-  const char* values;
-  const char* end;
-  int columns;
-};
-
-void DamagedKey() {
-  ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("key record is damaged")));
-}
-
-PackedKey OpenKey(std::string_view packed) {
-  uint16 columns = 0;
-  if (packed.size() < sizeof columns) DamagedKey();
-  memcpy(&columns, packed.data(), sizeof columns);
-  const size_t headers = columns * core::kColumnHeader;
-  if (packed.size() - sizeof columns < headers) DamagedKey();
-  const char* first = packed.data() + sizeof columns;
-  return {first, first + headers, packed.data() + packed.size(), columns};
-}
-
-// How many bytes the value takes, its length included.
-int SizeOfValue(const PackedKey& key, const char* value) {
-  uint16 length;
-  if (key.end - value < static_cast<ptrdiff_t>(sizeof length)) DamagedKey();
-  memcpy(&length, value, sizeof length);
-  const int size = static_cast<int>(sizeof length) + (length == core::kNullLength ? 0 : length);
-  if (key.end - value < size) DamagedKey();
-  return size;
-}
-
-void AppendColumn(StringInfo values, const PackedKey& key, AttrNumber wanted) {
-  const char* value = key.values;
-  for (int c = 0; c < key.columns; c++) {
-    int16 att;
-    memcpy(&att, key.headers + static_cast<size_t>(c) * core::kColumnHeader, sizeof att);
-    const int size = SizeOfValue(key, value);
-    if (att == wanted) {
-      appendBinaryStringInfo(values, value, size);
-      return;
-    }
-    value += size;
-  }
-  const uint16 null = core::kNullLength;
-  appendBinaryStringInfo(values, reinterpret_cast<const char*>(&null), sizeof null);
-}
-
 }  // namespace
 
 void InitTransactionBuffer() {
@@ -421,20 +401,6 @@ void AppendRecord(CapturePlan* plan, core::EventKind kind, const char* values, i
 void RecordSourceEvent(Oid source, core::EventKind kind) {
   CapturePlan* plan = LookupCapturePlan(source, source);
   if (plan->queue_count > 0) AppendRecord(plan, kind, nullptr, 0);
-}
-
-void RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key) {
-  CapturePlan* plan = LookupCapturePlan(source, source);
-  if (plan->queue_count == 0) return;
-  const PackedKey key = OpenKey(packed_key);
-  StringInfoData values;
-  initStringInfo(&values);
-  // The plan's columns in their order; those that the key does not have are NULL (a routing value
-  // that the caller does not know).
-  for (int i = 0; i < plan->column_count; i++)
-    AppendColumn(&values, key, plan->columns[i].source_att);
-  AppendRecord(plan, kind, values.data, values.len);
-  pfree(values.data);
 }
 
 void WakeAllWorkersAtCommit() { wake_all = true; }

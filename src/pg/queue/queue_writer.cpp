@@ -39,20 +39,24 @@ bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer) {
   return true;
 }
 
-void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count) {
-  Assert(length <= kMaxQueueData);
-  auto* payload = static_cast<struct varlena*>(palloc(static_cast<Size>(length) + VARHDRSZ));
-  SET_VARSIZE(payload, length + VARHDRSZ);
-  memcpy(VARDATA(payload), data, static_cast<size_t>(length));
+void WriteQueueRow(QueueWriter* writer, struct varlena* packed, int count) {
   Datum values[5] = {TimestampTzGetDatum(writer->captured_at), UInt64GetDatum(writer->xid),
                      Int32GetDatum(writer->instance), Int32GetDatum(count),
-                     PointerGetDatum(payload)};
+                     PointerGetDatum(packed)};
   bool nulls[5] = {false, false, false, false, false};
   HeapTuple tuple = heap_form_tuple(RelationGetDescr(writer->relation), values, nulls);
   heap_insert(writer->relation, tuple, GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL,
               writer->bulk);
   heap_freetuple(tuple);
-  pfree(payload);
+}
+
+void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count) {
+  Assert(length <= kMaxQueueData);
+  auto* packed = static_cast<struct varlena*>(palloc(static_cast<Size>(length) + VARHDRSZ));
+  SET_VARSIZE(packed, length + VARHDRSZ);
+  memcpy(VARDATA(packed), data, static_cast<size_t>(length));
+  WriteQueueRow(writer, packed, count);
+  pfree(packed);
 }
 
 void CloseQueue(QueueWriter* writer) {

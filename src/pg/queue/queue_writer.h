@@ -27,6 +27,8 @@ bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer);
 /// Inserts one row of `count` records. Never decoded by logical replication
 /// (HEAP_INSERT_NO_LOGICAL).
 void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count);
+/// The same, of bytes that have their header already.
+void WriteQueueRow(QueueWriter* writer, struct varlena* packed, int count);
 void CloseQueue(QueueWriter* writer);
 
 }  // namespace polyglot::pg

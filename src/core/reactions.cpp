@@ -19,6 +19,8 @@ constexpr std::uint32_t kShardTries = 5;    // "shard is away" so often: its ind
 constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a row blame the request
 constexpr std::uint32_t kCutTries = 3;      // connections lost under the same large request
 constexpr std::size_t kLargeBody = 1u << 20;
+constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same request so often: it is cut in two
+constexpr std::size_t kSmallBody = 64u << 10;
 constexpr std::uint32_t kLingerDoublings = 8;
 
 std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
@@ -233,6 +235,14 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
   const Time due = now + std::max(delay, reply.retry_after);
   if (reply.retry_after > Time{0}) paused_until = std::max(paused_until, now + reply.retry_after);
   CountRetried(batch);
+  // Room that is lacking again and again is room that the server does not have for so much at once.
+  const bool too_large = reply.http_status == 429 && batch.attempts >= kRejectedTries &&
+                         batch.items.size() > 1 && batch.body->size() > kSmallBody;
+  if (too_large) {
+    flow.TooLarge(batch.body->size());
+    batch.attempts = 0;
+    return Split(std::move(batch), true, due);
+  }
   retries.emplace(due, std::move(batch));
 }
 

@@ -239,6 +239,27 @@ TEST_F(DeliveryTest, RetryAfterIsHonoured) {
   EXPECT_EQ(Events(), std::vector<Kind>{});
 }
 
+TEST_F(DeliveryTest, RequestThatIsRejectedAgainAndAgainIsCutInTwo) {
+  for (int i = 0; i < 4; ++i) {
+    Operation op = Make("a" + std::to_string(i), 1 + i);
+    op.body = "{\"v\":\"" + std::string(40'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  BulkBatch batch = Next();
+  ASSERT_EQ(batch.operations, 4u);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(batch.operations, 4u);
+    delivery.Complete(batch.id, Http(429), now);
+    batch = NextWhenDue();
+  }
+  EXPECT_EQ(batch.operations, 2u);
+  delivery.Complete(batch.id, Items(batch), now);
+  batch = NextWhenDue();
+  EXPECT_EQ(batch.operations, 2u);
+  delivery.Complete(batch.id, Items(batch), now);
+  EXPECT_EQ(delivery.TakeFinished().size(), 4u);
+}
+
 TEST_F(DeliveryTest, BlockedSyncIsTriedWithOneOperationOthersGoOn) {
   for (int i = 0; i < 10; ++i) delivery.Submit(Make("a" + std::to_string(i), 1 + i, 1), now);
   delivery.Submit(Make("b", 50, 2), now);

@@ -38,8 +38,19 @@ class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkH
 
  private:
   enum class Shape { kObject, kArray };
-  enum class Place { kStart, kTop, kItems, kItem, kAction, kError, kDone };
-  enum class Field { kNone, kErrors, kItems, kAction, kStatus, kError, kType, kReason };
+  enum class Place { kStart, kTop, kItems, kItem, kAction, kError, kCause, kDone };
+  enum class Field {
+    kNone,
+    kErrors,
+    kItems,
+    kAction,
+    kStatus,
+    kStore,
+    kError,
+    kType,
+    kReason,
+    kCause
+  };
 
   bool Scalar();
   bool Open(Shape shape);
@@ -47,6 +58,7 @@ class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkH
   bool TopKey(std::string_view key);
   bool ActionName(std::string_view name);
   void StoreText(std::string_view text);
+  void StoreCause(std::string_view text);
   bool Fail(std::string text) {
     problem_ = std::move(text);
     return false;
@@ -99,21 +111,36 @@ bool BulkHandler::RawNumber(const char* text, rapidjson::SizeType length, bool) 
 }
 
 bool BulkHandler::String(const char* text, rapidjson::SizeType length, bool) {
-  const bool wanted = skipped_ == 0 && (place_ == Place::kError ||
-                                        (place_ == Place::kAction && field_ == Field::kError));
-  if (!wanted) return Scalar();
+  const bool in_error = place_ == Place::kError || place_ == Place::kCause;
+  const bool in_action =
+      place_ == Place::kAction && (field_ == Field::kError || field_ == Field::kStore);
+  if (skipped_ > 0 || !(in_error || in_action)) return Scalar();
   StoreText({text, length});
   return true;
 }
 
 void BulkHandler::StoreText(std::string_view text) {
   BulkItem& item = items_.back();
+  if (field_ == Field::kStore) {
+    item.failure_store = text == "used";
+    return;
+  }
   item.has_error = true;
+  if (place_ == Place::kCause) return StoreCause(text);
   if (field_ == Field::kType) {
     item.error_type = SanitiseText(text, kTypeBytes);
   } else if (field_ == Field::kReason || place_ == Place::kAction) {
     item.error_reason = SanitiseText(text, limits_.reason_bytes);
   }
+}
+
+/// Some servers say "failed to parse" and no more than that above the cause.
+void BulkHandler::StoreCause(std::string_view text) {
+  if (field_ != Field::kReason) return;
+  std::string& reason = items_.back().error_reason;
+  if (reason.find(text) != std::string::npos) return;
+  if (!reason.empty()) reason += ": ";
+  reason = SanitiseText(reason.append(text), limits_.reason_bytes);
 }
 
 bool BulkHandler::Key(const char* text, rapidjson::SizeType length, bool) {
@@ -125,10 +152,17 @@ bool BulkHandler::Key(const char* text, rapidjson::SizeType length, bool) {
     case Place::kItem:
       return ActionName(key);
     case Place::kAction:
-      field_ = key == "status" ? Field::kStatus : key == "error" ? Field::kError : Field::kNone;
+      field_ = key == "status"          ? Field::kStatus
+               : key == "error"         ? Field::kError
+               : key == "failure_store" ? Field::kStore
+                                        : Field::kNone;
       return true;
     case Place::kError:
-      field_ = key == "type" ? Field::kType : key == "reason" ? Field::kReason : Field::kNone;
+    case Place::kCause:
+      field_ = key == "type"        ? Field::kType
+               : key == "reason"    ? Field::kReason
+               : key == "caused_by" ? Field::kCause
+                                    : Field::kNone;
       return true;
     default:
       return true;
@@ -177,6 +211,10 @@ bool BulkHandler::Open(Shape shape) {
     field_ = Field::kNone;
     return place_ = Place::kError, true;
   }
+  if (place_ == Place::kError && field_ == Field::kCause && object) {
+    field_ = Field::kNone;
+    return place_ = Place::kCause, true;
+  }
   if (!Scalar()) return false;  // a container where a scalar would be wrong is wrong, too
   skipped_ = 1;
   return true;
@@ -202,6 +240,9 @@ bool BulkHandler::Close() {
       break;
     case Place::kError:
       place_ = Place::kAction;
+      break;
+    case Place::kCause:
+      place_ = Place::kError;
       break;
     default:
       return Fail("is not a bulk answer");

@@ -23,8 +23,9 @@ struct BulkItem {
   OperationKind kind = OperationKind::kIndex;
   int status = 0;
   bool has_error = false;
+  bool failure_store = false;  // a data stream put the document aside: stored, but not found
   std::string error_type;  // "" when the error is a bare string
-  std::string error_reason;
+  std::string error_reason;  // with the reason of its cause behind it, where that says more
 };
 
 /// Parses the body of an answer with status 200. `expected` holds the kind of each operation that

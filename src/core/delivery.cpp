@@ -28,7 +28,10 @@ std::uint64_t Delivery::QueuedBytes() const { return state_->lanes.bytes(); }
 std::uint32_t Delivery::InFlight() const { return state_->InFlight(); }
 
 void Delivery::Submit(Operation operation, Time now) {
+  const std::int32_t sync = operation.sync;
   state_->lanes.Submit(std::move(operation), now, &state_->finished);
+  // The judgement outlives the parking of what it was about.
+  if (state_->refusals.Condemned(sync)) state_->lanes.Probe(sync, now);
 }
 
 std::optional<BulkBatch> Delivery::NextBatch(Time now) {
@@ -49,14 +52,16 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
   if (it == s.in_flight.end()) return;
   Batch batch = std::move(it->second);
   s.in_flight.erase(it);
-  RequestVerdict verdict =
-      ClassifyRequest(reply.transport_ok, reply.transport_error, reply.http_status, reply.body);
+  RequestVerdict verdict = reply.transport_ok
+                               ? ClassifyRequest(reply.http_status, reply.body)
+                               : ClassifyNoAnswer(reply.transport_error, reply.out_of_memory);
   if (verdict.action == RequestAction::kItems) {
     std::vector<OperationKind> kinds;
     kinds.reserve(batch.items.size());
     for (const BatchItem& item : batch.items) kinds.push_back(item.pending.operation.kind);
     auto parsed = ParseBulkResponse(reply.body, kinds);
-    if (parsed.ok()) return s.ApplyItems(std::move(batch), std::move(parsed.value()), now);
+    if (parsed.ok())
+      return s.ApplyItems(std::move(batch), std::move(parsed.value()), reply.latency, now);
     verdict = ClassifyBrokenAnswer(parsed.error().message);
   }
   if (reply.answer_cut) verdict = ClassifyBrokenAnswer(reply.transport_error);
@@ -105,6 +110,8 @@ bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
         return true;
   return false;
 }
+
+void Delivery::Forget(std::int32_t sync) { state_->refusals.Forget(sync); }
 
 std::uint64_t Delivery::Outstanding(std::int32_t sync) const {
   return state_->lanes.Outstanding(sync);

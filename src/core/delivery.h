@@ -46,6 +46,8 @@ struct BulkReply {
   Time retry_after{0};      // from the Retry-After header, 0 = none
   bool answer_cut = false;  // no complete answer because it was larger than any honest one
   bool other_node = false;  // another node than the one that this came from is well
+  Time latency{0};      // from the start of the request to the end of the answer, 0 = unknown
+  bool out_of_memory = false;  // no answer, because this process could not take it
 };
 
 enum class FinalOutcome : std::uint8_t {
@@ -79,7 +81,7 @@ struct DeliveryEvent {
     kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the
                     // reason changes. One request at a time until it answers
     kDenied,   // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
-    kBlocked,  // this sync's index cannot take writes now. Its operations stay, one is tried now
+    kBlocked,  // this sync's index cannot take writes now, or refuses too many documents alike. Its operations stay, one is tried now
                // and then (the event comes again with each try); Withdraw to park them
     kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
     kRetried,       // operations of this sync will be sent again (count)
@@ -137,6 +139,8 @@ class Delivery {
   /// Is any operation of this sync with a version below `below` in flight? What waits for a retry
   /// is not; Withdraw takes it back.
   bool AnyInFlight(std::int32_t sync, std::uint64_t below) const;
+  /// The sync has ended: what was learnt about it goes. Its operations are withdrawn before.
+  void Forget(std::int32_t sync);
   /// Operations of this sync that are here, waiting or in flight.
   std::uint64_t Outstanding(std::int32_t sync) const;
 

@@ -15,6 +15,7 @@
 #include "core/flow_control.h"
 #include "core/lanes.h"
 #include "core/outcome.h"
+#include "core/refusals.h"
 
 namespace polyglot::core {
 
@@ -34,7 +35,7 @@ struct Delivery::State {
   /// asked.
   void RetryAllNow(bool suspects, Time now);
 
-  void ApplyItems(Batch batch, std::vector<BulkItem> answers, Time now);
+  void ApplyItems(Batch batch, std::vector<BulkItem> answers, Time latency, Time now);
   void ApplyVerdict(Batch batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);
 
   /// The batch ends; its operations go back to their lanes until `due`.
@@ -52,6 +53,10 @@ struct Delivery::State {
   void ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, Tally* tally, Time now);
   void ReturnItem(Batch* batch, BatchItem* item, Time due, Time now);
   void FinishItem(BatchItem* item, FinalOutcome outcome, int status, bool not_found, Time now);
+  /// A permanent refusal: a dead letter, unless the sync's index refuses so much alike that the
+  /// index is at fault, not the documents. Then the operation returns and `why` says so.
+  void Refuse(Batch* batch, BatchItem* item, BulkItem answer, bool field_limit,
+              std::optional<std::string>* why, Time now);
   void FinishDead(const Batch& batch, BatchItem* item, int status, std::string type,
                   std::string reason, Time now);
   void Conclude(const Tally& tally, Time now);
@@ -74,6 +79,7 @@ struct Delivery::State {
   Random random;
   FlowControl flow;
   Lanes lanes;
+  Refusals refusals;
   std::unordered_map<std::uint64_t, Batch> in_flight;
   std::multimap<Time, Batch> retries;  // by when they are due
   std::uint64_t last_batch = 0;
@@ -81,6 +87,7 @@ struct Delivery::State {
   std::string server_error;         // the last one reported
   std::uint32_t failures = 0;       // requests in a row without a usable answer
   std::uint32_t lone_refusals = 0;  // single operations refused in a row, nothing accepted between
+  std::string lone_type;            // their error type
   Time paused_until{0};
   std::vector<Finished> finished;
   std::vector<DeliveryEvent> events;

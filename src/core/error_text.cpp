@@ -64,7 +64,19 @@ std::size_t FirstDelimiter(std::string_view text) {
   return text.size();
 }
 
+/// "[1:9] failed …": where in the document the parser stood.
+std::string_view WithoutPosition(std::string_view text) {
+  const std::size_t end = text.find_first_not_of("0123456789:", 1);
+  const bool position =
+      text.starts_with('[') && end != std::string_view::npos && end > 1 && text[end] == ']';
+  if (!position) return text;
+  text.remove_prefix(end + 1);
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  return text;
+}
+
 std::string WithoutValues(std::string_view text) {
+  text = WithoutPosition(text);
   const std::size_t cut = FirstDelimiter(text);
   std::string out(text.substr(0, cut));
   if (cut != text.size()) out += "…";

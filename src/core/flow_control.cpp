@@ -1,6 +1,7 @@
 #include "core/flow_control.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace polyglot::core {
 namespace {
@@ -9,6 +10,11 @@ constexpr double kStart = 2;
 constexpr double kShrink = 0.7;
 constexpr std::size_t kSmallest = 64u << 10;
 constexpr std::uint32_t kCleanForGrowth = 20;
+constexpr double kSmoothing = 0.3;   // weight of the newest answer
+constexpr double kRise = 0.002;      // share of the way from best to smoothed that best rises
+constexpr double kSlow = 4;          // times the best latency …
+constexpr double kNoticeable = 1e6;  // … and more than this, in microseconds
+constexpr std::size_t kSmallClass = 11;  // requests below 2 kB are all of one size
 
 }  // namespace
 
@@ -38,6 +44,17 @@ void FlowControl::BackPressure(std::uint64_t round) {
   if (round != round_) return;
   ++round_;
   concurrency_ = std::max(1.0, concurrency_ * kShrink);
+}
+
+bool FlowControl::IsSlow(std::size_t sent, Time latency) {
+  if (latency <= Time{0}) return false;
+  const std::size_t bits = std::max<std::size_t>(std::bit_width(sent), kSmallClass);
+  Latency& seen = latency_[std::min(bits - kSmallClass, latency_.size() - 1)];
+  const auto time = static_cast<double>(latency.count());
+  seen.smoothed = seen.smoothed == 0 ? time : seen.smoothed + kSmoothing * (time - seen.smoothed);
+  seen.best = seen.best == 0 ? time : std::min(time, seen.best);
+  seen.best += kRise * (seen.smoothed - seen.best);
+  return seen.smoothed > kNoticeable && seen.smoothed > kSlow * seen.best;
 }
 
 void FlowControl::TooLarge(std::size_t sent) {

@@ -1,11 +1,15 @@
 #pragma once
 // How many requests at once and how large: both learn from the answers. Concurrency starts at 2,
 // grows by about one per round trip while it is used to the full, and shrinks to 0.7 of it on
-// back-pressure. Request size halves when the server says so and grows by a tenth after 20 clean
+// back-pressure, or when answers take over a second and a multiple of the best time seen for
+// requests of about that size: then requests only queue up in the server. Request size halves when the server says so and grows by a tenth after 20 clean
 // answers.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/time.h"
 
 namespace polyglot::core {
 
@@ -24,16 +28,24 @@ class FlowControl {
   /// A clean answer. `at_limit`: as many requests as allowed were in flight.
   void Clean(bool at_limit);
   void BackPressure(std::uint64_t round);
+  /// A request of `sent` bytes was answered item by item after `latency` (0: not known). Are such
+  /// requests slow now?
+  bool IsSlow(std::size_t sent, Time latency);
   /// A request of `sent` bytes was too much.
   void TooLarge(std::size_t sent);
 
  private:
+  struct Latency {
+    double best = 0;  // microseconds; rises slowly, since what a server can do changes
+    double smoothed = 0;
+  };
   std::uint32_t max_in_flight_;
   std::size_t max_bytes_;
   double concurrency_ = 2;
   std::size_t bytes_;
   std::uint64_t round_ = 0;
   std::uint32_t clean_ = 0;  // answers in a row
+  std::array<Latency, 16> latency_{};  // by request size
 };
 
 }  // namespace polyglot::core

@@ -8,6 +8,8 @@
 namespace polyglot::core {
 namespace {
 
+constexpr Time kProbePatience{1'000'000};  // until another one is tried, if the first says nothing
+
 bool Available(const SyncQueue& queue, Time now) {
   return !queue.held && (!queue.blocked || queue.not_before <= now);
 }
@@ -118,9 +120,17 @@ Taken Lanes::TakeFront(Lane* lane) {
   return taken;
 }
 
+/// Each probe of a blocked sync tries another operation: the first one may be one of those that
+/// are refused for good, and the others would wait behind it for ever.
+void Lanes::VaryProbe(SyncQueue* queue) {
+  const std::uint64_t spread = (++probes_ * 0x9E3779B97F4A7C15u) >> 32;
+  std::swap(queue->ready.front(), queue->ready[spread % queue->ready.size()]);
+}
+
 void Lanes::TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_operations, Time now,
                      std::size_t* bytes, std::vector<Taken>* taken) {
   while (!queue->ready.empty() && taken->size() < max_operations && Available(*queue, now)) {
+    if (queue->blocked) VaryProbe(queue);
     Lane* lane = queue->ready.front();
     const std::size_t size = lane->waiting.front().encoded;
     if (!taken->empty() && *bytes + size > max_bytes) return;
@@ -206,6 +216,13 @@ void Lanes::Block(std::int32_t sync, Time delay, Time now) {
   ++queue->blocks;
   queue->probe_delay = delay;
   queue->not_before = now + delay;
+}
+
+void Lanes::Probe(std::int32_t sync, Time now) {
+  SyncQueue* queue = QueueOf(sync);
+  if (queue->blocked) return;
+  Block(sync, kProbePatience, now);
+  queue->not_before = now;
 }
 
 void Lanes::Unblock(std::int32_t sync) {

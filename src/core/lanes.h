@@ -120,6 +120,8 @@ class Lanes {
   /// Nothing of it is taken for `delay`, then one operation each `delay` until Unblock.
   void Block(std::int32_t sync, Time delay, Time now);
   void Unblock(std::int32_t sync);
+  /// As Block, but the first operation may be tried at once. Nothing if it is blocked already.
+  void Probe(std::int32_t sync, Time now);
   std::uint32_t Blocks(std::int32_t sync) const;  // how often in a row
 
   /// Takes out what waits in lanes (not what is in a request).
@@ -137,6 +139,7 @@ class Lanes {
   void Leave(SyncQueue* queue, std::size_t footprint);
   void MakeReady(Lane* lane, Time since, bool front);
   Taken TakeFront(Lane* lane);
+  void VaryProbe(SyncQueue* queue);
   void TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_operations, Time now,
                 std::size_t* bytes, std::vector<Taken>* taken);
   void EraseIfEmpty(SyncQueue* queue);
@@ -145,7 +148,8 @@ class Lanes {
   LaneMap lanes_;
   std::map<std::int32_t, SyncQueue> queues_;
   std::multimap<Time, Lane*> delayed_;
-  std::int32_t turn_ = 0;  // the sync that filled the last batch first
+  std::int32_t turn_ = 0;     // the sync that filled the last batch first
+  std::uint64_t probes_ = 0;  // operations of blocked syncs that were tried
   std::uint64_t operations_ = 0;
   std::uint64_t bytes_ = 0;
 };

@@ -53,15 +53,37 @@ bool Contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
+/// Elasticsearch's name and OpenSearch's.
 bool IsRejection(std::string_view type) {
   return type == "es_rejected_execution_exception" || type == "rejected_execution_exception";
 }
 
+/// A shard or node that moves, starts or stops. The servers send some of these with 404 or 500, as
+/// if the document were at fault (`status()` of the exceptions in their sources).
+bool IsUnavailable(std::string_view type) {
+  constexpr std::array<std::string_view, 16> kTypes = {"unavailable_shards_exception",
+                                                       "no_shard_available_action_exception",
+                                                       "process_cluster_event_timeout_exception",
+                                                       "node_closed_exception",
+                                                       "node_disconnected_exception",
+                                                       "node_not_connected_exception",
+                                                       "connect_transport_exception",
+                                                       "receive_timeout_transport_exception",
+                                                       "master_not_discovered_exception",
+                                                       "shard_not_found_exception",
+                                                       "index_shard_closed_exception",
+                                                       "index_shard_not_started_exception",
+                                                       "index_shard_recovering_exception",
+                                                       "illegal_index_shard_state_exception",
+                                                       "shard_not_in_primary_mode_exception",
+                                                       "already_closed_exception"};
+  return std::find(kTypes.begin(), kTypes.end(), type) != kTypes.end();
+}
+
 /// 400s that speak of the index or its alias, not of the document.
 bool IsConfiguration(const BulkItem& item) {
-  constexpr std::array<std::string_view, 4> kTypes = {
-      "index_closed_exception", "invalid_index_name_exception",
-      "illegal_index_shard_state_exception", "invalid_alias_name_exception"};
+  constexpr std::array<std::string_view, 3> kTypes = {
+      "index_closed_exception", "invalid_index_name_exception", "invalid_alias_name_exception"};
   if (std::find(kTypes.begin(), kTypes.end(), item.error_type) != kTypes.end()) return true;
   if (item.error_type != "illegal_argument_exception") return false;
   const std::string_view reason = item.error_reason;
@@ -72,6 +94,14 @@ bool IsConfiguration(const BulkItem& item) {
 }
 
 ItemVerdict Item(ItemAction action) { return {.action = action}; }
+
+ItemVerdict Retry(const BulkItem& item, bool back_pressure) {
+  return {.action = ItemAction::kRetry,
+          .back_pressure = back_pressure,
+          .smaller = item.error_type == "circuit_breaking_exception"};
+}
+
+ItemVerdict Unavailable() { return {.action = ItemAction::kRetry, .unavailable = true}; }
 
 ItemVerdict Item400(const BulkItem& item) {
   if (item.error_type == "action_request_validation_exception") return Item(ItemAction::kAlone);
@@ -91,27 +121,35 @@ ItemVerdict Item404(const BulkItem& item) {
 ItemVerdict Item429(const BulkItem& item) {
   // Flood stage: the disk is full. Waiting for room in a queue would not help.
   if (item.error_type == "cluster_block_exception") return Item(ItemAction::kBlocked);
-  return {.action = ItemAction::kRetry,
-          .back_pressure = true,
-          .smaller = item.error_type == "circuit_breaking_exception"};
+  return Retry(item, true);
+}
+
+ItemVerdict Item5xx(const BulkItem& item) {
+  if (IsRejection(item.error_type) || item.error_type == "circuit_breaking_exception")
+    return Retry(item, true);
+  if (item.status >= 502 && item.status <= 504) return Unavailable();
+  return Item(ItemAction::kRetryLimited);
 }
 
 }  // namespace
 
-RequestVerdict ClassifyRequest(bool transport_ok, std::string_view transport_error, int http_status,
-                               std::string_view body) {
-  if (!transport_ok) {
-    RequestVerdict verdict = Verdict(A::kUnreachable);
-    verdict.reason = SanitiseText(transport_error, 400);
-    return verdict;
-  }
+RequestVerdict ClassifyNoAnswer(std::string_view error, bool out_of_memory) {
+  // Short of memory: fewer and smaller requests need less of it; the server is not to blame.
+  RequestVerdict verdict =
+      out_of_memory ? Verdict(A::kRetry, true, true) : Verdict(A::kUnreachable);
+  verdict.reason = SanitiseText(error, 400);
+  return verdict;
+}
+
+RequestVerdict ClassifyRequest(int http_status, std::string_view body) {
   RequestVerdict verdict = ForStatus(http_status);
   if (verdict.action == A::kItems) return verdict;
   ServerError error = ParseServerError(body);
   if (error.type == "cluster_block_exception" && (http_status == 403 || http_status == 429)) {
     verdict = Verdict(A::kBlocked);
-  } else if (http_status == 429 && error.type == "circuit_breaking_exception") {
-    verdict.smaller = true;
+  } else if (error.type == "circuit_breaking_exception" &&
+             (http_status == 429 || http_status == 503)) {
+    verdict.back_pressure = verdict.smaller = true;
   }
   verdict.type = std::move(error.type);
   verdict.reason = std::move(error.reason);
@@ -131,11 +169,14 @@ bool BlamesTheRequest(std::string_view type, std::string_view reason) {
 
 ItemVerdict ClassifyItem(const BulkItem& item) {
   const int status = item.status;
-  if (!item.has_error && status >= 200 && status < 300) return Item(ItemAction::kOk);
+  // A failure store has taken the document: it is not where searches look.
+  if (!item.has_error && status >= 200 && status < 300)
+    return Item(item.failure_store ? ItemAction::kDead : ItemAction::kOk);
   if (item.error_type == "cluster_block_exception" && status != 429 && status < 500)
     return Item(ItemAction::kBlocked);
   if (status == 409 && item.error_type == "version_conflict_engine_exception")
     return Item(ItemAction::kStale);
+  if (status >= 400 && IsUnavailable(item.error_type)) return Unavailable();
   if (status == 400) return Item400(item);
   if (status == 401 || status == 403) return Item(ItemAction::kBlocked);
   if (status == 404) return Item404(item);
@@ -143,13 +184,7 @@ ItemVerdict ClassifyItem(const BulkItem& item) {
   if (status == 429) return Item429(item);
   // 409 of another kind than a version conflict is no success; and items have no 1xx or 3xx.
   if (status == 409 || status < 400) return Item(ItemAction::kRetryLimited);
-  if (status < 500) return Item(ItemAction::kDead);
-  if (status >= 502 && status <= 504) {
-    return {.action = ItemAction::kRetry,
-            .smaller = item.error_type == "circuit_breaking_exception"};
-  }
-  if (IsRejection(item.error_type)) return {.action = ItemAction::kRetry, .back_pressure = true};
-  return Item(ItemAction::kRetryLimited);
+  return status < 500 ? Item(ItemAction::kDead) : Item5xx(item);
 }
 
 }  // namespace polyglot::core

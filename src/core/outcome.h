@@ -32,9 +32,9 @@ struct RequestVerdict {
   std::string type, reason;    // the server's words, sanitised
 };
 
-/// `transport_ok` false: no complete HTTP answer; `transport_error` then becomes the reason.
-RequestVerdict ClassifyRequest(bool transport_ok, std::string_view transport_error, int http_status,
-                               std::string_view body);
+/// No complete HTTP answer; `error` becomes the reason. `out_of_memory`: it is we who failed.
+RequestVerdict ClassifyNoAnswer(std::string_view error, bool out_of_memory);
+RequestVerdict ClassifyRequest(int http_status, std::string_view body);
 /// A 200 answer that ParseBulkResponse refused.
 RequestVerdict ClassifyBrokenAnswer(std::string_view why);
 /// A refusal (400) that says that we and the server do not speak the same dialect: no document can
@@ -59,6 +59,7 @@ struct ItemVerdict {
   bool back_pressure = false;  // the server is full
   bool smaller = false;        // its memory is
   bool field_limit = false;    // kDead by "Limit of total fields": a sign that the mapping is wrong
+  bool unavailable = false;    // kRetry because a shard or a node is away
 };
 
 ItemVerdict ClassifyItem(const BulkItem& item);

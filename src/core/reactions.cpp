@@ -34,8 +34,7 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
 
 }  // namespace
 
-// ---- requests
-// -------------------------------------------------------------------------------------
+// Requests.
 
 std::uint32_t Delivery::State::Allowed() const {
   const bool away = server == Server::kDisconnected || server == Server::kDenied;
@@ -98,10 +97,10 @@ void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
   for (BatchItem& item : batch.items) ReturnItem(&batch, &item, due, now);
 }
 
-// ---- items
-// ----------------------------------------------------------------------------------------
+// Items.
 
-void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time now) {
+void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time latency,
+                                 Time now) {
   Tally tally;
   for (std::size_t i = 0; i < batch.items.size(); ++i)
     ApplyItem(&batch, &batch.items[i], std::move(answers[i]), &tally, now);
@@ -109,7 +108,9 @@ void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Tim
   const bool full = tally.back_pressure * 100 >= batch.items.size() && tally.back_pressure > 0;
   if (full) flow.BackPressure(batch.round);
   if (tally.smaller) flow.TooLarge(batch.body->size());
-  if (!full && !tally.smaller) flow.Clean(batch.at_limit);
+  const bool slow = flow.IsSlow(batch.body->size(), latency);
+  if (slow && !full) flow.BackPressure(batch.round);
+  if (!full && !slow && !tally.smaller) flow.Clean(batch.at_limit);
   Conclude(tally, now);
 }
 
@@ -121,8 +122,7 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   if (action == ItemAction::kRetryLimited && ++item->pending.refusals >= kLimitedTries)
     action = ItemAction::kDead;
   if (action == ItemAction::kAlone && batch->items.size() == 1) action = ItemAction::kDead;
-  if (action == ItemAction::kRetry && answer.status >= 502 &&
-      ++item->pending.unavailable >= kShardTries)
+  if (verdict.unavailable && ++item->pending.unavailable >= kShardTries)
     action = ItemAction::kBlocked;
   if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
@@ -130,13 +130,17 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   switch (action) {
     case ItemAction::kOk:
     case ItemAction::kStale:
+      refusals.Accepted(sync);
       if (tally->succeeded.empty() || tally->succeeded.back() != sync)
         tally->succeeded.push_back(sync);
       return FinishItem(item, action == ItemAction::kOk ? FinalOutcome::kOk : FinalOutcome::kStale,
                         answer.status, verdict.not_found, now);
-    case ItemAction::kDead:
-      return FinishDead(*batch, item, answer.status, std::move(answer.error_type),
-                        std::move(answer.error_reason), now);
+    case ItemAction::kDead: {
+      std::optional<std::string> why;
+      Refuse(batch, item, std::move(answer), verdict.field_limit, &why, now);
+      if (why) tally->blocked.try_emplace(sync, std::move(*why));
+      return;
+    }
     case ItemAction::kBlocked:
       tally->blocked.try_emplace(sync, NormaliseError(answer.error_type, answer.error_reason));
       return ReturnItem(batch, item, now, now);
@@ -173,6 +177,16 @@ void Delivery::State::FinishItem(BatchItem* item, FinalOutcome outcome, int stat
   f.not_found = not_found;
 }
 
+void Delivery::State::Refuse(Batch* batch, BatchItem* item, BulkItem answer, bool field_limit,
+                             std::optional<std::string>* why, Time now) {
+  if (answer.failure_store) answer.error_type = "failure_store";
+  const std::string error = NormaliseError(answer.error_type, answer.error_reason);
+  *why = refusals.Refused(item->pending.operation.sync, error, field_limit);
+  if (*why) return ReturnItem(batch, item, now, now);
+  FinishDead(*batch, item, answer.status, std::move(answer.error_type),
+             std::move(answer.error_reason), now);
+}
+
 void Delivery::State::FinishDead(const Batch& batch, BatchItem* item, int status, std::string type,
                                  std::string reason, Time now) {
   RestoreDocument(batch, item);
@@ -200,8 +214,7 @@ void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
   Emit(kind, sync, error, 0);
 }
 
-// ---- whole requests
-// -------------------------------------------------------------------------------
+// Whole requests.
 
 void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
                                    const RequestVerdict& verdict, Time now) {
@@ -257,8 +270,9 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
   // Requests that were in flight together fail together: that is one failure, one pause.
   if (!elsewhere && now >= paused_until) {
     const Time delay = FullJitter(kServerBackoff, failures++, &random);
-    paused_until = now + std::max(delay, reply.retry_after);
+    paused_until = now + delay;
   }
+  paused_until = std::max(paused_until, now + reply.retry_after);
   // A proxy that cuts large requests without a word looks like a server that is away.
   const bool cut = !reply.transport_ok && reply.may_have_been_sent &&
                    batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
@@ -292,14 +306,23 @@ void Delivery::State::SplitOrBury(Batch batch, const BulkReply& reply,
     CountRetried(batch);
     return Split(std::move(batch), by_bytes, now);
   }
+  if (verdict.type != lone_type) lone_refusals = 0;
+  lone_type = verdict.type;
   const bool request_is_wrong = !by_bytes && (BlamesTheRequest(verdict.type, verdict.reason) ||
                                               ++lone_refusals >= kLoneRefusals);
   if (request_is_wrong)
     return ServerAway(std::move(batch), reply, Describe(reply, verdict), Server::kDisconnected,
                       now);
-  std::string reason = verdict.reason;
-  if (reason.empty()) reason = by_bytes ? "the request is too large" : "the request was refused";
-  FinishDead(batch, &batch.items.front(), reply.http_status, verdict.type, std::move(reason), now);
+  BulkItem refusal{.status = reply.http_status,
+                   .has_error = true,
+                   .error_type = verdict.type,
+                   .error_reason = verdict.reason};
+  if (refusal.error_reason.empty())
+    refusal.error_reason = by_bytes ? "the request is too large" : "the request was refused";
+  const std::int32_t sync = batch.syncs.front();
+  std::optional<std::string> why;
+  Refuse(&batch, &batch.items.front(), std::move(refusal), false, &why, now);
+  if (why) BlockSync(sync, DeliveryEvent::Kind::kBlocked, *why, now);
 }
 
 void Delivery::State::Split(Batch batch, bool by_bytes, Time due) {
@@ -314,8 +337,7 @@ void Delivery::State::CountRetried(const Batch& batch) {
   for (const auto& [sync, count] : counts) Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
 }
 
-// ---- the server
-// -----------------------------------------------------------------------------------
+// The server.
 
 void Delivery::State::Connected(Time now) {
   failures = 0;

@@ -45,6 +45,7 @@ struct HttpResult {
   std::string product;  // value of X-Elastic-Product
   core::Time retry_after{0};
   core::Time latency{0};
+  bool out_of_memory = false;  // we could not go on
 };
 
 class HttpClient {

@@ -12,7 +12,8 @@ namespace polyglot::net {
 namespace {
 
 constexpr char kBulkFields[] =
-    "filter_path=errors,items.*.status,items.*.error.type,items.*.error.reason";
+    "filter_path=errors,items.*.status,items.*.failure_store,items.*.error.type,"
+    "items.*.error.reason,items.*.error.caused_by.reason";
 
 constexpr std::size_t kOtherAnswer = 8u << 20;
 constexpr std::size_t kWorthPacking = 1024;
@@ -301,7 +302,9 @@ std::vector<Response> SearchClient::TakeCompleted() {
                       .body = std::move(result.body),
                       .retry_after = result.retry_after,
                       .answer_cut = result.too_large,
-                      .other_node = known->second.elsewhere && s.pool.AnyHealthy()};
+                      .other_node = known->second.elsewhere && s.pool.AnyHealthy(),
+                      .latency = result.latency,
+                      .out_of_memory = result.out_of_memory};
     s.pending.erase(known);
     responses.push_back(std::move(response));
   }

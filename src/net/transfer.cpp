@@ -308,12 +308,14 @@ HttpResult ResultOf(Transfer* transfer) {
   result.id = transfer->id;
   result.ok = transfer->code == CURLE_OK;
   result.too_large = transfer->too_large;
+  result.out_of_memory = transfer->out_of_memory || transfer->code == CURLE_OUT_OF_MEMORY;
   result.body = std::move(transfer->body);
   result.product = std::move(transfer->product);
   CURL* easy = transfer->easy.get();
   if (easy == nullptr) {
     result.may_have_been_sent = false;
     result.error = "starting the request: out of memory";
+    result.out_of_memory = true;
     return result;
   }
   result.status = static_cast<int>(LongInfo(easy, CURLINFO_RESPONSE_CODE));

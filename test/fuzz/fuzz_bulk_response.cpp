@@ -27,7 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (verdict.action == ItemAction::kOk && item.has_error) std::abort();
     }
   }
-  ClassifyRequest(true, {}, 400, body);
+  ClassifyRequest(400, body);
   ParseIndices(body);
   ParseWalkPage(body);
   ParsePitId(body);

@@ -32,7 +32,28 @@ TEST(BulkResponse, Unfiltered) {
       Kinds{kI, kD});
   ASSERT_TRUE(r.ok()) << r.error().message;
   EXPECT_EQ(r.value()[1].error_type, "version_conflict_engine_exception");
-  EXPECT_EQ(r.value()[1].error_reason, "x");
+  EXPECT_EQ(r.value()[1].error_reason, "x: inner");
+}
+
+TEST(BulkResponse, TheCauseIsSaidOnce) {
+  const auto r = ParseBulkResponse(
+      R"({"errors":true,"items":[{"index":{"status":400,"error":{"type":"t","reason":"failed: a",)"
+      R"("caused_by":{"reason":"a"}}}},{"index":{"status":400,"error":{"reason":"failed",)"
+      R"("caused_by":{"caused_by":{"reason":"deeper"}}}}}]})",
+      Kinds{kI, kI});
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r.value()[0].error_reason, "failed: a");
+  EXPECT_EQ(r.value()[1].error_reason, "failed");
+}
+
+TEST(BulkResponse, FailureStore) {
+  const auto r = ParseBulkResponse(
+      R"({"errors":false,"items":[{"index":{"failure_store":"used","status":201}},)"
+      R"({"index":{"status":201,"failure_store":"not_enabled"}}]})",
+      Kinds{kI, kI});
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_TRUE(r.value()[0].failure_store);
+  EXPECT_FALSE(r.value()[1].failure_store);
 }
 
 TEST(BulkResponse, ErrorsMayBeStringsOrNull) {

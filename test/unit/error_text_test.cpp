@@ -27,7 +27,7 @@ TEST(NormaliseError, CutsRowValues) {
       "field's value: 'secretvalue'");
   EXPECT_EQ(text.find("secret"), std::string::npos);
   EXPECT_EQ(text.find("42"), std::string::npos);
-  EXPECT_EQ(text, "document_parsing_exception: …");
+  EXPECT_EQ(text, "document_parsing_exception: failed to parse field …");
   EXPECT_EQ(NormaliseError("mapper_parsing_exception", "failed to parse field [price] of"),
             "mapper_parsing_exception: failed to parse field …");
 }

@@ -47,6 +47,29 @@ TEST(FlowControl, BytesHalveAndGrowSlowly) {
   EXPECT_EQ(flow.BatchBytes(), 64u << 10);
 }
 
+TEST(FlowControl, SlowIsAMultipleOfTheBestAndOverASecond) {
+  FlowControl flow(8, 1000);
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(flow.IsSlow(100'000, Time{10'000}));
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(flow.IsSlow(100'000, Time{900'000})) << "under 1 s";
+  FlowControl other(8, 1000);
+  for (int i = 0; i < 50; ++i) EXPECT_FALSE(other.IsSlow(100'000, Time{500'000}));
+  EXPECT_FALSE(other.IsSlow(100'000, Time{4'000'000})) << "one answer is no trend";
+  bool slow = false;
+  for (int i = 0; i < 20; ++i) slow = other.IsSlow(100'000, Time{4'000'000});
+  EXPECT_TRUE(slow);
+  EXPECT_FALSE(other.IsSlow(5'000'000, Time{4'000'000})) << "larger requests may take longer";
+  EXPECT_FALSE(other.IsSlow(100'000, Time{0})) << "not known";
+}
+
+TEST(FlowControl, WhatIsAlwaysSlowIsNormalInTheEnd) {
+  FlowControl flow(8, 1000);
+  flow.IsSlow(1000, Time{500'000});
+  int slow = 0;
+  for (int i = 0; i < 1000; ++i) slow += flow.IsSlow(1000, Time{3'000'000}) ? 1 : 0;
+  EXPECT_GT(slow, 0);
+  EXPECT_LT(slow, 100);
+}
+
 TEST(FlowControl, NewLimitsHoldAtOnce) {
   FlowControl flow(8, 1000);
   for (int i = 0; i < 100; ++i) flow.Clean(true);

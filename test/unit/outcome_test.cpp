@@ -10,7 +10,7 @@ using R = RequestAction;
 using I = ItemAction;
 
 RequestVerdict Request(int status, std::string_view body = {}) {
-  return ClassifyRequest(true, {}, status, body);
+  return ClassifyRequest(status, body);
 }
 
 std::string ErrorBody(std::string_view type, std::string_view reason = "r") {
@@ -19,9 +19,16 @@ std::string ErrorBody(std::string_view type, std::string_view reason = "r") {
 }
 
 TEST(RequestTable, NoAnswer) {
-  const RequestVerdict v = ClassifyRequest(false, "connecting: Connection refused", 0, {});
+  const RequestVerdict v = ClassifyNoAnswer("connecting: Connection refused", false);
   EXPECT_EQ(v.action, R::kUnreachable);
   EXPECT_EQ(v.reason, "connecting: Connection refused");
+}
+
+TEST(RequestTable, OurOwnMemoryIsNoOutage) {
+  const RequestVerdict v = ClassifyNoAnswer("receiving the answer: out of memory", true);
+  EXPECT_EQ(v.action, R::kRetry);
+  EXPECT_TRUE(v.smaller);
+  EXPECT_TRUE(v.back_pressure);
 }
 
 TEST(RequestTable, ByStatus) {
@@ -46,6 +53,8 @@ TEST(RequestTable, SideEffects) {
   EXPECT_TRUE(Request(429).back_pressure);
   EXPECT_FALSE(Request(429).smaller);
   EXPECT_TRUE(Request(429, ErrorBody("circuit_breaking_exception")).smaller);
+  EXPECT_TRUE(Request(503, ErrorBody("circuit_breaking_exception")).smaller);
+  EXPECT_EQ(Request(503, ErrorBody("circuit_breaking_exception")).action, R::kUnreachable);
   EXPECT_TRUE(Request(413).smaller);
   EXPECT_TRUE(Request(504).smaller);
   EXPECT_FALSE(Request(503).smaller);
@@ -92,6 +101,12 @@ TEST(ItemTable, Success) {
   EXPECT_EQ(gone.action, I::kOk);
   EXPECT_TRUE(gone.not_found);
   EXPECT_FALSE(ClassifyItem(Item(200, {}, {}, OperationKind::kDelete)).not_found);
+}
+
+TEST(ItemTable, TheFailureStoreIsNotTheIndex) {
+  BulkItem item = Item(201);
+  item.failure_store = true;
+  EXPECT_EQ(ClassifyItem(item).action, I::kDead);
 }
 
 TEST(ItemTable, Conflicts) {
@@ -149,6 +164,24 @@ TEST(ItemTable, BadDocuments) {
 
 TEST(ItemTable, ARefusedGroupIsSentSingly) {
   EXPECT_EQ(ClassifyItem(Item(400, "action_request_validation_exception")).action, I::kAlone);
+}
+
+TEST(ItemTable, AShardOrNodeThatIsAwayNeverBlamesTheDocument) {
+  for (int status : {400, 404, 409, 500, 503})
+    for (const char* type : {"node_closed_exception", "illegal_index_shard_state_exception",
+                             "shard_not_found_exception", "unavailable_shards_exception"}) {
+      EXPECT_EQ(ClassifyItem(Item(status, type)).action, I::kRetry) << status << type;
+      EXPECT_TRUE(ClassifyItem(Item(status, type)).unavailable) << status << type;
+    }
+}
+
+TEST(ItemTable, FullWhateverTheStatus) {
+  for (const char* type : {"es_rejected_execution_exception", "rejected_execution_exception",
+                           "circuit_breaking_exception"})
+    for (int status : {500, 503}) {
+      EXPECT_EQ(ClassifyItem(Item(status, type)).action, I::kRetry) << status << type;
+      EXPECT_TRUE(ClassifyItem(Item(status, type)).back_pressure) << status << type;
+    }
 }
 
 TEST(ItemTable, Trouble) {

@@ -89,6 +89,55 @@ TEST_F(DeliveryTest, RefusedRequestIsBisectedToTheGuilty) {
   }
 }
 
+TEST_F(DeliveryTest, OneBadDocumentCostsTwoRequestsPerHalvingAtMost) {
+  constexpr int kCount = 4096;
+  for (const int bad : {0, 1, 1234, kCount - 1}) {
+    for (int i = 0; i < kCount; ++i) delivery.Submit(Make("id" + std::to_string(i), 1 + i), now);
+    const std::string id = "\"id" + std::to_string(bad) + "\"";
+    int requests = 0, dead = 0;
+    while (!delivery.Idle()) {
+      const BulkBatch batch = NextWhenDue();
+      ++requests;
+      const bool guilty = batch.body->find(id) != std::string::npos;
+      delivery.Complete(
+          batch.id, guilty ? Http(400, R"({"error":{"type":"t","reason":"r"}})") : Items(batch),
+          now);
+    }
+    for (const Finished& f : delivery.TakeFinished())
+      if (f.outcome == FinalOutcome::kDead) ++dead;
+    EXPECT_EQ(dead, 1);
+    EXPECT_LE(requests, 1 + 2 * 12) << bad;
+  }
+}
+
+TEST_F(DeliveryTest, AnItemThatIsRefusedCostsNoRequest) {
+  for (int i = 0; i < 1000; ++i) delivery.Submit(Make("id" + std::to_string(i), 1 + i), now);
+  const BulkBatch batch = Next();
+  delivery.Complete(batch.id, Items(batch, {{"id5", {400, "mapper_parsing_exception", "x"}}}), now);
+  EXPECT_EQ(delivery.TakeFinished().size(), 1000u);
+  EXPECT_TRUE(delivery.Idle());
+}
+
+TEST_F(DeliveryTest, OurOwnMemoryMakesRequestsSmallerAndNothingElse) {
+  for (int i = 0; i < 8; ++i) {
+    Operation op = Make("id" + std::to_string(i), 1 + i);
+    op.body = "{\"v\":\"" + std::string(100'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  BulkReply reply = NoAnswer("receiving the answer: out of memory");
+  reply.out_of_memory = true;
+  delivery.Complete(Next().id, reply, now);
+  EXPECT_EQ(Events(), std::vector<Kind>{});
+  const BulkBatch again = NextWhenDue();
+  delivery.Complete(again.id, Items(again), now);
+  for (int i = 0; i < 8; ++i) {
+    Operation op = Make("x" + std::to_string(i), 100 + i);
+    op.body = "{\"v\":\"" + std::string(100'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  EXPECT_LE(Next().body->size(), 450'000u);
+}
+
 TEST_F(DeliveryTest, TooLargeIsHalvedByBytesAndLearnt) {
   for (int i = 0; i < 8; ++i) {
     Operation op = Make("id" + std::to_string(i), 1 + i);

@@ -52,7 +52,8 @@ TEST(SearchClient, BulkRequestAsServersWantIt) {
   EXPECT_EQ(response.reply.body, "{}");
   EXPECT_EQ(response.product, "elasticsearch");
   EXPECT_EQ(seen.find("POST /prefix/_bulk?timeout=3s&filter_path=errors,items.*.status,"
-                      "items.*.error.type,items.*.error.reason HTTP/1.1\r\n"),
+                      "items.*.failure_store,items.*.error.type,items.*.error.reason,"
+                      "items.*.error.caused_by.reason HTTP/1.1\r\n"),
             0u)
       << seen;
   EXPECT_NE(seen.find("Content-Type: application/x-ndjson\r\n"), std::string::npos);

@@ -82,6 +82,7 @@ void UseChannel(SyncRuntime* sync, Channel* channel) {
   if (before == nullptr) return;
   for (core::Operation& op : before->delivery().Withdraw(sync->id, UINT64_MAX))
     channel->delivery().Submit(std::move(op), MonotonicNow());
+  before->delivery().Forget(sync->id);
 }
 
 bool OptionIsTrue(char* options, const char* name) {
@@ -200,7 +201,10 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
 
 void RemoveSync(WorkerContext* context, std::int32_t id) {
   SyncRuntime* sync = context->Find(id);
-  if (sync->channel != nullptr) sync->channel->delivery().Withdraw(id, UINT64_MAX);
+  if (sync->channel != nullptr) {
+    sync->channel->delivery().Withdraw(id, UINT64_MAX);
+    sync->channel->delivery().Forget(id);
+  }
   context->settlement.Forget(id);
   ReleaseSyncSlot(MyDatabaseId, id);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has ended", sync->name.c_str())));

@@ -81,8 +81,9 @@ struct DeliveryEvent {
     kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the
                     // reason changes. One request at a time until it answers
     kDenied,   // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
-    kBlocked,  // this sync's index cannot take writes now, or refuses too many documents alike. Its operations stay, one is tried now
-               // and then (the event comes again with each try); Withdraw to park them
+    kBlocked,  // this sync's index cannot take writes now, or refuses too many documents alike.
+               // Its operations stay, one is tried now and then (the event comes again with each
+               // try); Withdraw to park them
     kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
     kRetried,       // operations of this sync will be sent again (count)
   };

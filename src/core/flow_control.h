@@ -2,8 +2,8 @@
 // How many requests at once and how large: both learn from the answers. Concurrency starts at 2,
 // grows by about one per round trip while it is used to the full, and shrinks to 0.7 of it on
 // back-pressure, or when answers take over a second and a multiple of the best time seen for
-// requests of about that size: then requests only queue up in the server. Request size halves when the server says so and grows by a tenth after 20 clean
-// answers.
+// requests of about that size: then requests only queue up in the server. Request size halves when
+// the server says so and grows by a tenth after 20 clean answers.
 
 #include <array>
 #include <cstddef>

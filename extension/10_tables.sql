@@ -54,6 +54,9 @@ CREATE TABLE polyglot.sync_state (
   index_uuid text,
   alias_pending boolean NOT NULL DEFAULT false,
   epoch integer NOT NULL DEFAULT 1,
+  -- Of the last worker: the timeline it wrote on, and the position that no version of its goes beyond.
+  timeline bigint NOT NULL DEFAULT 0,
+  version_bound bigint NOT NULL DEFAULT 0,
   failed_reason text,
   failed_hint text,
   phase text NOT NULL DEFAULT 'backfill' CHECK (phase IN ('backfill', 'resync', 'stream')),

@@ -108,6 +108,19 @@ MetaPairs MetaOf(const Value& index) {
   return pairs;
 }
 
+/// All of `_meta`, also what is not ours, in the form that MetaBody takes.
+std::string MetaMapping(const Value& index) {
+  const Value* meta = Find(Find(&index, "mappings"), "_meta");
+  if (meta == nullptr || !meta->IsObject()) return {};
+  StringBuffer buffer;
+  Writer writer(buffer);
+  writer.StartObject();
+  writer.Key("_meta");
+  meta->Accept(writer);
+  writer.EndObject();
+  return Text(buffer);
+}
+
 std::optional<Hit> HitOf(const Value& value) {
   const Value* id = Find(&value, "_id");
   const Value* version = Find(&value, "_version");
@@ -188,6 +201,7 @@ Result<std::vector<IndexDescription>> ParseIndices(std::string_view body) {
     if (!member.value.IsObject()) return NotUsable("does not describe indexes");
     IndexDescription index{
         .name = StringOf(&member.name), .uuid = {}, .aliases = {}, .meta = MetaOf(member.value)};
+    index.mapping = MetaMapping(member.value);
     index.uuid = StringOf(Find(Find(Find(&member.value, "settings"), "index"), "uuid"));
     const Value* aliases = Find(&member.value, "aliases");
     if (aliases != nullptr && aliases->IsObject())

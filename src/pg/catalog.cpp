@@ -13,8 +13,8 @@ constexpr char kSelect[] =
     " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text, d.settings::text,"
     " d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"
     " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation,"
-    " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.failed_reason, s.failed_hint,"
-    " s.phase, s.resync_version, s.resync_reason, s.backfill_key, s.backfill_rows,"
+    " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"
+    " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version, s.resync_reason, s.backfill_key, s.backfill_rows,"
     " s.backfill_total"
     " FROM polyglot.sync_definition d LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id ";
 
@@ -105,6 +105,8 @@ void ReadState(TupleColumns* columns, SyncRow* row) {
   row->index_uuid = columns->Text();
   row->alias_pending = columns->Bool();
   row->epoch = columns->Int32();
+  row->timeline = columns->Int64();
+  row->version_bound = columns->Int64();
   row->failed_reason = columns->Text();
   row->failed_hint = columns->Text();
   row->phase = columns->Text();

@@ -40,6 +40,13 @@ TEST(IndexBody, OtherMetaStaysOursIsWrittenAnew) {
   EXPECT_TRUE(MetaBody(R"({"_meta":7})", kMeta).ok());
 }
 
+TEST(IndexBody, WhatUsersKeepInMetaSurvivesBeingReadAndWritten) {
+  const auto r = ParseIndices(
+      R"({"p":{"mappings":{"_meta":{"a":[1,{"b":null}],"polyglot_sync":{"sync":"old"}}}}})");
+  EXPECT_EQ(MetaBody(r.value()[0].mapping, kMeta).value(),
+            R"({"_meta":{"a":[1,{"b":null}],)" + std::string(kOurs) + "}}");
+}
+
 TEST(IndexBody, WhatIsNoObjectIsRefused) {
   EXPECT_FALSE(CreateIndexBody("[]", "", kMeta).ok());
   EXPECT_FALSE(CreateIndexBody("{", "", kMeta).ok());
@@ -66,6 +73,8 @@ TEST(IndexBody, ParsesDescriptions) {
   EXPECT_EQ(r.value()[0].aliases, (std::vector<std::string>{"p", "q"}));
   EXPECT_EQ(r.value()[0].meta, (MetaPairs{{"sync", "products"}}));
   EXPECT_EQ(r.value()[1].uuid, "U2");
+  EXPECT_EQ(r.value()[0].mapping, R"({"_meta":{"polyglot_sync":{"sync":"products","n":3}}})");
+  EXPECT_EQ(r.value()[1].mapping, "");
   EXPECT_TRUE(ParseIndices("{}").value().empty());
   for (const char* bad : {"", "[]", R"({"a":1})", "<html>"}) EXPECT_FALSE(ParseIndices(bad).ok());
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/queue_record.h"
+#include "pg/worker/epoch.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -375,6 +376,7 @@ bool AnyKeysWaiting(const WorkerContext& context) { return WaitingKeys(context) 
 
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
   context->settlement.Add(sync->id, operation.tickets);
+  NoteVersion(sync, operation.version);
   sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
 }
 

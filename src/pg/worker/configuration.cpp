@@ -8,6 +8,7 @@
 #include "pg/server_options.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
@@ -176,6 +177,9 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is not shown in polyglot.status", row.name),
                   errhint("Raise polyglot_sync.max_syncs and restart the server.")));
   SetIndex(row, sync);
+  if (!IsCopy(row))
+    StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
+                  static_cast<std::uint32_t>(row.timeline));
   SetProgress(sync, row);
   CountParked(row.id, &sync->parked.count, &sync->parked.oldest);
   sync->may_have_dead_letters = HasDeadLetters(row.id);
@@ -189,11 +193,14 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   sync->paused = row.paused;
   const bool was_failed = sync->failed;
   sync->failed = row.failed_reason != nullptr;
-  if (was_failed && !sync->failed) sync->index.step = IndexStep::kUnknown;  // resumed: ask again
+  if (was_failed && !sync->failed) {  // resumed: ask and judge again
+    sync->index.step = IndexStep::kUnknown;
+    sync->versions.judged = false;
+  }
   SetDefinition(context, row, sync);
   if (IsCopy(row) && !sync->failed)
-    FailSync(context, sync, "this database is a copy of the one that the sync was created in",
-             "Drop the sync and create it again, if this database is to write into its own index.");
+    FailSync(context, sync, "this database is a copy of the one that the sync was created in, or was upgraded",
+             "To let this database write, drop the sync and create it again.");
   UseChannel(sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
     RequestResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);

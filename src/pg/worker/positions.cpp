@@ -123,7 +123,7 @@ SyncState StateOf(const SyncRuntime& sync) {
   if (sync.channel == nullptr) return SyncState::kStarting;
   if (!sync.channel->connected()) return SyncState::kDisconnected;
   if (sync.blocked) return SyncState::kBlocked;
-  if (sync.index.physical == nullptr) return SyncState::kStarting;
+  if (sync.index.physical == nullptr || !sync.versions.judged) return SyncState::kStarting;
   return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;
 }
 

@@ -44,6 +44,29 @@ struct IndexState {
   core::Time refresh_at{0};
 };
 
+/// Which versions may be used, as design.md, "Versions", says: see epoch.h.
+struct VersionState {
+  std::uint32_t timeline = 0;      // in our table
+  std::uint64_t stored_bound = 0;  // in our table: positions up to it may be written to the index
+  std::uint64_t bound = 0;         // also confirmed by the index: positions up to it may be used
+  std::uint64_t highest = 0;       // position of an operation of this process
+  std::uint64_t raised_at_highest = 0;
+  bool judged = false;   // this process has compared its table with the index
+  bool raised = false;   // this process has written a bound
+  bool writing = false;  // the index's record is being written
+  std::uint64_t new_epoch = 0;  // not 0: to be taken, with the bound below; not stored yet
+  std::uint64_t new_bound = 0;
+  bool epoch_written = false;   // the index has it
+  bool index_older = false;     // the resync path must begin; not stored yet
+  core::Time raised_at{0}, retry_at{0};
+
+  /// An operation waits for the bound to be raised.
+  bool BeyondBound() const { return highest > bound; }
+  bool Unconfirmed() const { return bound != stored_bound; }
+  /// The index was looked at, and nothing is left to do about what was found.
+  bool Settled() const { return judged && new_epoch == 0 && !index_older; }
+};
+
 /// The backfill of a sync: pages read, and how far they are acknowledged.
 struct BackfillState {
   bool running = false;
@@ -103,6 +126,7 @@ struct SyncRuntime {
   Channel* channel = nullptr;
   PendingKeys keys;
   IndexState index;
+  VersionState versions;
   BackfillState backfill;
   ResyncState resync;
   ParkedState parked;
@@ -121,7 +145,8 @@ struct SyncRuntime {
   bool Parks() const { return paused || failed || blocked; }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
-    return !backfill.running && resync.step == ResyncState::Step::kNone && !index.alias_pending;
+    return !backfill.running && resync.step == ResyncState::Step::kNone && !index.alias_pending &&
+           versions.Settled();
   }
 };
 

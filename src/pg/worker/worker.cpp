@@ -13,6 +13,7 @@
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
+#include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/launcher.h"
@@ -192,6 +193,7 @@ void Worker::Turn() {
   TakeDeliveryEvents(&context_, now);
   bool busy = SettleOutcomes(&context_);
   StoreFindings(now);
+  KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
   KeepIndexes(&context_, now);
   Unblock(now);

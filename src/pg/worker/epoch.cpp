@@ -1,0 +1,296 @@
+#include "pg/worker/epoch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/error_text.h"
+#include "core/index_body.h"
+#include "pg/catalog.h"
+#include "pg/worker/index_steps.h"
+#include "pg/worker/records.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+// A backup that is older than this is recognised, however little was written since.
+constexpr core::Time kRaiseInterval{300'000'000};
+// Each is a change of the search cluster's state: not hundreds of them at once.
+constexpr int kWritesAtOnce = 4;
+
+std::uint64_t FlushedPosition() { return GetFlushRecPtr(nullptr); }
+
+// ---- the index's record -----------------------------------------------------------------------
+
+// The index does not take its record. Only who waits for it is held up.
+void WriteFailed(SyncRuntime* sync, const net::Response& response) {
+  VersionState& versions = sync->versions;
+  versions.writing = false;
+  sync->index.checking = false;
+  const core::BulkReply& reply = response.reply;
+  // 403 is also the answer of an index that takes no changes of its metadata.
+  const bool refused = reply.transport_ok && reply.http_status >= 400 &&
+                       reply.http_status != 401 && reply.http_status < 500;
+  if (versions.new_epoch != 0 || !refused) {
+    if (versions.new_epoch != 0 || versions.BeyondBound())
+      return IndexUnavailable(sync, response, refused ? kBlockedRetry : kIndexRetry);
+    versions.retry_at = MonotonicNow() + kIndexRetry;
+    return;
+  }
+  versions.retry_at = MonotonicNow() + kBlockedRetry;
+  if (!versions.BeyondBound()) return;
+  sync->blocked = true;
+  sync->blocked_until = versions.retry_at;
+  SetSyncError(sync->slot, ("the index does not take its version bound: " +
+                            core::NormaliseError("", reply.body))
+                               .c_str());
+}
+
+void Confirmed(SyncRuntime* sync) {
+  VersionState& versions = sync->versions;
+  versions.bound = versions.stored_bound;
+  const bool writable = sync->index.step == IndexStep::kReady && !sync->index.check_before_write;
+  if (writable) sync->channel->delivery().HoldSync(sync->id, versions.BeyondBound());
+}
+
+void TakeWritten(SyncRuntime* sync, const net::Response& response) {
+  const core::BulkReply& reply = response.reply;
+  const bool acknowledged = reply.transport_ok && reply.http_status == 200 &&
+                            reply.body.find("\"acknowledged\":true") != std::string::npos;
+  if (!acknowledged) return WriteFailed(sync, response);
+  sync->versions.writing = false;
+  sync->index.checking = false;
+  if (sync->versions.new_epoch != 0)
+    sync->versions.epoch_written = true;
+  else
+    Confirmed(sync);
+}
+
+core::VersionRecord NewRecord(const SyncRuntime& sync) {
+  core::VersionRecord record = RecordToWrite(sync);
+  if (sync.versions.new_epoch == 0) return record;
+  record.epoch = sync.versions.new_epoch;
+  record.bound = sync.versions.new_bound;
+  return record;
+}
+
+// The server replaces `_meta` as a whole: what users keep there is read first.
+void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  auto found = core::ParseIndices(response.reply.body);
+  if (!response.reply.transport_ok || response.reply.http_status != 200 || !found.ok() ||
+      found.value().size() > 1)
+    return WriteFailed(sync, response);
+  const std::string mapping = found.value().empty() ? "" : found.value()[0].mapping;
+  auto body = core::MetaBody(mapping, core::MetaOf(NewRecord(*sync)));
+  if (!body.ok()) return WriteFailed(sync, response);
+  sync->channel->Ask(
+      "PUT", "/" + Encoded(*sync->index.physical) + "/_mapping", body.value(), MonotonicNow(),
+      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        TakeWritten(s, r);
+      }));
+}
+
+void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  sync->index.checking = true;
+  sync->versions.writing = true;
+  sync->channel->Ask("GET",
+                     "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kDescribeFilter),
+                     "", now, ForSync(context, sync, PutRecord));
+}
+
+// ---- judging ----------------------------------------------------------------------------------
+
+core::EpochQuestion QuestionOf(const SyncRuntime& sync, const core::IndexDescription& index) {
+  core::EpochQuestion question;
+  question.now = RecordToWrite(sync);
+  question.stored_timeline = sync.versions.timeline;
+  question.flushed = FlushedPosition();
+  if (sync.managed) question.index = core::RecordOf(index.meta);
+  question.first = !sync.versions.judged;
+  question.acknowledged = sync.versions.judged ? sync.versions.bound : 0;
+  return question;
+}
+
+void RaiseEpoch(WorkerContext* context, SyncRuntime* sync, std::uint64_t epoch) {
+  VersionState& versions = sync->versions;
+  versions.new_epoch = epoch;
+  versions.epoch_written = !sync->managed;
+  // Positions begin again where this database stands.
+  versions.new_bound = FlushedPosition() + core::kBoundStep;
+  if (sync->managed) WriteRecord(context, sync, MonotonicNow());
+}
+
+void GoOn(SyncRuntime* sync, std::uint64_t index_bound) {
+  VersionState& versions = sync->versions;
+  if (!versions.judged) {
+    versions.judged = true;
+    versions.bound = sync->managed ? index_bound : versions.stored_bound;
+    versions.raised = sync->index.created_here;
+    versions.raised_at = MonotonicNow();
+  }
+  IndexReady(sync);
+}
+
+// What the index says is not to be relied on: nothing is written until it was written again.
+void WriteAgain(SyncRuntime* sync, bool older) {
+  VersionState& versions = sync->versions;
+  versions.judged = true;
+  versions.index_older |= older;
+  if (sync->managed) versions.bound = 0;
+  IndexReady(sync);
+}
+
+void RefuseContested(SyncRuntime* sync) {
+  RefuseIndex(sync,
+              "another copy of this database has written into index \"" + *sync->index.physical +
+                  "\" meanwhile",
+              "End one of the two. If this one is to go on, call polyglot.resume_sync: the index "
+              "is then brought in step with it.");
+}
+
+// ---- storing ----------------------------------------------------------------------------------
+
+void StoreVersions(const SyncRuntime& sync) {
+  const std::string bound = std::to_string(sync.versions.stored_bound);
+  const std::string timeline = std::to_string(sync.versions.timeline);
+  const std::string epoch = std::to_string(sync.epoch), id = std::to_string(sync.id);
+  Execute(
+      "UPDATE polyglot.sync_state SET epoch = $2::pg_catalog.int4, timeline = $3::pg_catalog.int8,"
+      " version_bound = $4::pg_catalog.int8 WHERE sync_id = $1::pg_catalog.int4",
+      {id.c_str(), epoch.c_str(), timeline.c_str(), bound.c_str()});
+}
+
+// The index has the new epoch already: what was drawn in the old one is drawn again.
+void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
+  VersionState& versions = sync->versions;
+  sync->epoch = versions.new_epoch;
+  versions.timeline = ThisDatabase().timeline;
+  versions.stored_bound = versions.new_bound;
+  InTransaction([&] {
+    StoreVersions(*sync);
+    RequestResync(sync, "the database was promoted or restored");
+    ReadOlderAgain(context, sync);
+  });
+  versions.new_epoch = 0;
+  versions.epoch_written = versions.index_older = false;
+  versions.bound = versions.stored_bound;
+  versions.judged = versions.raised = true;
+  versions.raised_at = MonotonicNow();
+  IndexReady(sync);
+}
+
+void TakeOlderIndex(WorkerContext* context, SyncRuntime* sync) {
+  sync->versions.index_older = false;
+  InTransaction([&] {
+    RequestResync(sync, "its index was restored");
+    ReadOlderAgain(context, sync);
+  });
+}
+
+bool IsRaiseDue(const VersionState& versions, core::Time now) {
+  if (versions.Unconfirmed()) return false;
+  if (!versions.raised || versions.highest + core::kBoundStep / 2 > versions.bound) return true;
+  return versions.highest > versions.raised_at_highest &&
+         now - versions.raised_at >= kRaiseInterval;
+}
+
+bool MayWrite(const SyncRuntime& sync) {
+  return !sync.failed && sync.failure.empty() && sync.channel != nullptr &&
+         sync.index.step == IndexStep::kReady && !sync.index.checking && !sync.index.lost;
+}
+
+void RaiseBounds(const std::vector<SyncRuntime*>& due, core::Time now) {
+  if (due.empty()) return;
+  const std::uint64_t bound = FlushedPosition() + core::kBoundStep;
+  InTransaction([&] {
+    for (SyncRuntime* sync : due) {
+      sync->versions.stored_bound = bound;
+      StoreVersions(*sync);
+    }
+  });
+  for (SyncRuntime* sync : due) {
+    sync->versions.raised = true;
+    sync->versions.raised_at = now;
+    sync->versions.raised_at_highest = sync->versions.highest;
+    if (!sync->managed) Confirmed(sync);
+  }
+}
+
+}  // namespace
+
+core::VersionRecord ThisDatabase() {
+  core::VersionRecord record;
+  record.system_identifier = GetSystemIdentifier();
+  record.database = MyDatabaseId;
+  record.timeline = GetWALInsertionTimeLine();
+  return record;
+}
+
+core::VersionRecord RecordToWrite(const SyncRuntime& sync) {
+  core::VersionRecord record = ThisDatabase();
+  record.sync = sync.id;
+  record.epoch = sync.epoch;
+  record.bound = sync.versions.stored_bound;
+  return record;
+}
+
+void StartVersions(SyncRuntime* sync, std::uint64_t stored_bound, std::uint32_t stored_timeline) {
+  VersionState& versions = sync->versions;
+  versions.stored_bound = stored_bound;
+  versions.timeline = stored_timeline;
+  if (stored_bound != 0) return;
+  versions.stored_bound = FlushedPosition() + core::kBoundStep;
+  versions.timeline = ThisDatabase().timeline;
+  StoreVersions(*sync);
+}
+
+void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
+  const core::EpochQuestion question = QuestionOf(*sync, index);
+  const core::EpochJudgement judgement = core::JudgeEpoch(question);
+  switch (judgement.verdict) {
+    case core::EpochVerdict::kGoOn:
+      return GoOn(sync, question.index ? question.index->bound : 0);
+    case core::EpochVerdict::kRewrite:
+      return sync->managed ? WriteAgain(sync, false) : GoOn(sync, 0);
+    case core::EpochVerdict::kIndexOlder:
+      return WriteAgain(sync, true);
+    case core::EpochVerdict::kRaise:
+      return RaiseEpoch(context, sync, judgement.epoch);
+    case core::EpochVerdict::kForeign:
+      return RefuseIndex(sync, "index \"" + index.name + "\" belongs to another sync or database",
+                         "Drop the sync and create it again with an index of its own.");
+    case core::EpochVerdict::kContested:
+      return RefuseContested(sync);
+    case core::EpochVerdict::kExhausted:
+      return RefuseIndex(sync, "index \"" + index.name + "\" has reached its last epoch",
+                         "Drop the sync with drop_index => true and create it again.");
+  }
+}
+
+void NoteVersion(SyncRuntime* sync, std::uint64_t version) {
+  VersionState& versions = sync->versions;
+  versions.highest = std::max(versions.highest, version & kPositionMask);
+  if (versions.BeyondBound()) sync->channel->delivery().HoldSync(sync->id, true);
+}
+
+void KeepVersions(WorkerContext* context, core::Time now) {
+  std::vector<SyncRuntime*> due;
+  int writing = 0;
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->failed || !sync->failure.empty()) continue;
+    if (sync->versions.epoch_written) TakeEpoch(context, sync.get());
+    if (sync->versions.index_older) TakeOlderIndex(context, sync.get());
+    if (MayWrite(*sync) && IsRaiseDue(sync->versions, now)) due.push_back(sync.get());
+    writing += sync->versions.writing ? 1 : 0;
+  }
+  RaiseBounds(due, now);
+  for (auto& [id, sync] : context->syncs) {
+    if (writing >= kWritesAtOnce) break;
+    if (!MayWrite(*sync) || !sync->versions.Unconfirmed() || now < sync->versions.retry_at)
+      continue;
+    WriteRecord(context, sync.get(), now);
+    writing++;
+  }
+}
+
+}  // namespace polyglot::pg

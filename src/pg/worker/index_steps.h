@@ -1,0 +1,34 @@
+#pragma once
+// What index_keeper.cpp and epoch.cpp have in common: how an index changes from one step to the
+// next, and answers to a sync that may have gone meanwhile. C++ phase.
+
+#include <string>
+
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+inline constexpr core::Time kIndexRetry{1'000'000};
+inline constexpr core::Time kBlockedRetry{30'000'000};
+
+std::string Encoded(const std::string& name);
+
+/// Runs `handle(context, sync, response)` unless the sync has gone before the answer came.
+template <typename F>
+Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
+  const std::int32_t id = sync->id;
+  return [context, id, handle](const net::Response& response) {
+    if (SyncRuntime* now = context->Find(id)) handle(context, now, response);
+  };
+}
+
+/// Does this answer say that the server, or who we are to it, is the trouble?
+bool IsServerTrouble(const core::BulkReply& reply);
+/// Asked in vain; asked again after `wait`.
+void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait);
+/// Exists and is ours: may be written to.
+void IndexReady(SyncRuntime* sync);
+/// The sync is to fail, for good: stored at the next occasion.
+void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint);
+
+}  // namespace polyglot::pg

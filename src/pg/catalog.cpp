@@ -14,8 +14,8 @@ constexpr char kSelect[] =
     " d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"
     " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation,"
     " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"
-    " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version, s.resync_reason, s.backfill_key, s.backfill_rows,"
-    " s.backfill_total"
+    " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"
+    " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total"
     " FROM polyglot.sync_definition d LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id ";
 
 // Reads the columns of one tuple from left to right. Pointers come from CurrentMemoryContext.

@@ -199,7 +199,8 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   }
   SetDefinition(context, row, sync);
   if (IsCopy(row) && !sync->failed)
-    FailSync(context, sync, "this database is a copy of the one that the sync was created in, or was upgraded",
+    FailSync(context, sync,
+             "this database is a copy of the one that the sync was created in, or was upgraded",
              "To let this database write, drop the sync and create it again.");
   UseChannel(sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)

@@ -93,9 +93,9 @@ void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& r
 void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->index.checking = true;
   sync->versions.writing = true;
-  sync->channel->Ask("GET",
-                     "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kDescribeFilter),
-                     "", now, ForSync(context, sync, PutRecord));
+  const std::string path =
+      "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kDescribeFilter);
+  sync->channel->Ask("GET", path, "", now, ForSync(context, sync, PutRecord));
 }
 
 // ---- judging ----------------------------------------------------------------------------------

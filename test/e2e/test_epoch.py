@@ -127,7 +127,7 @@ def test_a_promoted_standby_brings_the_index_in_step(shop, new_cluster):
                  "enqueue('t', 1)", "stop_workers()"):
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             there.execute(f"SELECT polyglot.{call}")
-    standby.configure(primary_conninfo="")
+    standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
     standby.reload()
     processes.wait_for(lambda: not standby.value("SELECT count(*) FROM pg_stat_wal_receiver"),
                        "the standby cut off")

@@ -4,6 +4,9 @@ EXTVERSION = 0.1.0
 MODULE_big = polyglot_sync
 
 SOURCES = $(wildcard src/core/*.cpp src/net/*.cpp src/pg/*.cpp src/pg/*/*.cpp)
+# Test-only: limits that make a worker run out of memory or disk (test/faults/test_limits.py).
+FAULT_LIMITS = src/pg/worker/fault_limits.cpp
+SOURCES := $(if $(POLYGLOT_FAULT_LIMITS),$(SOURCES),$(filter-out $(FAULT_LIMITS),$(SOURCES)))
 OBJS = $(SOURCES:.cpp=.o)
 DATA_built = extension/polyglot_sync--$(EXTVERSION).sql
 DATA = $(wildcard extension/polyglot_sync--*--*.sql)
@@ -21,6 +24,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 
 WERROR ?= -Werror
 override PG_CPPFLAGS += -Isrc -DPOLYGLOT_VERSION='"$(EXTVERSION)"'
+override PG_CPPFLAGS += $(if $(POLYGLOT_FAULT_LIMITS),-DPOLYGLOT_FAULT_LIMITS)
 PG_CXXFLAGS += -std=c++20 -O2 -fvisibility=hidden -fno-strict-aliasing \
   -isystem $(shell $(PG_CONFIG) --includedir-server) \
   -Wall -Wextra -Wshadow -Wno-register -Wno-missing-field-initializers $(WERROR)

@@ -2,6 +2,8 @@
 
 #include <climits>
 
+#include "pg/worker/fault_limits.h"
+
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -29,6 +31,7 @@ void DefineSettings() {
                           "Doubles with each failure up to 60 s; begins anew after 60 s of health.",
                           &settings.worker_restart_min_s, 5, 1, 60, PGC_SIGHUP, GUC_UNIT_S, nullptr,
                           nullptr, nullptr);
+  DefineFaultLimits();
   MarkGUCPrefixReserved("polyglot_sync");
 }
 

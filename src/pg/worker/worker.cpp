@@ -14,6 +14,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/launcher.h"
@@ -434,6 +435,7 @@ void polyglot_worker_main(Datum argument) {
   WorkerSlot* slot = Attach(DatumGetInt32(argument));
   BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
   PinSettings();
+  ApplyFaultLimits();
   pgstat_report_appname(kWorkerType);
   ereport(LOG, (errmsg("polyglot_sync worker started for server %u", slot->server)));
   // One heap pointer: an ERROR below ends the process without unwinding this frame.

@@ -28,7 +28,7 @@ void InitSyncSlot(SyncSlot* slot) {
        {&slot->counters.delivered, &slot->counters.deleted, &slot->counters.stale,
         &slot->counters.retried, &slot->counters.dead_letters, &slot->state, &slot->settled_request,
         &slot->refresh_wanted, &slot->refresh_done, &slot->pending, &slot->oldest_event,
-        &slot->last_clean_scan, &slot->parked, &slot->backfill_rows, &slot->backfill_total,
+        &slot->parked, &slot->backfill_rows, &slot->backfill_total,
         &slot->rate_millis, &slot->last_success})
     pg_atomic_init_u64(a, 0);
 }

@@ -61,7 +61,7 @@ struct Live {
   SyncState state;
   uint64 delivered, deleted, stale, retried, dead_letters, pending, parked;
   uint64 backfill_rows, backfill_total, rate_millis;
-  TimestampTz oldest_event, last_clean_scan, last_success, last_error_at;
+  TimestampTz oldest_event, last_success, last_error_at;
   char last_error[kErrorText];
 };
 
@@ -81,7 +81,6 @@ void CopySlot(const SyncRow* sync, Live* live) {
   live->backfill_total = pg_atomic_read_u64(&slot->backfill_total);
   live->rate_millis = pg_atomic_read_u64(&slot->rate_millis);
   live->oldest_event = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->oldest_event));
-  live->last_clean_scan = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_clean_scan));
   live->last_success = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_success));
   live->last_error_at = slot->last_error_at;
   strlcpy(live->last_error, slot->last_error, sizeof live->last_error);
@@ -163,8 +162,7 @@ void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
 void AddLag(RowBuilder* row, const SyncRow* sync, const Live& live) {
   if (!live.has_slot || strcmp(sync->phase, "backfill") == 0) return row->Null();
   if (!live.oldest_event) return row->Interval(0);
-  TimestampTz since = Max(live.oldest_event, live.last_clean_scan);
-  row->Interval(Max(GetCurrentTimestamp() - since, 0));
+  row->Interval(Max(GetCurrentTimestamp() - live.oldest_event, 0));
 }
 
 void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {

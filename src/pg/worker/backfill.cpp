@@ -17,7 +17,8 @@ constexpr core::Time kRateInterval{1'000'000};
 
 bool MayRead(const SyncRuntime& sync) {
   const BackfillState& b = sync.backfill;
-  return b.running && !b.end_reached && !sync.Parks() && sync.index.physical != nullptr &&
+  if (sync.blocked && sync.channel->delivery().Outstanding(sync.id) > 0) return false;  // a probe
+  return b.running && !b.end_reached && sync.Sends() && sync.index.physical != nullptr &&
          sync.channel->delivery().QueuedOperations() < kQueuedOperations &&
          sync.channel->delivery().QueuedBytes() < kQueuedBytes;
 }

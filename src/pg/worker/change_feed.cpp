@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kKeysPerRead = 1000;
 constexpr std::size_t kBytesPerRead = 4u << 20;
 constexpr std::size_t kWaitingKeys = 20000;  // beyond it the queue is not read on
+constexpr std::size_t kUnconfirmed = 20000;  // beyond it nothing new is sent
 constexpr std::int64_t kRecordsPerStep = 5000;
 
 // ---- events → keys ----------------------------------------------------------------------------
@@ -109,10 +110,7 @@ void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row,
 }
 
 void StoreParks(ParkList* parks) {
-  for (auto& [sync, keys] : *parks) {
-    ParkKeys(sync->id, keys, DrawPositions(1), sync->parked.probe_version);
-    CountParked(sync->id, &sync->parked.count, &sync->parked.oldest);
-  }
+  for (auto& [sync, keys] : *parks) ParkKeys(sync, keys, DrawPositions(1));
 }
 
 // ---- keys → operations ------------------------------------------------------------------------
@@ -187,13 +185,12 @@ class Rereading {
       ended.back().routing = key.routing;
       pointers.push_back(&ended.back());
     }
-    UnparkKeys(sync_->id, pointers);
+    UnparkKeys(sync_, pointers);
   }
 
   void ParkAll() {
     std::vector<PendingKey> keys(keys_.begin(), keys_.end());
-    ParkKeys(sync_->id, keys, DrawPositions(1), sync_->parked.probe_version);
-    CountParked(sync_->id, &sync_->parked.count, &sync_->parked.oldest);
+    ParkKeys(sync_, keys, DrawPositions(1));
   }
 
   void Submit() {
@@ -366,7 +363,8 @@ void ReadPositions(WorkerContext* context) {
 bool ReadRowsAgain(WorkerContext* context) {
   bool worked = false;
   for (auto& [id, sync] : context->syncs) {
-    if (sync->keys.empty() || sync->index.physical == nullptr || sync->Parks()) continue;
+    if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends()) continue;
+    if (sync->unconfirmed.size() >= kUnconfirmed) continue;
     if (sync->channel->delivery().HasRoom()) worked |= Rereading(context, sync.get()).Run();
   }
   return worked;

@@ -42,6 +42,25 @@ void Channel::Pump(core::Time now) {
   for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
 }
 
+void Channel::set_state(bool connected, bool denied, core::Time now) {
+  if (connected_ && !connected) away_since_ = now;
+  returned_ |= connected && !connected_;
+  connected_ = connected;
+  denied_ = denied;
+}
+
+core::Time Channel::NextProbe(core::Time now) const {
+  const core::Time blocked = client_.BlockedUntil(now);
+  return blocked == core::kNever ? probe_at_ : std::max(probe_at_, blocked);
+}
+
+void Channel::ProbeFailed(bool answered, core::Time now) {
+  constexpr core::Time kFirst{1'000'000}, kLongest{30'000'000};
+  if (!answered) return;
+  probe_wait_ = std::clamp(2 * probe_wait_, kFirst, kLongest);
+  probe_at_ = now + probe_wait_;
+}
+
 core::Time Channel::NextDeadline(core::Time now) const {
   const core::Time next = delivery_.NextDeadline(now), blocked = client_.BlockedUntil(now);
   return blocked == core::kNever ? next : std::max(next, blocked);

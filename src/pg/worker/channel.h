@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/delivery.h"
@@ -36,10 +37,19 @@ class Channel {
 
   bool connected() const { return connected_; }
   bool denied() const { return denied_; }
-  void set_state(bool connected, bool denied) {
-    connected_ = connected;
-    denied_ = denied;
-  }
+  void set_state(bool connected, bool denied, core::Time now);
+  /// So long without an answer that its syncs park their keys: a hiccup does not count.
+  bool Away(core::Time now) const { return !connected_ && now - away_since_ >= kGrace; }
+  /// May a server that is away be asked whether it is back? Nodes that do not answer have a
+  /// back-off of their own; this one is for those that answer with an error.
+  core::Time NextProbe(core::Time now) const;
+  void ProbeFailed(bool answered, core::Time now);
+  void ProbeAtOnce() { probe_at_ = core::Time{0}; }
+  /// Delivery works: the back-off of probes starts over.
+  void Delivered() { probe_wait_ = core::Time{0}; }
+  /// true once after each return of the server.
+  bool TakeReturned() { return std::exchange(returned_, false); }
+  std::int32_t last_probe = 0;  // sync whose index was asked for last while the server was away
   /// Credentials, secret files and addresses were read again at this time.
   core::Time configured_at{0};
   std::string trouble;  // why the credentials cannot be used, as last reported
@@ -53,7 +63,9 @@ class Channel {
   std::unordered_map<std::uint64_t, std::uint64_t> bulks_;  // request → batch
   std::unordered_map<std::uint64_t, Answer> answers_;
   std::string product_;
-  bool connected_ = true, denied_ = false;
+  static constexpr core::Time kGrace{3'000'000};
+  bool connected_ = true, denied_ = false, returned_ = false;
+  core::Time away_since_{0}, probe_at_{0}, probe_wait_{0};
 };
 
 }  // namespace polyglot::pg

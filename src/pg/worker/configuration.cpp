@@ -16,7 +16,7 @@
 namespace polyglot::pg {
 namespace {
 
-constexpr core::Time kReloadInterval{5'000'000};
+constexpr core::Time kReloadInterval{1'000'000};
 
 std::string Text(const char* text) { return text == nullptr ? std::string() : std::string(text); }
 
@@ -181,7 +181,7 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
     StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
                   static_cast<std::uint32_t>(row.timeline));
   SetProgress(sync, row);
-  CountParked(row.id, &sync->parked.count, &sync->parked.oldest);
+  sync->parked.count = CountParked(row.id);
   sync->may_have_dead_letters = HasDeadLetters(row.id);
   context->syncs.emplace(row.id, std::move(owned));
   return sync;
@@ -284,7 +284,8 @@ void LoadConfiguration(WorkerContext* context) {
 void ReloadCredentials(WorkerContext* context, core::Time now) {
   bool due = false;
   for (const auto& channel : context->channels)
-    due |= !channel->connected() && now - channel->configured_at >= kReloadInterval;
+    due |= !channel->connected() && now >= channel->NextProbe(now) &&
+           now - channel->configured_at >= kReloadInterval;
   if (!due) return;
   context->configuring_at = now;
   InTransaction([&] {

@@ -1,6 +1,7 @@
 #include "pg/worker/index_keeper.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/error_text.h"
@@ -125,7 +126,7 @@ void TakeHolders(WorkerContext* context, SyncRuntime* sync, const Descriptions& 
 void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions& holders,
                    const net::Response& response) {
   if (holders.size() != 1) {
-    sync->blocked = true;
+    sync->index.missing = true;
     IndexUnavailable(sync, response, kBlockedRetry);
     SetSyncError(sync->slot, holders.empty() ? "the index does not exist"
                                              : "the alias points to several indexes");
@@ -165,6 +166,7 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 void Lost(SyncRuntime* sync) {
   sync->index.lost = true;
   sync->index.checking = false;
+  CheckAgain(sync);
   sync->index.step = IndexStep::kUnknown;
   sync->index.physical.reset();
   sync->index.uuid.clear();
@@ -177,6 +179,7 @@ void Lost(SyncRuntime* sync) {
 void CheckFailed(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const bool routine = sync->index.step == IndexStep::kReady && !sync->index.check_before_write;
   if (routine && !IsServerTrouble(response.reply)) {
+    CheckAgain(sync);
     sync->index.checking = false;
     sync->index.next_check = MonotonicNow() + kIndexRetry;
     return;
@@ -205,7 +208,7 @@ void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& re
 
 void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
              core::Time now) {
-  sync->index.checking = true;
+  BeginCheck(sync);
   if (sync->index.step != IndexStep::kReady) sync->index.step = IndexStep::kAsking;
   sync->channel->Ask("GET", "/" + Encoded(physical) + "?" + std::string(core::kDescribeFilter), "",
                      now, ForSync(context, sync, TakeUuid));
@@ -269,12 +272,47 @@ bool IsDue(const SyncRuntime& sync, core::Time now) {
   return false;
 }
 
+bool MayAsk(const SyncRuntime& sync) {
+  return !sync.failed && sync.failure.empty() && sync.channel != nullptr && !sync.index.lost;
+}
+
+bool IsAsking(const SyncRuntime& sync) {
+  return sync.index.checking || sync.index.step == IndexStep::kAsking;
+}
+
+// A server that is away is asked by one sync at a time, in turn: an answer to any of them tells
+// that it is back.
+void Probe(WorkerContext* context, Channel* channel, core::Time now) {
+  SyncRuntime *first = nullptr, *next = nullptr;
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->channel != channel || !MayAsk(*sync)) continue;
+    if (IsAsking(*sync)) return;
+    if (sync->index.step == IndexStep::kUnavailable && sync->index.retry_at == core::kNever)
+      continue;
+    if (first == nullptr) first = sync.get();
+    if (next == nullptr && id > channel->last_probe) next = sync.get();
+  }
+  if (next == nullptr) next = first;
+  if (next == nullptr) return;
+  channel->last_probe = next->id;
+  Begin(context, next, now);
+}
+
+void AskAllSoon(WorkerContext* context, Channel* channel, core::Time now) {
+  for (auto& [id, sync] : context->syncs)
+    if (sync->channel == channel && sync->index.retry_at != core::kNever)
+      sync->index.retry_at = std::min(sync->index.retry_at, now);
+}
+
 }  // namespace
 
 void KeepIndexes(WorkerContext* context, core::Time now) {
+  for (auto& channel : context->channels) {
+    if (channel->TakeReturned()) AskAllSoon(context, channel.get(), now);
+    if (!channel->connected() && now >= channel->NextProbe(now)) Probe(context, channel.get(), now);
+  }
   for (auto& [id, sync] : context->syncs) {
-    if (sync->failed || !sync->failure.empty() || sync->channel == nullptr) continue;
-    if (!IsDue(*sync, now)) continue;
+    if (!MayAsk(*sync) || !sync->channel->connected() || !IsDue(*sync, now)) continue;
     if (sync->index.step == IndexStep::kReady && !sync->index.check_before_write)
       AskUuid(context, sync.get(), *sync->index.physical, now);
     else
@@ -299,11 +337,16 @@ void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
                      "", now, ForSync(context, sync, PointAlias));
 }
 
-core::Time NextIndexDeadline(const WorkerContext& context) {
+core::Time NextIndexDeadline(const WorkerContext& context, core::Time now) {
   core::Time next = core::kNever;
   for (const auto& [id, sync] : context.syncs) {
     const IndexState& index = sync->index;
-    if (sync->failed || index.checking) continue;
+    if (!MayAsk(*sync) || IsAsking(*sync)) continue;
+    if (!sync->channel->connected()) {
+      // While another sync's probe is under way this comes to nothing: not in a busy loop.
+      next = std::min(next, std::max(sync->channel->NextProbe(now), now + kIndexRetry));
+      continue;
+    }
     if (index.step == IndexStep::kReady) next = std::min(next, index.next_check);
     if (index.step == IndexStep::kReady && sync->versions.Unconfirmed())
       next = std::min(next, sync->versions.retry_at);

@@ -18,6 +18,6 @@ void CheckIndexSoon(SyncRuntime* sync);
 /// The first backfill has ended: let the alias point to the index.
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now);
 /// Earliest time at which KeepIndexes has something to do.
-core::Time NextIndexDeadline(const WorkerContext& context);
+core::Time NextIndexDeadline(const WorkerContext& context, core::Time now);
 
 }  // namespace polyglot::pg

@@ -1,6 +1,8 @@
 #include "pg/worker/index_steps.h"
 
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include "core/error_text.h"
 
@@ -9,7 +11,21 @@ namespace {
 
 constexpr core::Time kCheckInterval{10'000'000};
 
+void Append(std::vector<core::Finished>* from, std::vector<core::Finished>* to) {
+  std::move(from->begin(), from->end(), std::back_inserter(*to));
+  from->clear();
+}
+
 }  // namespace
+
+void BeginCheck(SyncRuntime* sync) {
+  sync->index.checking = true;
+  Append(&sync->unconfirmed.waiting, &sync->unconfirmed.checking);
+}
+
+void CheckAgain(SyncRuntime* sync) {
+  Append(&sync->unconfirmed.checking, &sync->unconfirmed.waiting);
+}
 
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
@@ -21,10 +37,13 @@ bool IsServerTrouble(const core::BulkReply& reply) {
 void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait) {
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
-  sync->index.retry_at = MonotonicNow() + wait;
+  CheckAgain(sync);
+  const core::Time now = MonotonicNow();
+  sync->index.retry_at = now + wait;
   const core::BulkReply& reply = response.reply;
   const bool denied = reply.http_status == 401 || reply.http_status == 403;
-  sync->channel->set_state(!IsServerTrouble(reply), denied);
+  sync->channel->set_state(!IsServerTrouble(reply), denied, now);
+  if (IsServerTrouble(reply)) sync->channel->ProbeFailed(reply.transport_ok, now);
   SetSyncError(sync->slot, reply.transport_ok
                                ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
                                   core::NormaliseError("", reply.body))
@@ -36,10 +55,12 @@ void IndexReady(SyncRuntime* sync) {
   sync->index.step = IndexStep::kReady;
   sync->index.checking = false;
   sync->index.check_before_write = false;
-  sync->index.next_check = MonotonicNow() + kCheckInterval;
-  sync->blocked = false;
-  if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(MonotonicNow());
-  sync->channel->set_state(true, false);
+  const core::Time now = MonotonicNow();
+  Append(&sync->unconfirmed.checking, &sync->unconfirmed.confirmed);
+  sync->index.next_check = sync->unconfirmed.waiting.empty() ? now + kCheckInterval : core::Time{0};
+  sync->index.missing = false;
+  if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);
+  sync->channel->set_state(true, false, now);
   sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound());
 }
 
@@ -48,6 +69,7 @@ void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint) {
   sync->failure_hint = std::move(hint);
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
+  CheckAgain(sync);
   sync->index.retry_at = core::kNever;
 }
 

@@ -24,6 +24,10 @@ Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
 
 /// Does this answer say that the server, or who we are to it, is the trouble?
 bool IsServerTrouble(const core::BulkReply& reply);
+/// A request that compares the UUID is on its way: deletes that found nothing wait for its answer.
+void BeginCheck(SyncRuntime* sync);
+/// That request has told nothing: they wait for the next one.
+void CheckAgain(SyncRuntime* sync);
 /// Asked in vain; asked again after `wait`.
 void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait);
 /// Exists and is ours: may be written to.

@@ -1,12 +1,14 @@
 #include "pg/worker/outcomes.h"
 
+#include <iterator>
+#include <utility>
+
 #include "pg/worker/index_keeper.h"
+#include "pg/worker/parking.h"
 #include "pg/worker/records.h"
 
 namespace polyglot::pg {
 namespace {
-
-constexpr core::Time kBlockedRetry{30'000'000};
 
 // What of the finished operations of one sync must be durable before they are settled.
 struct ToWrite {
@@ -50,9 +52,9 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
   if (op->tickets.probe != 0) write->unpark.push_back(op);
 }
 
-void Write(std::int32_t sync, const ToWrite& write) {
-  WriteDeadLetters(sync, write.dead);
-  ClearDeadLetters(sync, write.acknowledged);
+void Write(SyncRuntime* sync, const ToWrite& write) {
+  WriteDeadLetters(sync->id, write.dead);
+  ClearDeadLetters(sync->id, write.acknowledged);
   UnparkKeys(sync, write.unpark);
 }
 
@@ -63,10 +65,9 @@ void WriteAll(WorkerContext* context, std::map<std::int32_t, ToWrite>* writes) {
   InTransaction([&] {
     for (const auto& [id, write] : *writes) {
       if (!write.Any()) continue;
-      Write(id, write);
       SyncRuntime* sync = context->Find(id);
+      Write(sync, write);
       if (!write.acknowledged.empty()) sync->may_have_dead_letters = HasDeadLetters(id);
-      if (!write.unpark.empty()) CountParked(id, &sync->parked.count, &sync->parked.oldest);
     }
   });
 }
@@ -81,30 +82,56 @@ void Release(WorkerContext* context, const core::Finished& finished) {
   }
 }
 
-void SettleChannel(WorkerContext* context, Channel* channel, bool* any) {
-  const std::vector<core::Finished> all = channel->delivery().TakeFinished();
-  if (all.empty()) return;
-  *any = true;
-  std::map<std::int32_t, ToWrite> writes;
-  bool acknowledged = false;
-  for (const core::Finished& finished : all) {
+// A delete that found nothing may have gone into an index that is lost: it waits for the check.
+void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
+            std::vector<core::Finished>* settled) {
+  for (core::Finished& finished : *arrived) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
     if (sync == nullptr) continue;  // dropped meanwhile
     CountOutcome(sync, finished);
+    if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
+    if (finished.not_found) {
+      sync->unconfirmed.waiting.push_back(std::move(finished));
+      CheckIndexSoon(sync);
+    } else {
+      settled->push_back(std::move(finished));
+    }
+  }
+}
+
+void TakeConfirmed(WorkerContext* context, std::vector<core::Finished>* settled) {
+  for (auto& [id, sync] : context->syncs) {
+    std::vector<core::Finished>& confirmed = sync->unconfirmed.confirmed;
+    std::move(confirmed.begin(), confirmed.end(), std::back_inserter(*settled));
+    confirmed.clear();
+  }
+}
+
+void Settle(WorkerContext* context, const std::vector<core::Finished>& settled) {
+  std::map<std::int32_t, ToWrite> writes;
+  for (const core::Finished& finished : settled) {
+    SyncRuntime* sync = context->Find(finished.operation.sync);
     Collect(sync, finished, &writes[sync->id]);
-    if (finished.not_found) CheckIndexSoon(sync);
-    acknowledged |= finished.outcome != core::FinalOutcome::kReplaced;
   }
   WriteAll(context, &writes);
   const TimestampTz now = GetCurrentTimestamp();
-  for (const core::Finished& finished : all) {
+  for (const core::Finished& finished : settled) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
-    if (sync == nullptr) continue;
     Release(context, finished);
-    if (acknowledged && sync->slot != nullptr)
+    if (finished.outcome != core::FinalOutcome::kReplaced && sync->slot != nullptr)
       pg_atomic_write_u64(&sync->slot->last_success, static_cast<uint64>(now));
   }
-  if (acknowledged) channel->set_state(true, false);
+}
+
+void TakeChannel(WorkerContext* context, Channel* channel, std::vector<core::Finished>* settled) {
+  std::vector<core::Finished> arrived = channel->delivery().TakeFinished();
+  for (const core::Finished& finished : arrived) {
+    if (finished.outcome == core::FinalOutcome::kReplaced) continue;
+    channel->set_state(true, false, MonotonicNow());
+    channel->Delivered();
+    break;
+  }
+  Arrive(context, &arrived, settled);
 }
 
 void NoteError(WorkerContext* context, Channel* channel, const core::DeliveryEvent& event) {
@@ -119,20 +146,17 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
   SyncRuntime* sync = context->Find(event.sync);
   switch (event.kind) {
     case Kind::kConnected:
-      channel->set_state(true, false);
+      channel->set_state(true, false, now);
       break;
     case Kind::kDisconnected:
     case Kind::kDenied:
-      channel->set_state(false, event.kind == Kind::kDenied);
+      channel->set_state(false, event.kind == Kind::kDenied, now);
       NoteError(context, channel, event);
       CheckBeforeNextWrite(context, channel);
       break;
     case Kind::kBlocked:
       NoteError(context, channel, event);
-      if (sync != nullptr) {
-        sync->blocked = true;
-        sync->blocked_until = now + kBlockedRetry;
-      }
+      if (sync != nullptr) Block(sync, now);
       break;
     case Kind::kIndexMissing:
       NoteError(context, channel, event);
@@ -151,9 +175,12 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
 }  // namespace
 
 bool SettleOutcomes(WorkerContext* context) {
-  bool any = false;
-  for (auto& channel : context->channels) SettleChannel(context, channel.get(), &any);
-  return any;
+  std::vector<core::Finished> settled;
+  for (auto& channel : context->channels) TakeChannel(context, channel.get(), &settled);
+  TakeConfirmed(context, &settled);
+  if (settled.empty()) return false;
+  Settle(context, settled);
+  return true;
 }
 
 void TakeDeliveryEvents(WorkerContext* context, core::Time now) {

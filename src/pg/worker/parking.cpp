@@ -1,5 +1,7 @@
 #include "pg/worker/parking.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "pg/worker/backfill.h"
@@ -10,56 +12,89 @@ namespace polyglot::pg {
 namespace {
 
 constexpr int kKeysPerPage = 1000;
+constexpr int kKeysPerProbe = 10;  // of an index that is blocked
 constexpr std::size_t kKeysWaiting = 2000;
+constexpr std::size_t kKeysPerTransaction = 5000;
+constexpr core::Time kBlockedRetry{30'000'000};
 
-bool HasWaiting(const SyncRuntime& sync) {
-  return !sync.keys.empty() ||
-         (sync.channel != nullptr && sync.channel->delivery().Outstanding(sync.id) > 0);
+bool HasOperations(const SyncRuntime& sync) {
+  return sync.channel != nullptr && sync.channel->delivery().Outstanding(sync.id) > 0;
 }
 
-// Everything of this sync that is in memory and not in flight, as keys. Pages of a backfill and
-// walks of a resync are begun anew after the pause.
-std::vector<PendingKey> Collect(WorkerContext* context, SyncRuntime* sync) {
-  std::vector<PendingKey> keys;
-  for (PendingKey& key : sync->keys.Take(sync->keys.size())) keys.push_back(std::move(key));
-  if (sync->channel == nullptr) return keys;
-  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, UINT64_MAX)) {
-    if (op.tickets.scan == 0 && op.tickets.probe == 0) {
-      context->settlement.Release(sync->id, op.tickets);
-      continue;
+bool HasWaiting(const SyncRuntime& sync) {
+  return !sync.keys.empty() || !sync.unconfirmed.empty() || HasOperations(sync);
+}
+
+class Collector {
+ public:
+  Collector(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
+
+  // Everything of this sync that is in memory and not in flight, as keys. Pages of a backfill and
+  // walks of a resync are begun anew; a key that was parked already still has its row.
+  std::vector<PendingKey> Run() {
+    for (PendingKey& key : sync_->keys.Take(sync_->keys.size())) Take(std::move(key));
+    if (sync_->channel != nullptr)
+      for (core::Operation& op : sync_->channel->delivery().Withdraw(sync_->id, UINT64_MAX))
+        Take(&op);
+    UnconfirmedState& unconfirmed = sync_->unconfirmed;
+    for (auto* list : {&unconfirmed.waiting, &unconfirmed.checking}) {
+      for (core::Finished& finished : *list) Take(&finished.operation);
+      list->clear();
     }
-    PendingKey key;
-    key.id = std::move(op.id);
-    key.key = std::move(op.key);
-    key.routing = std::move(op.routing);
-    key.tickets = op.tickets;
-    key.captured_at = GetCurrentTimestamp();
-    keys.push_back(std::move(key));
+    return std::move(keys_);
   }
-  return keys;
+
+ private:
+  void Take(core::Operation* op) {
+    PendingKey key;
+    key.id = std::move(op->id);
+    key.key = std::move(op->key);
+    key.routing = std::move(op->routing);
+    key.tickets = op->tickets;
+    key.captured_at = sync_->CapturedAt(op->tickets.scan);  // `lag` must not shrink by parking
+    Take(std::move(key));
+  }
+  void Take(PendingKey key) {
+    if (key.tickets.scan != 0)
+      keys_.push_back(std::move(key));
+    else
+      context_->settlement.Release(sync_->id, key.tickets);
+  }
+
+  WorkerContext* context_;
+  SyncRuntime* sync_;
+  std::vector<PendingKey> keys_;
+};
+
+void EndProbes(SyncRuntime* sync) {
+  sync->parked.draining = sync->parked.at_end = false;
+  sync->parked.cursor.reset();
 }
 
 void Park(WorkerContext* context, SyncRuntime* sync) {
-  const std::vector<PendingKey> keys = Collect(context, sync);
+  std::vector<PendingKey> keys = Collector(context, sync).Run();
   if (sync->backfill.running) RewindBackfill(sync);
   if (sync->resync.step != ResyncState::Step::kNone) ContinueResync(sync, sync->resync.version);
-  sync->parked.draining = false;
-  if (keys.empty()) return;
-  InTransaction([&] {
-    ParkKeys(sync->id, keys, DrawPositions(1), sync->parked.probe_version);
-    CountParked(sync->id, &sync->parked.count, &sync->parked.oldest);
-  });
-  for (const PendingKey& key : keys) context->settlement.Release(sync->id, key.tickets);
+  EndProbes(sync);
+  while (!keys.empty()) {
+    const std::size_t rest = keys.size() - std::min(keys.size(), kKeysPerTransaction);
+    const std::vector<PendingKey> some(std::make_move_iterator(keys.begin() + rest),
+                                       std::make_move_iterator(keys.end()));
+    keys.resize(rest);
+    InTransaction([&] { ParkKeys(sync, some, DrawPositions(1)); });
+    for (const PendingKey& key : some) context->settlement.Release(sync->id, key.tickets);
+  }
 }
 
 void LoadPage(WorkerContext* context, SyncRuntime* sync) {
   ParkedState& parked = sync->parked;
+  const int limit = sync->blocked ? kKeysPerProbe : kKeysPerPage;
   std::vector<PendingKey> keys;
   InTransaction([&] {
-    keys = LoadParked(sync->id, kKeysPerPage, parked.cursor ? &*parked.cursor : nullptr);
+    keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr);
   });
   if (!keys.empty()) parked.cursor = keys.back();
-  parked.at_end = keys.size() < static_cast<std::size_t>(kKeysPerPage);
+  parked.at_end = keys.size() < static_cast<std::size_t>(limit);
   for (PendingKey& key : keys) {
     key.tickets.probe = ++parked.last_probe;
     sync->keys.Add(sync->id, std::move(key), &context->settlement);
@@ -69,30 +104,65 @@ void LoadPage(WorkerContext* context, SyncRuntime* sync) {
 // The walk over the parked table has ended and every probe has its outcome: what is there now was
 // parked meanwhile, or is held up by a dead letter.
 void EndDrain(SyncRuntime* sync) {
-  ParkedState& parked = sync->parked;
-  InTransaction([&] { CountParked(sync->id, &parked.count, &parked.oldest); });
-  parked.draining = parked.at_end = false;
-  parked.cursor.reset();
+  InTransaction([&] { sync->parked.count = CountParked(sync->id); });
+  EndProbes(sync);
+}
+
+// Of a blocked index no more is tried before the answer to the first few keys.
+bool WaitsForAnswer(const SyncRuntime& sync) {
+  return sync.blocked && (!sync.keys.empty() || HasOperations(sync) || !sync.unconfirmed.empty());
+}
+
+bool NothingToTry(const SyncRuntime& sync) {
+  return sync.parked.count.rows == 0 && !sync.parked.draining && sync.Streaming() &&
+         !HasWaiting(sync);
 }
 
 }  // namespace
 
+void NoteAway(WorkerContext* context, core::Time now) {
+  for (auto& [id, sync] : context->syncs)
+    sync->away = sync->channel != nullptr && sync->channel->Away(now);
+}
+
+void Block(SyncRuntime* sync, core::Time now) {
+  sync->blocked = true;
+  sync->probing = false;
+  sync->blocked_until = now + kBlockedRetry;
+}
+
+void Unblock(SyncRuntime* sync) { sync->blocked = sync->probing = false; }
+
+void ProbeBlocked(WorkerContext* context, core::Time now) {
+  for (auto& [id, sync] : context->syncs) {
+    if (!sync->blocked) continue;
+    if (sync->paused || sync->failed || sync->away) {
+      sync->probing = false;
+    } else if (sync->probing) {
+      if (NothingToTry(*sync)) Unblock(sync.get());
+    } else if (sync->index.step == IndexStep::kReady && now >= sync->blocked_until) {
+      sync->probing = true;
+    }
+  }
+}
+
 void ParkWaiting(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs)
-    if (sync->Parks() && HasWaiting(*sync)) Park(context, sync.get());
+    if (!sync->Sends() && HasWaiting(*sync)) Park(context, sync.get());
 }
 
 bool DrainParked(WorkerContext* context) {
   bool worked = false;
   for (auto& [id, sync] : context->syncs) {
     ParkedState& parked = sync->parked;
-    if (sync->Parks() || sync->index.step != IndexStep::kReady) continue;
-    if (parked.count == 0 && !parked.draining) continue;
+    if (!sync->Sends() || sync->index.step != IndexStep::kReady) continue;
+    if (parked.count.rows == 0 && !parked.draining) continue;
     parked.draining = true;
     if (parked.at_end) {
       if (context->settlement.SettledProbe(id, parked.last_probe) == parked.last_probe)
         EndDrain(sync.get());
-    } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom()) {
+    } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom() &&
+               !WaitsForAnswer(*sync)) {
       LoadPage(context, sync.get());
       worked = true;
     }

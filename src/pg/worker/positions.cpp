@@ -21,7 +21,7 @@ const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
 }
 
 bool Answers(const SyncRuntime& sync) {
-  return sync.Streaming() && !sync.Parks() && sync.parked.count == 0;
+  return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 && sync.unconfirmed.empty();
 }
 
 void PublishAcknowledged(const SyncRuntime& sync) {
@@ -111,9 +111,9 @@ void Empty(WorkerContext* context, int table, core::Time now) {
 
 std::int64_t OldestEvent(const SyncRuntime& sync) {
   std::int64_t oldest = sync.oldest_by_scan.empty() ? 0 : sync.oldest_by_scan.begin()->second;
-  if (sync.parked.count > 0 && sync.parked.oldest != 0 &&
-      (oldest == 0 || sync.parked.oldest < oldest))
-    oldest = sync.parked.oldest;
+  const ParkedCount& parked = sync.parked.count;
+  if (parked.rows > 0 && parked.oldest != 0 && (oldest == 0 || parked.oldest < oldest))
+    oldest = parked.oldest;
   return oldest;
 }
 
@@ -122,7 +122,7 @@ SyncState StateOf(const SyncRuntime& sync) {
   if (sync.paused) return SyncState::kPaused;
   if (sync.channel == nullptr) return SyncState::kStarting;
   if (!sync.channel->connected()) return SyncState::kDisconnected;
-  if (sync.blocked) return SyncState::kBlocked;
+  if (sync.blocked || sync.index.missing) return SyncState::kBlocked;
   if (sync.index.physical == nullptr || !sync.versions.judged) return SyncState::kStarting;
   return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;
 }
@@ -141,10 +141,9 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
   PublishAcknowledged(*sync);
   pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
   pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) +
-                                          sync->parked.count + context->reader->UnreadBlocks());
+                                          sync->parked.count.rows + context->reader->UnreadBlocks());
   pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
-  pg_atomic_write_u64(&slot->last_clean_scan, 0);
-  pg_atomic_write_u64(&slot->parked, sync->parked.count);
+  pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
   pg_atomic_write_u64(&slot->backfill_rows, sync->backfill.rows);
   pg_atomic_write_u64(&slot->backfill_total, std::max(sync->backfill.total, sync->backfill.rows));
   if (!sync->backfill.running) pg_atomic_write_u64(&slot->rate_millis, 0);

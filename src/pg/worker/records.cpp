@@ -1,5 +1,6 @@
 #include "pg/worker/records.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 #include <utility>
@@ -100,7 +101,7 @@ constexpr const char kPark[] =
     "INSERT INTO polyglot.parked_key AS p (sync_id, document_id, routing, has_routing, key, stamp,"
     " captured_at) SELECT $1, u.id, u.r, u.h, u.k, $6, u.c FROM unnest($2, $3, $4, $5, $8)"
     " AS u(id, r, h, k, c) ON CONFLICT (sync_id, document_id, routing, has_routing)"
-    " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7";
+    " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7 RETURNING xmax";
 
 constexpr const char kUnpark[] =
     "DELETE FROM polyglot.parked_key p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
@@ -125,6 +126,21 @@ constexpr const char kDead[] =
     " document = excluded.document, attempts = d.attempts + 1,"
     " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
 
+// What a parked row takes in the table and its index beside id, routing (twice) and key.
+constexpr std::uint64_t kParkedRow = 120;
+
+// Rows that INSERT … ON CONFLICT … RETURNING xmax has inserted: the others were locked before their
+// update, which shows in xmax.
+std::uint64_t InsertedRows() {
+  std::uint64_t inserted = 0;
+  bool isnull;
+  for (uint64 i = 0; i < SPI_processed; i++) {
+    const Datum xmax = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+    inserted += DatumGetTransactionId(xmax) == InvalidTransactionId ? 1 : 0;
+  }
+  return inserted;
+}
+
 // One row for each (id, routing): an INSERT … ON CONFLICT may not meet the same row twice.
 std::vector<const PendingKey*> Distinct(const std::vector<PendingKey>& keys) {
   std::set<std::pair<std::string_view, std::optional<std::string_view>>> seen;
@@ -136,30 +152,43 @@ std::vector<const PendingKey*> Distinct(const std::vector<PendingKey>& keys) {
 
 }  // namespace
 
-void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
-              std::uint64_t probe_version) {
+void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint64_t stamp) {
   if (keys.empty()) return;
   Columns columns(keys.size());
   Datum* captured = Columns::New(keys.size());
+  std::int64_t oldest = INT64_MAX;
+  std::uint64_t bytes = 0;
   for (const PendingKey* key : Distinct(keys)) {
     captured[columns.count] = TimestampTzGetDatum(key->captured_at);
     columns.Add(key->id, key->routing, ByteaOf(key->key));
+    oldest = std::min(oldest, key->captured_at);
+    bytes += kParkedRow + 2 * key->id.size() + key->key.size() +
+             (key->routing ? 2 * key->routing->size() : 0);
   }
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync->id);
   columns.Push(&p, BYTEAOID);
   p.Int8(static_cast<std::int64_t>(stamp));
-  p.Int8(static_cast<std::int64_t>(probe_version & kPositionMask));
+  p.Int8(static_cast<std::int64_t>(sync->parked.probe_version & kPositionMask));
   p.Array(TIMESTAMPTZOID, captured, columns.count);
-  p.Run(kPark, SPI_OK_INSERT);
+  p.Run(kPark, SPI_OK_INSERT_RETURNING);
+  ParkedCount& count = sync->parked.count;
+  const std::uint64_t added = InsertedRows();
+  count.oldest = count.rows == 0 ? oldest : std::min(count.oldest, oldest);
+  count.rows += added;
+  count.bytes += bytes * added / static_cast<std::uint64_t>(columns.count);
 }
 
-void UnparkKeys(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
+void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
   if (operations.empty()) return;
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync->id);
   VersionsOf(operations, kPositionMask).Push(&p, INT8OID);
   p.Run(kUnpark, SPI_OK_DELETE);
+  ParkedCount& count = sync->parked.count;
+  const std::uint64_t left = count.rows - std::min<std::uint64_t>(count.rows, SPI_processed);
+  count.bytes = count.rows == 0 ? 0 : count.bytes / count.rows * left;
+  count.rows = left;
 }
 
 std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after) {
@@ -192,19 +221,25 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
   return keys;
 }
 
-void CountParked(std::int32_t sync, std::uint64_t* count, std::int64_t* oldest) {
+ParkedCount CountParked(std::int32_t sync) {
   Parameters p;
   p.Int4(sync);
   p.Run(
-      "SELECT pg_catalog.count(*), pg_catalog.min(captured_at) FROM polyglot.parked_key"
-      " WHERE sync_id = $1",
+      "SELECT pg_catalog.count(*), pg_catalog.min(captured_at),"
+      " coalesce(pg_catalog.sum(2 * octet_length(document_id) + 2 * octet_length(routing)"
+      " + octet_length(key)), 0)::int8 FROM polyglot.parked_key WHERE sync_id = $1",
       SPI_OK_SELECT);
   bool isnull;
   HeapTuple tuple = SPI_tuptable->vals[0];
-  *count = static_cast<std::uint64_t>(
-      DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull)));
-  const Datum value = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull);
-  *oldest = isnull ? 0 : DatumGetTimestampTz(value);
+  TupleDesc desc = SPI_tuptable->tupdesc;
+  ParkedCount count;
+  count.rows =
+      static_cast<std::uint64_t>(DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
+  const Datum oldest = SPI_getbinval(tuple, desc, 2, &isnull);
+  count.oldest = isnull ? 0 : DatumGetTimestampTz(oldest);
+  count.bytes = kParkedRow * count.rows + static_cast<std::uint64_t>(DatumGetInt64(
+                                              SPI_getbinval(tuple, desc, 3, &isnull)));
+  return count;
 }
 
 void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters) {

@@ -19,15 +19,14 @@ inline constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << 52) - 1;
 
 /// Parks keys: one row for each (document id, routing), however often it changes. `stamp`: a
 /// position drawn now. A row that a probe under way may delete (stamp ≤ probe_version) gets the new
-/// stamp.
-void ParkKeys(std::int32_t sync, const std::vector<PendingKey>& keys, std::uint64_t stamp,
-              std::uint64_t probe_version);
+/// stamp. Both keep the sync's ParkedCount in line, without counting rows again.
+void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint64_t stamp);
 /// Deletes the parked rows that these acknowledged operations stand for, unless parked again since.
-void UnparkKeys(std::int32_t sync, const std::vector<const core::Operation*>& operations);
+void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);
 /// Up to `limit` parked keys that follow `after` (nullptr: the first ones) in the table's order.
 std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after);
-/// Number of parked keys and the oldest capture time (0: none).
-void CountParked(std::int32_t sync, std::uint64_t* count, std::int64_t* oldest);
+/// Counts the rows: for the start and the end of a drain only.
+ParkedCount CountParked(std::int32_t sync);
 
 struct DeadLetter {
   const core::Operation* operation;

@@ -132,6 +132,18 @@ void Close(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
   }
 }
 
+void ReadAgain(WorkerContext* context, SyncRuntime* sync, core::Operation* op) {
+  context->settlement.Release(sync->id, op->tickets);
+  if (op->tickets.scan == 0 && op->tickets.probe == 0) return;
+  PendingKey key;
+  key.id = std::move(op->id);
+  key.key = std::move(op->key);
+  key.routing = std::move(op->routing);
+  key.tickets = {.scan = op->tickets.scan, .probe = op->tickets.probe};
+  key.captured_at = sync->CapturedAt(op->tickets.scan);
+  sync->keys.Add(sync->id, std::move(key), &context->settlement);
+}
+
 void Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   ResyncState& resync = sync->resync;
   if (resync.request_active || now < resync.retry_at) return;
@@ -174,16 +186,14 @@ void RequestResync(SyncRuntime* sync, const char* reason) {
 }
 
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {
-  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version)) {
-    context->settlement.Release(sync->id, op.tickets);
-    if (op.tickets.scan == 0 && op.tickets.probe == 0) continue;
-    PendingKey key;
-    key.id = std::move(op.id);
-    key.key = std::move(op.key);
-    key.routing = std::move(op.routing);
-    key.tickets = {.scan = op.tickets.scan, .probe = op.tickets.probe};
-    key.captured_at = GetCurrentTimestamp();
-    sync->keys.Add(sync->id, std::move(key), &context->settlement);
+  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version))
+    ReadAgain(context, sync, &op);
+}
+
+void ReadUnconfirmedAgain(WorkerContext* context, SyncRuntime* sync) {
+  for (auto* list : {&sync->unconfirmed.waiting, &sync->unconfirmed.checking}) {
+    for (core::Finished& finished : *list) ReadAgain(context, sync, &finished.operation);
+    list->clear();
   }
 }
 
@@ -198,7 +208,7 @@ void ContinueResync(SyncRuntime* sync, std::uint64_t version) {
 
 void AdvanceResyncs(WorkerContext* context, core::Time now) {
   for (auto& [id, sync] : context->syncs) {
-    if (sync->resync.step == Step::kNone || sync->Parks()) continue;
+    if (sync->resync.step == Step::kNone || !sync->Sends()) continue;
     if (sync->index.step != IndexStep::kReady) continue;  // a missing index is created anew first
     Step before;
     do {

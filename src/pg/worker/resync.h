@@ -19,6 +19,8 @@ void RequestResync(SyncRuntime* sync, const char* reason);
 /// Operations that wait and are older than V are read again at newer versions, if an event or a
 /// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync);
+/// The same for deletes that found nothing and may have gone into an index that was lost.
+void ReadUnconfirmedAgain(WorkerContext* context, SyncRuntime* sync);
 /// Goes on with a resync that was stored before this worker started.
 void ContinueResync(SyncRuntime* sync, std::uint64_t version);
 /// Moves every resync on as far as it can go without waiting. C++ phase.

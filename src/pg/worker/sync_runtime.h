@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/control_record.h"
+#include "core/delivery.h"
 #include "core/queue_record.h"
 #include "core/time.h"
 #include "pg/document/row_reader.h"
@@ -29,6 +30,7 @@ enum class IndexStep {
 };
 
 struct IndexState {
+  bool missing = false;  // somebody else's index (manage_index => false) does not exist
   IndexStep step = IndexStep::kUnknown;
   std::shared_ptr<const std::string> physical;  // nullptr: none yet
   std::string uuid;
@@ -101,10 +103,24 @@ struct ResyncState {
   std::uint64_t generation = 0;  // answers to requests of an older one are ignored
 };
 
+/// Deletes that found nothing. Such a delete may have gone into an index that was just deleted: it
+/// is settled only when the index's UUID has been compared by a request that was sent after it.
+struct UnconfirmedState {
+  std::vector<core::Finished> waiting, checking, confirmed;
+  std::size_t size() const { return waiting.size() + checking.size() + confirmed.size(); }
+  bool empty() const { return size() == 0; }
+};
+
+/// Rows of polyglot.parked_key.
+struct ParkedCount {
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;  // about what they take on disk, index included
+  std::int64_t oldest = 0;  // capture time of the oldest, or of one that has gone; 0: none
+};
+
 /// Parked keys of a sync (polyglot.parked_key).
 struct ParkedState {
-  std::uint64_t count = 0;
-  std::int64_t oldest = 0;                // capture time of the oldest; 0: none
+  ParkedCount count;                      // exact at load and at the end of each drain
   bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
   std::optional<PendingKey> cursor;       // last key loaded
   std::uint64_t last_probe = 0;           // ticket number
@@ -117,7 +133,9 @@ struct SyncRuntime {
   std::string mapping, settings;      // JSON texts for a new index
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
-  bool managed = true, paused = false, failed = false, blocked = false, replace_index = false;
+  bool managed = true, paused = false, failed = false, replace_index = false;
+  bool blocked = false, probing = false;  // no writes now; some keys are tried
+  bool away = false;                      // the server has not answered for a while
   std::uint64_t epoch = 1;
   std::vector<core::CapturedColumn> key_columns;
   std::int16_t routing_att = 0;
@@ -130,6 +148,7 @@ struct SyncRuntime {
   BackfillState backfill;
   ResyncState resync;
   ParkedState parked;
+  UnconfirmedState unconfirmed;
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
@@ -141,8 +160,17 @@ struct SyncRuntime {
   SyncSlot* slot = nullptr;
   std::string last_state;  // for one log line per change of state
 
+  /// Capture time of the oldest event of a scan; now for scan 0.
+  std::int64_t CapturedAt(std::uint64_t scan) const {
+    const auto it = oldest_by_scan.find(scan);
+    return it != oldest_by_scan.end() ? it->second : GetCurrentTimestamp();
+  }
   /// Do changes go to the parked table instead of the index?
-  bool Parks() const { return paused || failed || blocked; }
+  bool Parks() const { return !Sends() || blocked; }
+  /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
+  bool Sends() const {
+    return !paused && !failed && !away && !index.missing && (!blocked || probing);
+  }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
     return !backfill.running && resync.step == ResyncState::Step::kNone && !index.alias_pending &&

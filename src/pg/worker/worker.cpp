@@ -85,7 +85,6 @@ class Worker {
   void StoreProgress(core::Time now);
   void ServeRefreshes(core::Time now);
   void ServeRunNow(core::Time now);
-  void Unblock(core::Time now);
   void Wait(core::Time now, bool busy);
   void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
@@ -196,8 +195,10 @@ void Worker::Turn() {
   StoreFindings(now);
   KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
+  ReloadCredentials(&context_, now);
   KeepIndexes(&context_, now);
-  Unblock(now);
+  NoteAway(&context_, now);
+  ProbeBlocked(&context_, now);
   ParkWaiting(&context_);
   busy |= DrainParked(&context_);
   busy |= Feed(now);
@@ -207,7 +208,6 @@ void Worker::Turn() {
   SavePositions(&context_, now, false);
   RotateQueue(&context_, now);
   ServeRefreshes(now);
-  ReloadCredentials(&context_, now);
   AdvanceIndexDrops(&context_, now);
   StoreIndexDrops(&context_);
   if (now - triggers_checked_ >= kTriggerInterval) {
@@ -239,6 +239,7 @@ void Worker::StoreFinding(SyncRuntime* sync) {
     RequestResync(sync, "its index is missing or was replaced");
     // What waits names the lost index: it must not be sent when the new one is there.
     ReadOlderAgain(&context_, sync);
+    ReadUnconfirmedAgain(&context_, sync);
     sync->index.lost = false;
   }
   if (sync->resync.ended) {
@@ -319,6 +320,7 @@ void Worker::ServeRunNow(core::Time now) {
     channel->client().ResetBackoff();
     channel->delivery().ResetBackoff(now);
     channel->configured_at = core::Time{0};
+    channel->ProbeAtOnce();
   }
   for (auto& [id, sync] : context_.syncs) {
     sync->index.retry_at = std::min(sync->index.retry_at, now);
@@ -326,19 +328,13 @@ void Worker::ServeRunNow(core::Time now) {
   }
 }
 
-void Worker::Unblock(core::Time now) {
-  for (auto& [id, sync] : context_.syncs)
-    if (sync->blocked && sync->index.step == IndexStep::kReady && now >= sync->blocked_until)
-      sync->blocked = false;
-}
-
 core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = last_full_scan_ + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
-  next = std::min(next, NextIndexDeadline(context_));
+  next = std::min(next, NextIndexDeadline(context_, now));
   for (const auto& [id, sync] : context_.syncs)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
-        !sync->Parks())
+        sync->Sends())
       next = std::min(next, std::max(sync->resync.retry_at, now + core::Time{20'000}));
   if (woken_) next = std::min(next, last_find_ + context_.linger);
   return next;

@@ -137,6 +137,14 @@ void SetSyncError(SyncSlot* slot, const char* text) {
   LWLockRelease(shared->lock);
 }
 
+void SetSyncNotice(SyncSlot* slot, const char* text) {
+  if (slot == nullptr) return;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  strlcpy(slot->notice, text, sizeof slot->notice);
+  if (text[0] != '\0') slot->last_error_at = GetCurrentTimestamp();
+  LWLockRelease(shared->lock);
+}
+
 void WakeWorker(Oid database, int32 queue) {
   WorkerSlot* slot = FindWorkerByQueue(database, queue);
   if (slot == nullptr) return;

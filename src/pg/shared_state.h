@@ -46,6 +46,7 @@ struct SyncSlot {
   // under SharedState::lock:
   TimestampTz since, last_error_at;
   char last_error[kErrorText];  // type and normalised reason, no row values
+  char notice[kErrorText];      // what lasts; shown before last_error
   // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
   uint64 acked_xmin, acked_xmax;
   int32 acked_count;
@@ -114,6 +115,8 @@ SyncSlot* FindSyncSlot(Oid database, int32 sync);
 SyncSlot* AcquireSyncSlot(Oid database, int32 sync);
 void ReleaseSyncSlot(Oid database, int32 sync);
 void SetSyncError(SyncSlot* slot, const char* text);
+/// Shown instead of the last error until it is set to "".
+void SetSyncNotice(SyncSlot* slot, const char* text);
 
 /// Wakes the worker of a queue if it waits; safe in a commit callback.
 void WakeWorker(Oid database, int32 queue);

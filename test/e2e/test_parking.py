@@ -31,6 +31,11 @@ def queue_bytes(database):
                           " LATERAL (VALUES (table_a), (table_b)) AS v(t) WHERE server <> 0")
 
 
+def wait_for_error(database, text, there=True):
+    processes.wait_for(lambda: (text in (database.status("t")["last_error"] or "")) == there,
+                       lambda: database.status("t"), 120)
+
+
 def worker_memory(database):
     return database.value("SELECT private_memory FROM polyglot.workers WHERE pid = %s",
                           (database.wait_for_worker(),))
@@ -44,7 +49,7 @@ def test_changes_fold_while_the_server_is_away(own, own_search):
         own.execute("UPDATE t SET v = %s", (f"away {number}",))
     own.execute("DELETE FROM t WHERE id > 4900")
     own.wait_for_state("t", "disconnected")
-    processes.wait_for(lambda: queue_bytes(own) < 4 << 20, lambda: f"{queue_bytes(own)} bytes queued", 120)
+    processes.wait_for(lambda: queue_bytes(own) < 4 << 20, lambda: f"{queue_bytes(own)} queued", 120)
     status = own.status("t")
     assert status["state"] == "disconnected"
     assert 0 < status["parked"] <= 5000
@@ -58,26 +63,58 @@ def test_changes_fold_while_the_server_is_away(own, own_search):
     assert worker_memory(own) - before <= 64 << 20
 
 
-def test_a_blocked_index_stays_blocked_and_others_go_on(db):
-    make_table(db, "t", 500)
-    make_table(db, "u", 500)
-    client = db.search.client()
-    client.indices.put_settings(index=db.index("t"), settings=BLOCK)
-    db.execute("UPDATE t SET v = 'blocked'; DELETE FROM t WHERE id > 400")
-    db.wait_for_state("t", "blocked")
-    log = len(db.pg.log())
+def test_beyond_max_queue_size_events_are_dropped_and_the_index_is_filled_anew(own, own_search):
+    own.execute("ALTER SERVER search OPTIONS (ADD max_queue_size '4MB')")
+    make_table(own, "t", 60000)
+    own_search.kill()
+    log = len(own.pg.log())
+    own.execute("UPDATE t SET v = 'away'; DELETE FROM t WHERE id % 10 = 0")
+    wait_for_error(own, "events dropped: max_queue_size (4 MB)")
+    processes.wait_for(lambda: own.status("t")["parked"] == 0, "no parked keys")
+    own.execute("UPDATE t SET v = 'after' WHERE id < 1000; DELETE FROM t WHERE id < 100")
+    assert own.status("t")["lag"].total_seconds() > 0
+    assert own.value("SELECT polyglot.wait_for_sync('t', '1s')") is False
+    own_search.start()
+    own.wait(timeout="200s")
+    own.assert_equal("t", wait=False)
+    assert own.pg.log()[log:].count("events dropped: max_queue_size") == 2  # dropped; brought in step
+    wait_for_error(own, "events dropped", there=False)
+
+
+def test_who_keeps_the_queue_from_being_emptied_is_named(own):
+    make_table(own, "t", 5000)
+    with own.connect(autocommit=False) as session:
+        session.execute("UPDATE t SET v = 'prepared' WHERE id = 1")
+        session.execute("PREPARE TRANSACTION 'pinning'")
     for number in range(20):
-        db.execute("UPDATE u SET v = %s; UPDATE t SET v = %s WHERE id < 50", (number, number))
-        db.wait("u", "20s")
-        assert db.status("t")["state"] == "blocked"
+        own.execute(f"UPDATE t SET v = '{number}' WHERE id > 1")
+    named = 'prepared transaction "pinning" holds it'
+    wait_for_error(own, named)
+    own.execute("ROLLBACK PREPARED 'pinning'")
+    wait_for_error(own, named, there=False)
+    own.assert_equal("t")
+
+
+def test_a_blocked_index_stays_blocked_and_others_go_on(own):
+    make_table(own, "t", 500)
+    make_table(own, "u", 500)
+    client = own.search.client()
+    client.indices.put_settings(index=own.index("t"), settings=BLOCK)
+    own.execute("UPDATE t SET v = 'blocked'; DELETE FROM t WHERE id > 400")
+    own.wait_for_state("t", "blocked")
+    log = len(own.pg.log())
+    for number in range(20):
+        own.execute(f"UPDATE u SET v = '{number}'; UPDATE t SET v = '{number}' WHERE id < 50")
+        own.wait("u", "20s")
+        assert own.status("t")["state"] == "blocked"
     # A probe that is refused changes nothing, and is not worth a line.
-    db.execute("SELECT polyglot.run_sync('t', '3s')")
-    assert db.status("t")["state"] == "blocked"
-    assert 'sync "t" is' not in db.pg.log()[log:]
-    assert db.status("t")["parked"] == 500
-    assert db.value("SELECT polyglot.wait_for_sync('t', '1s')") is False
-    client.indices.put_settings(index=db.index("t"), settings={"index.blocks.write": None})
-    db.execute("SELECT polyglot.run_sync('t')")
-    db.wait_for_state("t", "streaming")
-    db.assert_equal("t")
-    db.assert_equal("u")
+    own.execute("SELECT polyglot.run_sync('t', '3s')")
+    assert own.status("t")["state"] == "blocked"
+    assert 'sync "t" is' not in own.pg.log()[log:]
+    assert own.status("t")["parked"] == 500
+    assert own.value("SELECT polyglot.wait_for_sync('t', '1s')") is False
+    client.indices.put_settings(index=own.index("t"), settings={"index.blocks.write": None})
+    own.execute("SELECT polyglot.run_sync('t')")
+    own.wait_for_state("t", "streaming")
+    own.assert_equal("t")
+    own.assert_equal("u")

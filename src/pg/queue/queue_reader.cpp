@@ -220,6 +220,19 @@ QueueReader::Rotation QueueReader::PrepareRotation(int number, core::Time now, Q
   return result;
 }
 
+bool QueueReader::TryLock(int number) const {
+  return ConditionalLockRelationOid(tables_[number].oid, AccessExclusiveLock);
+}
+
+void QueueReader::Measure() {
+  for (Table& table : tables_) {
+    Relation rel = try_relation_open(table.oid, AccessShareLock);
+    if (rel == nullptr) continue;
+    table.blocks = RelationGetNumberOfBlocks(rel);
+    relation_close(rel, AccessShareLock);
+  }
+}
+
 void QueueReader::Truncate(int number) {
   Relation rel = table_open(tables_[number].oid, NoLock);
   TruncateUnlogged(rel);
@@ -230,6 +243,7 @@ void QueueReader::Truncated(int number) {
   tables_[number].scan.Reset();
   tables_[number].file = InvalidOid;
   tables_[number].blocks = 0;
+  in_pass_ = false;
 }
 
 }  // namespace polyglot::pg

@@ -64,7 +64,11 @@ class QueueReader {
   /// rows that came late. kMismatch: the count differs; everything is delivered again by the next
   /// pass.
   Rotation PrepareRotation(int table, core::Time now, QueueRows* out);
-  /// Empties the table (after kReady, same transaction).
+  /// Takes the lock of a rotation without waiting; false: somebody else has one.
+  bool TryLock(int table) const;
+  /// Looks at the sizes of the tables without reading them.
+  void Measure();
+  /// Empties the table (after kReady or TryLock, same transaction).
   void Truncate(int table);
   /// To be called when that transaction has committed.
   void Truncated(int table);

@@ -83,7 +83,8 @@ void CopySlot(const SyncRow* sync, Live* live) {
   live->oldest_event = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->oldest_event));
   live->last_success = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_success));
   live->last_error_at = slot->last_error_at;
-  strlcpy(live->last_error, slot->last_error, sizeof live->last_error);
+  strlcpy(live->last_error, slot->notice[0] ? slot->notice : slot->last_error,
+          sizeof live->last_error);
 }
 
 Live ReadLive(const SyncRow* sync) {

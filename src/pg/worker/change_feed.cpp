@@ -73,6 +73,7 @@ void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at)
 void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& event,
                const QueueRow& row, ParkList* parks) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
+  if (!sync->resync_wanted.empty()) return;  // older than the version that will be drawn
   if (event.kind == core::EventKind::kTruncate || event.kind == core::EventKind::kResync) {
     RequestResync(sync,
                   event.kind == core::EventKind::kTruncate ? "TRUNCATE" : "unknown rows changed");
@@ -86,7 +87,7 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   // A long transaction's event counts from the scan that could not see it yet, not from its
   // capture.
   key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
-  if (sync->Parks()) {
+  if (sync->Parks() || context->park_all) {
     (*parks)[sync].push_back(std::move(key));
     return;
   }
@@ -306,7 +307,8 @@ bool DefinitionsChanged(const WorkerContext& context) {
 }
 
 std::int64_t ReadQueue(WorkerContext* context, bool full) {
-  if (WaitingKeys(*context) >= kWaitingKeys) return 0;
+  context->park_all = PipelineFull(*context);
+  if (context->park_all && !context->overflow) return 0;
   QueueRows rows;
   bool complete = false, exists = true, changed = false;
   if (!context->reader->in_pass()) {
@@ -371,6 +373,8 @@ bool ReadRowsAgain(WorkerContext* context) {
 }
 
 bool AnyKeysWaiting(const WorkerContext& context) { return WaitingKeys(context) > 0; }
+
+bool PipelineFull(const WorkerContext& context) { return WaitingKeys(context) >= kWaitingKeys; }
 
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
   context->settlement.Add(sync->id, operation.tickets);

@@ -27,6 +27,8 @@ bool ReadRowsAgain(WorkerContext* context);
 
 /// Have all keys and the queue been worked off as far as it was read?
 bool AnyKeysWaiting(const WorkerContext& context);
+/// So many keys wait that the queue is not read on.
+bool PipelineFull(const WorkerContext& context);
 
 /// Submits an operation of this sync; counts its tickets.
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);

@@ -204,7 +204,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
              "To let this database write, drop the sync and create it again.");
   UseChannel(sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
-    RequestResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
+    WantResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
 }
 
 void RemoveSync(WorkerContext* context, std::int32_t id) {
@@ -237,6 +237,7 @@ ServerOptions* LoadServer(WorkerContext* context) {
   ServerOptions* options = LoadServerOptions(context->server);
   context->request_timeout = core::Time{options->request_timeout_us};
   context->linger = core::Time{options->linger_us};
+  context->max_queue_bytes = static_cast<std::uint64_t>(options->max_queue_bytes);
   return options;
 }
 

@@ -40,6 +40,23 @@ void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
   }
 }
 
+// After a restart stale answers are what replays get; later on they say that somebody else writes
+// into the index, or that its versions are ahead of ours.
+void NoteStale(const WorkerContext& context, SyncRuntime* sync, const core::Finished& finished) {
+  constexpr std::uint64_t kItems = 1000;
+  if (finished.outcome == core::FinalOutcome::kReplaced) return;
+  auto& share = sync->stale_share;
+  if (MonotonicNow() - context.started_at < 2 * context.request_timeout) return;
+  share.stale += finished.outcome == core::FinalOutcome::kStale ? 1 : 0;
+  if (++share.answered < kItems) return;
+  const bool high = 2 * share.stale > kItems;
+  if (high && !share.high)
+    ereport(WARNING, (errmsg("polyglot_sync: more than half of what sync \"%s\" sends is stale",
+                             sync->name.c_str()),
+                      errhint("Does something else write into its index?")));
+  share = {0, 0, high};
+}
+
 void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) {
   const core::Operation* op = &finished.operation;
   if (finished.outcome == core::FinalOutcome::kReplaced) return;
@@ -89,6 +106,7 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
     SyncRuntime* sync = context->Find(finished.operation.sync);
     if (sync == nullptr) continue;  // dropped meanwhile
     CountOutcome(sync, finished);
+    NoteStale(*context, sync, finished);
     if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
     if (finished.not_found) {
       sync->unconfirmed.waiting.push_back(std::move(finished));

@@ -146,6 +146,12 @@ void ProbeBlocked(WorkerContext* context, core::Time now) {
   }
 }
 
+void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
+  for (const PendingKey& key : Collector(context, sync).Run())
+    context->settlement.Release(sync->id, key.tickets);
+  EndProbes(sync);
+}
+
 void ParkWaiting(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs)
     if (!sync->Sends() && HasWaiting(*sync)) Park(context, sync.get());

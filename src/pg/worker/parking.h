@@ -14,6 +14,8 @@ void Block(SyncRuntime* sync, core::Time now);
 void Unblock(SyncRuntime* sync);
 /// Lets blocked syncs try again when it is time.
 void ProbeBlocked(WorkerContext* context, core::Time now);
+/// Forgets all that waits in memory; it settles without an outcome.
+void ForgetWaiting(WorkerContext* context, SyncRuntime* sync);
 /// Parks what waits in memory for each sync that cannot write: keys, and operations not in flight.
 void ParkWaiting(WorkerContext* context);
 /// Reads parked keys of syncs that can write again, a page at a time.

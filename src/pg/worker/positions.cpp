@@ -5,6 +5,7 @@
 #include "core/control_record.h"
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/queue_limit.h"
 
 namespace polyglot::pg {
 namespace {
@@ -12,6 +13,7 @@ namespace {
 constexpr core::Time kSaveInterval{5'000'000};
 constexpr std::uint64_t kSaveEvents = 100000;
 constexpr core::Time kRotateInterval{1'000'000};
+constexpr core::Time kPinned{10'000'000};  // without a lock for so long: somebody is named
 constexpr BlockNumber kRotateBlocks = 64;
 
 const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
@@ -21,7 +23,8 @@ const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
 }
 
 bool Answers(const SyncRuntime& sync) {
-  return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 && sync.unconfirmed.empty();
+  return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
+         sync.unconfirmed.empty();
 }
 
 void PublishAcknowledged(const SyncRuntime& sync) {
@@ -69,16 +72,6 @@ std::vector<std::string> EncodePositions(WorkerContext* context) {
   return core::EncodeControl(control, static_cast<std::size_t>(kMaxQueueData));
 }
 
-// Into the current table: never the one that is being emptied.
-void WriteControl(WorkerContext* context) {
-  const std::vector<std::string> rows = EncodePositions(context);
-  QueueWriter writer;
-  if (!OpenQueue(context->queue, false, &writer)) return;
-  for (const std::string& row : rows)
-    WriteQueueRow(&writer, row.data(), static_cast<int>(row.size()), 1);
-  CloseQueue(&writer);
-}
-
 bool AllSettled(const WorkerContext& context, std::uint64_t scan) {
   if (scan > context.CompletedScan()) return false;
   const std::uint64_t lowest = context.settlement.LowestScan();
@@ -104,6 +97,14 @@ void Empty(WorkerContext* context, int table, core::Time now) {
     context->reader->Truncated(table);
     context->events_since_save = 0;
   }
+  if (result != QueueReader::Rotation::kLocked) {
+    context->locked_since = core::Time{0};
+    context->pinned.clear();
+  } else if (context->locked_since == core::Time{0}) {
+    context->locked_since = now;
+  } else if (now - context->locked_since >= kPinned) {
+    InTransaction([&] { NotePinned(context); });
+  }
   if (result == QueueReader::Rotation::kMismatch)
     ereport(LOG, (errmsg("polyglot_sync: queue %d is read again: its rows were rewritten",
                          context->queue)));
@@ -114,6 +115,8 @@ std::int64_t OldestEvent(const SyncRuntime& sync) {
   const ParkedCount& parked = sync.parked.count;
   if (parked.rows > 0 && parked.oldest != 0 && (oldest == 0 || parked.oldest < oldest))
     oldest = parked.oldest;
+  if (sync.lagging_since != 0 && (oldest == 0 || sync.lagging_since < oldest))
+    oldest = sync.lagging_since;
   return oldest;
 }
 
@@ -133,15 +136,40 @@ const char* NameOf(SyncState state) {
   return names[static_cast<int>(state)];
 }
 
+// What lasts and is not the last error of a request.
+std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
+  std::string notice = sync.dropped;
+  for (const std::string& more :
+       {context.pinned, sync.stale_share.high
+                            ? std::string("more than half of what is sent is stale: another "
+                                          "writer, or a wrong epoch")
+                            : std::string()})
+    if (!more.empty()) notice += (notice.empty() ? "" : "; ") + more;
+  return notice;
+}
+
+void PublishNotice(const WorkerContext& context, SyncRuntime* sync) {
+  std::string notice = NoticeOf(context, *sync);
+  if (sync->notice == notice) return;
+  SetSyncNotice(sync->slot, notice.c_str());
+  sync->notice = std::move(notice);
+}
+
 void PublishSync(WorkerContext* context, SyncRuntime* sync) {
+  if (sync->Streaming()) {
+    sync->dropped.clear();
+    sync->lagging_since = 0;
+  }
   const SyncState state = StateOf(*sync);
   ReportState(sync, NameOf(state));
   SyncSlot* slot = sync->slot;
   if (slot == nullptr) return;
   PublishAcknowledged(*sync);
+  PublishNotice(*context, sync);
   pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
+  const std::uint64_t parked = sync->parked.count.rows;
   pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) +
-                                          sync->parked.count.rows + context->reader->UnreadBlocks());
+                                          parked + context->reader->UnreadBlocks());
   pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
   pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
   pg_atomic_write_u64(&slot->backfill_rows, sync->backfill.rows);
@@ -197,6 +225,16 @@ void AdvancePositions(WorkerContext* context) {
   while (context->scans.size() > 1 && context->scans[1].number <= lowest)
     context->scans.pop_front();
   if (answered) ConditionVariableBroadcast(&Shared()->settled);
+}
+
+// Into the current table: never the one that is being emptied.
+void WriteControl(WorkerContext* context) {
+  const std::vector<std::string> rows = EncodePositions(context);
+  QueueWriter writer;
+  if (!OpenQueue(context->queue, false, &writer)) return;
+  for (const std::string& row : rows)
+    WriteQueueRow(&writer, row.data(), static_cast<int>(row.size()), 1);
+  CloseQueue(&writer);
 }
 
 void SavePositions(WorkerContext* context, core::Time now, bool force) {

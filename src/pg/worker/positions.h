@@ -8,6 +8,8 @@ namespace polyglot::pg {
 
 /// Moves the position of each sync to the newest scan that is settled, answers wait_for_sync.
 void AdvancePositions(WorkerContext* context);
+/// Writes the control record. Needs a transaction.
+void WriteControl(WorkerContext* context);
 /// Writes the control record when it is due (5 s, 100,000 events) and something has changed.
 /// `force`: now.
 void SavePositions(WorkerContext* context, core::Time now, bool force);

@@ -221,6 +221,32 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
   return keys;
 }
 
+void DeleteParked(SyncRuntime* sync) {
+  Parameters p;
+  p.Int4(sync->id);
+  p.Run("DELETE FROM polyglot.parked_key WHERE sync_id = $1", SPI_OK_DELETE);
+  sync->parked.count = ParkedCount{};
+}
+
+std::string QueueHolder(Oid table_a, Oid table_b) {
+  Parameters p;
+  p.Int8(table_a);
+  p.Int8(table_b);
+  // "-1/xid" is the virtual transaction of a prepared one (documentation of pg_prepared_xacts).
+  p.Run(
+      "SELECT CASE WHEN x.gid IS NULL THEN 'process ' || l.pid ELSE 'prepared transaction \"'"
+      " || x.gid || '\"' END FROM pg_locks l LEFT JOIN pg_prepared_xacts x"
+      " ON l.virtualtransaction = '-1/' || x.transaction::text"
+      " WHERE l.locktype = 'relation' AND l.relation IN ($1::oid, $2::oid) AND l.granted"
+      " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+      " AND l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(x.gid, l.pid::text) IS NOT NULL"
+      " ORDER BY x.gid NULLS LAST LIMIT 1",
+      SPI_OK_SELECT);
+  if (SPI_processed == 0) return "";
+  const char* holder = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+  return holder == nullptr ? "" : holder;
+}
+
 ParkedCount CountParked(std::int32_t sync) {
   Parameters p;
   p.Int4(sync);

@@ -25,6 +25,10 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
 void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);
 /// Up to `limit` parked keys that follow `after` (nullptr: the first ones) in the table's order.
 std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after);
+/// Deletes all parked rows of a sync.
+void DeleteParked(SyncRuntime* sync);
+/// Who holds a lock on one of these tables: a prepared transaction, or a process; empty: nobody.
+std::string QueueHolder(Oid table_a, Oid table_b);
 /// Counts the rows: for the start and the end of a drain only.
 ParkedCount CountParked(std::int32_t sync);
 

@@ -181,8 +181,21 @@ void RequestResync(SyncRuntime* sync, const char* reason) {
   StoreResync(sync->id, version, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is brought in step anew: %s", sync->name.c_str(),
                        reason)));
+  sync->resync_wanted.clear();
   ResetBackfill(sync);
   ContinueResync(sync, version);
+}
+
+void WantResync(SyncRuntime* sync, const std::string& reason) {
+  ContinueResync(sync, 0);
+  sync->resync.step = Step::kNone;
+  sync->resync_wanted = reason;
+  if (reason.starts_with("events dropped")) sync->dropped = reason;
+}
+
+bool ResyncDue(const SyncRuntime& sync) {
+  return !sync.resync_wanted.empty() && sync.Sends() && sync.channel->connected() &&
+         sync.index.step == IndexStep::kReady;
 }
 
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {

@@ -16,6 +16,10 @@ namespace polyglot::pg {
 /// Draws V, stores it and starts the path (over). Needs a transaction: it is part of what settles
 /// the event that asked for it.
 void RequestResync(SyncRuntime* sync, const char* reason);
+/// The path is to begin when the index is ready; V is drawn then. Until then no event of this sync
+/// counts. Phase 'resync' without a version says the same in the table.
+void WantResync(SyncRuntime* sync, const std::string& reason);
+bool ResyncDue(const SyncRuntime& sync);
 /// Operations that wait and are older than V are read again at newer versions, if an event or a
 /// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync);

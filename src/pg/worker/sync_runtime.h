@@ -157,6 +157,14 @@ struct SyncRuntime {
   std::map<std::uint64_t, std::int64_t> oldest_by_scan;  // scan → oldest unsettled capture time
   bool may_have_dead_letters = false;
   core::Time blocked_until{0};
+  std::string resync_wanted;       // why; V is drawn when the index is ready, events before it go
+  std::int64_t lagging_since = 0;  // capture time of the oldest event that was dropped
+  std::string dropped;             // what status says of it until the index is in step again
+  struct {
+    std::uint64_t answered = 0, stale = 0;
+    bool high = false;
+  } stale_share;  // of the last 1,000 items
+  std::optional<std::string> notice;  // as published
   SyncSlot* slot = nullptr;
   std::string last_state;  // for one log line per change of state
 
@@ -173,8 +181,8 @@ struct SyncRuntime {
   }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
-    return !backfill.running && resync.step == ResyncState::Step::kNone && !index.alias_pending &&
-           versions.Settled();
+    return resync_wanted.empty() && !backfill.running &&
+           resync.step == ResyncState::Step::kNone && !index.alias_pending && versions.Settled();
   }
 };
 

@@ -21,6 +21,7 @@
 #include "pg/worker/outcomes.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
+#include "pg/worker/queue_limit.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/worker_context.h"
@@ -207,6 +208,7 @@ void Worker::Turn() {
   AdvancePositions(&context_);
   SavePositions(&context_, now, false);
   RotateQueue(&context_, now);
+  LimitQueue(&context_, now);
   ServeRefreshes(now);
   AdvanceIndexDrops(&context_, now);
   StoreIndexDrops(&context_);
@@ -235,6 +237,7 @@ void Worker::StoreFinding(SyncRuntime* sync) {
     StoreIndex(sync->id, sync->index);
     sync->index.dirty = false;
   }
+  if (ResyncDue(*sync)) RequestResync(sync, std::string(sync->resync_wanted).c_str());
   if (sync->index.lost) {
     RequestResync(sync, "its index is missing or was replaced");
     // What waits names the lost index: it must not be sent when the new one is there.
@@ -251,7 +254,8 @@ void Worker::StoreFinding(SyncRuntime* sync) {
 void Worker::StoreFindings(core::Time now) {
   bool any = false;
   for (const auto& [id, sync] : context_.syncs)
-    any |= !sync->failure.empty() || sync->index.dirty || sync->index.lost || sync->resync.ended;
+    any |= !sync->failure.empty() || sync->index.dirty || sync->index.lost || sync->resync.ended ||
+           ResyncDue(*sync);
   if (any)
     InTransaction([&] {
       for (auto& [id, sync] : context_.syncs) StoreFinding(sync.get());

@@ -37,6 +37,7 @@ struct WorkerContext {
   core::Time configuring_at{0};         // when the configuration being read now was begun
   core::Time request_timeout{30'000'000};
   core::Time linger{2000};
+  std::uint64_t max_queue_bytes = 0;  // 0: no limit
 
   std::map<std::int32_t, std::unique_ptr<SyncRuntime>> syncs;
   std::vector<std::unique_ptr<Channel>> channels;
@@ -51,6 +52,10 @@ struct WorkerContext {
   std::uint64_t last_scan_with_rows[2] = {0, 0};  // by queue table
   std::uint64_t events_since_save = 0;
   std::uint64_t control_sequence = 0;  // of the newest control record
+  bool overflow = false;               // the queue has grown though it is read as fast as may be
+  bool park_all = false;               // what is read now goes to the parked table
+  std::string pinned;                  // who keeps the queue from being emptied
+  core::Time locked_since{0};          // rotation has got no lock since
   bool answered = false;               // somebody may wait for what has been published
   bool leave = false;                  // the worker is to end: extension, server or last sync gone
 

@@ -1,0 +1,114 @@
+#include "pg/worker/queue_limit.h"
+
+#include "pg/worker/backfill.h"
+#include "pg/worker/change_feed.h"
+#include "pg/worker/parking.h"
+#include "pg/worker/positions.h"
+#include "pg/worker/records.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kInterval{1'000'000};
+constexpr std::uint64_t kOverflowFrom = 64u << 20, kOverflowTo = 32u << 20;
+
+std::uint64_t TableBytes(const WorkerContext& context, int table) {
+  return std::uint64_t{context.reader->Blocks(table)} * BLCKSZ;
+}
+
+std::uint64_t QueueBytes(const WorkerContext& context) {
+  return TableBytes(context, 0) + TableBytes(context, 1);
+}
+
+std::uint64_t ParkedBytes(const WorkerContext& context) {
+  std::uint64_t bytes = 0;
+  for (const auto& [id, sync] : context.syncs) bytes += sync->parked.count.bytes;
+  return bytes;
+}
+
+// No change that was forgotten needs to be found again: the whole index will be.
+void ForgetChanges(WorkerContext* context, SyncRuntime* sync, const std::string& reason) {
+  if (sync->resync_wanted.empty())
+    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\": %s", sync->name.c_str(), reason.c_str())));
+  sync->lagging_since = sync->CapturedAt(sync->oldest_by_scan.empty()
+                                             ? 0
+                                             : sync->oldest_by_scan.begin()->first);
+  const ParkedCount& parked = sync->parked.count;
+  if (parked.rows > 0) sync->lagging_since = std::min(sync->lagging_since, parked.oldest);
+  ForgetWaiting(context, sync);
+  ResetBackfill(sync);
+  WantResync(sync, reason);
+}
+
+// Tables that can be locked now, as bits.
+unsigned LockTables(WorkerContext* context) {
+  unsigned locked = 0;
+  for (int table = 0; table < 2; table++)
+    if (context->reader->TryLock(table)) locked |= 1u << table;
+  return locked;
+}
+
+// What is not locked stays: dropping is of use only if the rest comes below the limit.
+bool IsEnough(const WorkerContext& context, unsigned locked) {
+  std::uint64_t rest = 0;
+  for (int table = 0; table < 2; table++)
+    if ((locked & 1u << table) == 0) rest += TableBytes(context, table);
+  return rest < context.max_queue_bytes;
+}
+
+// The deletion of parked rows may take long; the lock must not. A crash in between leaves rows that
+// are read again for nothing.
+void DeleteAllParked(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs)
+    if (sync->parked.count.rows > 0) InTransaction([&] { DeleteParked(sync.get()); });
+}
+
+void DropEvents(WorkerContext* context) {
+  const std::string reason = "events dropped: max_queue_size (" +
+                             std::to_string(context->max_queue_bytes >> 20) + " MB) was exceeded";
+  unsigned locked = 0;
+  bool dropped = false;
+  InTransaction([&] {
+    if (!context->reader->Exists() || DefinitionsChanged(*context)) return;
+    locked = LockTables(context);
+    if (!IsEnough(*context, locked)) {
+      NotePinned(context);
+      return;
+    }
+    for (auto& [id, sync] : context->syncs) StoreResync(id, 0, reason.c_str());
+    for (int table = 0; table < 2; table++)
+      if ((locked & 1u << table) != 0) context->reader->Truncate(table);
+    WriteControl(context);
+    dropped = true;
+  });
+  if (!dropped) return;
+  context->pinned.clear();
+  for (int table = 0; table < 2; table++)
+    if ((locked & 1u << table) != 0) context->reader->Truncated(table);
+  for (auto& [id, sync] : context->syncs) ForgetChanges(context, sync.get(), reason);
+  DeleteAllParked(context);
+}
+
+}  // namespace
+
+void NotePinned(WorkerContext* context) {
+  const std::string holder = QueueHolder(context->reader->oid(0), context->reader->oid(1));
+  if (!holder.empty()) context->pinned = "the queue cannot be emptied: " + holder + " holds it";
+}
+
+void LimitQueue(WorkerContext* context, core::Time now) {
+  static core::Time looked_at{0};
+  if (now - looked_at < kInterval) return;
+  looked_at = now;
+  // A pipeline that is full begins no pass, so nobody else looks.
+  if (PipelineFull(*context) || context->reader->in_pass())
+    InTransaction([&] { context->reader->Measure(); });
+  const std::uint64_t queue = QueueBytes(*context);
+  if (queue > kOverflowFrom) context->overflow = true;
+  if (queue < kOverflowTo) context->overflow = false;
+  if (context->max_queue_bytes > 0 && queue + ParkedBytes(*context) > context->max_queue_bytes)
+    DropEvents(context);
+}
+
+}  // namespace polyglot::pg

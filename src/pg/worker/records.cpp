@@ -129,8 +129,8 @@ constexpr const char kDead[] =
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
 constexpr std::uint64_t kParkedRow = 120;
 
-// Rows that INSERT … ON CONFLICT … RETURNING xmax has inserted: the others were locked before their
-// update, which shows in xmax.
+// Rows that INSERT … ON CONFLICT … RETURNING xmax has inserted: the others were locked before
+// their update, which shows in xmax.
 std::uint64_t InsertedRows() {
   std::uint64_t inserted = 0;
   bool isnull;
@@ -232,11 +232,13 @@ std::string QueueHolder(Oid table_a, Oid table_b) {
   Parameters p;
   p.Int8(table_a);
   p.Int8(table_b);
-  // "-1/xid" is the virtual transaction of a prepared one (documentation of pg_prepared_xacts).
+  // A prepared transaction has no pid; its own xid is locked under the same virtual transaction.
   p.Run(
       "SELECT CASE WHEN x.gid IS NULL THEN 'process ' || l.pid ELSE 'prepared transaction \"'"
-      " || x.gid || '\"' END FROM pg_locks l LEFT JOIN pg_prepared_xacts x"
-      " ON l.virtualtransaction = '-1/' || x.transaction::text"
+      " || x.gid || '\"' END FROM pg_locks l LEFT JOIN pg_locks h"
+      " ON h.locktype = 'transactionid' AND h.virtualtransaction = l.virtualtransaction"
+      " AND h.pid IS NULL AND l.pid IS NULL"
+      " LEFT JOIN pg_prepared_xacts x ON x.transaction = h.transactionid"
       " WHERE l.locktype = 'relation' AND l.relation IN ($1::oid, $2::oid) AND l.granted"
       " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
       " AND l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(x.gid, l.pid::text) IS NOT NULL"

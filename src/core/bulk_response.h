@@ -24,8 +24,8 @@ struct BulkItem {
   int status = 0;
   bool has_error = false;
   bool failure_store = false;  // a data stream put the document aside: stored, but not found
-  std::string error_type;  // "" when the error is a bare string
-  std::string error_reason;  // with the reason of its cause behind it, where that says more
+  std::string error_type;      // "" when the error is a bare string
+  std::string error_reason;    // with the reason of its cause behind it, where that says more
 };
 
 /// Parses the body of an answer with status 200. `expected` holds the kind of each operation that

@@ -46,7 +46,7 @@ struct BulkReply {
   Time retry_after{0};      // from the Retry-After header, 0 = none
   bool answer_cut = false;  // no complete answer because it was larger than any honest one
   bool other_node = false;  // another node than the one that this came from is well
-  Time latency{0};      // from the start of the request to the end of the answer, 0 = unknown
+  Time latency{0};          // from the start of the request to the end of the answer, 0 = unknown
   bool out_of_memory = false;  // no answer, because this process could not take it
 };
 
@@ -80,7 +80,7 @@ struct DeliveryEvent {
     kConnected,     // first success after kDisconnected or kDenied, or first ever
     kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the
                     // reason changes. One request at a time until it answers
-    kDenied,   // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
+    kDenied,        // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
     kBlocked,  // this sync's index cannot take writes now, or refuses too many documents alike.
                // Its operations stay, one is tried now and then (the event comes again with each
                // try); Withdraw to park them

@@ -66,8 +66,7 @@ EpochJudgement JudgeEpoch(const EpochQuestion& q) {
     return {EpochVerdict::kForeign};
   const bool anothers = q.index && IsAnothers(q);
   if (!q.first && anothers) return {EpochVerdict::kContested};
-  const bool moved =
-      q.stored_timeline != q.now.timeline || q.flushed + kBoundStep < q.now.bound;
+  const bool moved = q.stored_timeline != q.now.timeline || q.flushed + kBoundStep < q.now.bound;
   if (anothers || moved) return Raise(q);
   if (!q.index) return {EpochVerdict::kRewrite};
   if (q.index->epoch < q.now.epoch || q.index->bound < q.acknowledged)

@@ -10,10 +10,10 @@ constexpr double kStart = 2;
 constexpr double kShrink = 0.7;
 constexpr std::size_t kSmallest = 64u << 10;
 constexpr std::uint32_t kCleanForGrowth = 20;
-constexpr double kSmoothing = 0.3;   // weight of the newest answer
-constexpr double kRise = 0.002;      // share of the way from best to smoothed that best rises
-constexpr double kSlow = 4;          // times the best latency …
-constexpr double kNoticeable = 1e6;  // … and more than this, in microseconds
+constexpr double kSmoothing = 0.3;       // weight of the newest answer
+constexpr double kRise = 0.002;          // share of the way from best to smoothed that best rises
+constexpr double kSlow = 4;              // times the best latency …
+constexpr double kNoticeable = 1e6;      // … and more than this, in microseconds
 constexpr std::size_t kSmallClass = 11;  // requests below 2 kB are all of one size
 
 }  // namespace

@@ -44,7 +44,7 @@ class FlowControl {
   double concurrency_ = 2;
   std::size_t bytes_;
   std::uint64_t round_ = 0;
-  std::uint32_t clean_ = 0;  // answers in a row
+  std::uint32_t clean_ = 0;            // answers in a row
   std::array<Latency, 16> latency_{};  // by request size
 };
 

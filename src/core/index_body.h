@@ -42,7 +42,7 @@ struct IndexDescription {
   std::string name;  // the physical one
   std::string uuid;
   std::vector<std::string> aliases;
-  MetaPairs meta;      // of polyglot_sync
+  MetaPairs meta;       // of polyglot_sync
   std::string mapping;  // `{"_meta": …}`, all of it; "" when there is none
 };
 Result<std::vector<IndexDescription>> ParseIndices(std::string_view body);

@@ -42,10 +42,9 @@ std::optional<std::string> Refusals::Refused(std::int32_t sync, const std::strin
   window.condemned_for = mark;
   if (!window.condemned) return std::nullopt;
   // The same text each time: it is shown as the sync's last error.
-  const std::string many =
-      fields ? std::to_string(kFieldLimitRun) + " or more documents in a row"
-             : std::to_string(kAlike) + " or more of the last " + std::to_string(kWindow) +
-                   " documents";
+  const std::string many = fields ? std::to_string(kFieldLimitRun) + " or more documents in a row"
+                                  : std::to_string(kAlike) + " or more of the last " +
+                                        std::to_string(kWindow) + " documents";
   return many + " were refused alike: " + error;
 }
 

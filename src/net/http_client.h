@@ -13,16 +13,16 @@ namespace polyglot::net {
 
 /// How to reach and convince a server; libcurl copies it when a request starts.
 struct HttpOptions {
-  std::string user, password;  // basic, when `user` is not empty
-  std::string authorization;   // value of the Authorization header otherwise; "" for none
+  std::string user, password;           // basic, when `user` is not empty
+  std::string authorization;            // value of the Authorization header otherwise; "" for none
   std::string aws_region, aws_service;  // region set: signed (SigV4) with `user` and `password`
   std::string ca_file, client_cert, client_key;
   bool verify = true;
   std::string tls_server_name;  // "": the url's host
   std::string proxy;            // "": none; what the environment says never counts
   core::Time connect_timeout{3'000'000};
-  core::Time request_timeout{30'000'000};    // of the whole request, however slowly it moves
-  core::Time address_lifetime{5'000'000};     // then the name is resolved again; whole seconds
+  core::Time request_timeout{30'000'000};      // of the whole request, however slowly it moves
+  core::Time address_lifetime{5'000'000};      // then the name is resolved again; whole seconds
   core::Time connection_lifetime{60'000'000};  // then a new one is made; whole seconds
 };
 

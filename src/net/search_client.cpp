@@ -343,8 +343,8 @@ std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body,
                     .content_type = "application/x-ndjson"};
   question.response_cap = BulkAnswerCap(operations, question.body->size());
   auto packed = std::make_shared<std::string>();
-  question.packed = s.config.gzip && question.body->size() >= kWorthPacking &&
-                    Gzip(*question.body, packed.get());
+  question.packed =
+      s.config.gzip && question.body->size() >= kWorthPacking && Gzip(*question.body, packed.get());
   if (question.packed) question.body = std::move(packed);
   return s.Dispatch(std::move(question), now);
 }

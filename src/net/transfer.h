@@ -33,7 +33,7 @@ struct Transfer {
   bool out_of_memory = false;
   bool connected = false;  // the request began to be sent
   bool by_proxy = false;
-  bool answered = false;   // the first byte of an answer has come
+  bool answered = false;  // the first byte of an answer has come
   core::Time connect_timeout{0}, request_timeout{0};
   CURLcode code = CURLE_OK;
   char error[CURL_ERROR_SIZE] = {};

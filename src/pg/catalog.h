@@ -46,7 +46,7 @@ struct SyncRow {
   bool alias_pending;  // the alias is switched when the first backfill has ended
   int32 epoch;
   int64 timeline, version_bound;  // epoch.h; 0: no worker has seen the sync yet
-  char* failed_reason;  // not null: the sync is failed
+  char* failed_reason;            // not null: the sync is failed
   char* failed_hint;
   char* phase;           // 'backfill' | 'resync' | 'stream'
   int64 resync_version;  // V of the resync path; 0: none

@@ -28,8 +28,8 @@ void InitSyncSlot(SyncSlot* slot) {
        {&slot->counters.delivered, &slot->counters.deleted, &slot->counters.stale,
         &slot->counters.retried, &slot->counters.dead_letters, &slot->state, &slot->settled_request,
         &slot->refresh_wanted, &slot->refresh_done, &slot->pending, &slot->oldest_event,
-        &slot->parked, &slot->backfill_rows, &slot->backfill_total,
-        &slot->rate_millis, &slot->last_success})
+        &slot->parked, &slot->backfill_rows, &slot->backfill_total, &slot->rate_millis,
+        &slot->last_success})
     pg_atomic_init_u64(a, 0);
 }
 

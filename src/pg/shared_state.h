@@ -37,8 +37,8 @@ struct SyncSlot {
   pg_atomic_uint64
       settled_request;  // highest request (below) whose scan is settled, nothing parked
   pg_atomic_uint64 refresh_wanted, refresh_done;  // request numbers of index refreshes
-  pg_atomic_uint64 pending;          // events read but not settled, plus keys waiting to be re-read
-  pg_atomic_uint64 oldest_event;     // TimestampTz of the oldest unsettled or parked event; 0: none
+  pg_atomic_uint64 pending;       // events read but not settled, plus keys waiting to be re-read
+  pg_atomic_uint64 oldest_event;  // TimestampTz of the oldest unsettled or parked event; 0: none
   pg_atomic_uint64 parked;
   pg_atomic_uint64 backfill_rows, backfill_total;
   pg_atomic_uint64 rate_millis;   // rows/s × 1000 of the running backfill

@@ -96,8 +96,9 @@ TEST(Epoch, TheLimitIsKept) {
 }
 
 TEST(Epoch, AnIndexOfSomebodyElseIsNotTouched) {
-  for (auto change : {+[](VersionRecord* r) { r->system_identifier++; },
-                      +[](VersionRecord* r) { r->database++; }, +[](VersionRecord* r) { r->sync++; }})
+  for (auto change :
+       {+[](VersionRecord* r) { r->system_identifier++; }, +[](VersionRecord* r) { r->database++; },
+        +[](VersionRecord* r) { r->sync++; }})
     for (EpochQuestion q : {Usual(), Later()}) {
       change(&*q.index);
       q.now.timeline = 2;
@@ -106,9 +107,8 @@ TEST(Epoch, AnIndexOfSomebodyElseIsNotTouched) {
 }
 
 TEST(Epoch, TwoThatLiveAtOnceDoNotOutbidEachOther) {
-  for (auto change :
-       {+[](VersionRecord* r) { r->epoch++; }, +[](VersionRecord* r) { r->bound++; },
-        +[](VersionRecord* r) { r->timeline++; }}) {
+  for (auto change : {+[](VersionRecord* r) { r->epoch++; }, +[](VersionRecord* r) { r->bound++; },
+                      +[](VersionRecord* r) { r->timeline++; }}) {
     EpochQuestion q = Later();
     change(&*q.index);
     EXPECT_EQ(Verdict(q), EpochVerdict::kContested);

@@ -99,9 +99,9 @@ TEST_F(DeliveryTest, OneBadDocumentCostsTwoRequestsPerHalvingAtMost) {
       const BulkBatch batch = NextWhenDue();
       ++requests;
       const bool guilty = batch.body->find(id) != std::string::npos;
-      delivery.Complete(
-          batch.id, guilty ? Http(400, R"({"error":{"type":"t","reason":"r"}})") : Items(batch),
-          now);
+      delivery.Complete(batch.id,
+                        guilty ? Http(400, R"({"error":{"type":"t","reason":"r"}})") : Items(batch),
+                        now);
     }
     for (const Finished& f : delivery.TakeFinished())
       if (f.outcome == FinalOutcome::kDead) ++dead;

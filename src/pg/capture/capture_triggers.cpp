@@ -310,8 +310,7 @@ List* UnusedCaptureSources() {
 void InvalidateTree(Oid source) {
   if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) return;
   ListCell* cell;
-  foreach (cell, SourceTree(source))
-    CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
+  foreach (cell, SourceTree(source)) CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
 }
 
 Oid SourceOfTriggerName(const char* name) {

@@ -94,8 +94,8 @@ void AlterTable(Oid relation, Oid source, const AlterTableStmt* statement) {
   bool inside = IsInTree(relation, source);
   // A table may inherit from one source and leave another in the same statement.
   bool captured = HasCaptureTrigger(relation, source);
-  bool moved = (change.tree && inside) ||
-               (change.parents && relation != source && (inside || captured));
+  bool moved =
+      (change.tree && inside) || (change.parents && relation != source && (inside || captured));
   // A change of columns above the source reaches it; columns that a member has for itself do not.
   bool columns = change.documents || (change.new_column && AnySyncTakesAllColumns(source));
   if (moved) RemoveDetachedTriggers(source);

@@ -192,12 +192,12 @@ Datum polyglot_ping(PG_FUNCTION_ARGS) {
   ServerOptions* options = LoadServerOptions(server);
   Credentials credentials = LoadCredentials(server, GetUserId());
   if (const char* trouble = CredentialTrouble(*options, credentials))
-    ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-                    errmsg("cannot use the credentials of server \"%s\"", name),
-                    errdetail("%s", trouble),
-                    credentials.error
-                        ? 0
-                        : errhint("ALTER SERVER ... OPTIONS (ADD aws_region 'eu-central-1').")));
+    ereport(
+        ERROR,
+        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+         errmsg("cannot use the credentials of server \"%s\"", name), errdetail("%s", trouble),
+         credentials.error ? 0
+                           : errhint("ALTER SERVER ... OPTIONS (ADD aws_region 'eu-central-1').")));
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   Enter([&] {
     std::vector<NodeAnswer> nodes;

@@ -184,8 +184,7 @@ void CheckSource(Oid source) {
 void CheckTree(Oid source) {
   ListCell* cell;
   foreach (cell, find_all_inheritors(source, NoLock, nullptr))
-    if (lfirst_oid(cell) == source ||
-        get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_TEMP)
+    if (lfirst_oid(cell) == source || get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_TEMP)
       CheckOneRelation(lfirst_oid(cell));
   CheckSource(source);
 }

@@ -7,6 +7,7 @@
 #include "core/index_body.h"
 #include "pg/catalog.h"
 #include "pg/worker/index_steps.h"
+#include "pg/worker/parking.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -29,8 +30,8 @@ void WriteFailed(SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
   const core::BulkReply& reply = response.reply;
   // 403 is also the answer of an index that takes no changes of its metadata.
-  const bool refused = reply.transport_ok && reply.http_status >= 400 &&
-                       reply.http_status != 401 && reply.http_status < 500;
+  const bool refused = reply.transport_ok && reply.http_status >= 400 && reply.http_status != 401 &&
+                       reply.http_status < 500;
   if (versions.new_epoch != 0 || !refused) {
     if (versions.new_epoch != 0 || versions.BeyondBound())
       return IndexUnavailable(sync, response, refused ? kBlockedRetry : kIndexRetry);
@@ -39,8 +40,7 @@ void WriteFailed(SyncRuntime* sync, const net::Response& response) {
   }
   versions.retry_at = MonotonicNow() + kBlockedRetry;
   if (!versions.BeyondBound()) return;
-  sync->blocked = true;
-  sync->blocked_until = versions.retry_at;
+  Block(sync, MonotonicNow());
   SetSyncError(sync->slot, ("the index does not take its version bound: " +
                             core::NormaliseError("", reply.body))
                                .c_str());
@@ -85,9 +85,8 @@ void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& r
   if (!body.ok()) return WriteFailed(sync, response);
   sync->channel->Ask(
       "PUT", "/" + Encoded(*sync->index.physical) + "/_mapping", body.value(), MonotonicNow(),
-      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        TakeWritten(s, r);
-      }));
+      ForSync(context, sync,
+              [](WorkerContext*, SyncRuntime* s, const net::Response& r) { TakeWritten(s, r); }));
 }
 
 void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {

@@ -60,7 +60,7 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
     Create(context, sync, generation + 1, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400) {
     RefuseIndex(sync, "the server refuses the index: " + core::NormaliseError("", reply.body),
-           "Correct mapping or settings: drop the sync and create it again.");
+                "Correct mapping or settings: drop the sync and create it again.");
   } else {
     IndexUnavailable(sync, response, kIndexRetry);
   }
@@ -75,8 +75,8 @@ std::string WithAlias(std::string body, const std::string& alias) {
 }
 
 void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Time now) {
-  auto body = core::CreateIndexBody(sync->mapping, sync->settings,
-                                    core::MetaOf(RecordToWrite(*sync)));
+  auto body =
+      core::CreateIndexBody(sync->mapping, sync->settings, core::MetaOf(RecordToWrite(*sync)));
   if (!body.ok()) {
     RefuseIndex(sync, body.error().message, body.error().hint);
     return;
@@ -98,11 +98,12 @@ void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Tim
 void RefuseName(SyncRuntime* sync, const core::IndexDescription& holder) {
   if (IsForeign(holder))
     RefuseIndex(sync, "index \"" + holder.name + "\" belongs to a sync of another database",
-           "Choose another index name, or delete that index if it is not needed.");
+                "Choose another index name, or delete that index if it is not needed.");
   else
-    RefuseIndex(sync, "an index named \"" + sync->alias + "\" exists already",
-           "Use options => '{\"replace_index\": true}' to replace it after the first backfill, or "
-           "choose another index name.");
+    RefuseIndex(
+        sync, "an index named \"" + sync->alias + "\" exists already",
+        "Use options => '{\"replace_index\": true}' to replace it after the first backfill, or "
+        "choose another index name.");
 }
 
 // What stands under the alias' name when we have no index yet.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pg/worker/backfill.h"
+#include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -15,7 +16,6 @@ constexpr int kKeysPerPage = 1000;
 constexpr int kKeysPerProbe = 10;  // of an index that is blocked
 constexpr std::size_t kKeysWaiting = 2000;
 constexpr std::size_t kKeysPerTransaction = 5000;
-constexpr core::Time kBlockedRetry{30'000'000};
 
 bool HasOperations(const SyncRuntime& sync) {
   return sync.channel != nullptr && sync.channel->delivery().Outstanding(sync.id) > 0;
@@ -90,9 +90,8 @@ void LoadPage(WorkerContext* context, SyncRuntime* sync) {
   ParkedState& parked = sync->parked;
   const int limit = sync->blocked ? kKeysPerProbe : kKeysPerPage;
   std::vector<PendingKey> keys;
-  InTransaction([&] {
-    keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr);
-  });
+  InTransaction(
+      [&] { keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr); });
   if (!keys.empty()) parked.cursor = keys.back();
   parked.at_end = keys.size() < static_cast<std::size_t>(limit);
   for (PendingKey& key : keys) {

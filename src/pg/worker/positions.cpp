@@ -168,8 +168,8 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
   PublishNotice(*context, sync);
   pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
   const std::uint64_t parked = sync->parked.count.rows;
-  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) +
-                                          parked + context->reader->UnreadBlocks());
+  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) + parked +
+                                          context->reader->UnreadBlocks());
   pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
   pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
   pg_atomic_write_u64(&slot->backfill_rows, sync->backfill.rows);

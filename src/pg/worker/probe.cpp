@@ -57,7 +57,8 @@ void TakeSlot(const Wanted& wanted) {
   slot->server = wanted.server;
   slot->queue = wanted.queue;
   slot->wanted = true;
-  Shared()->slots_taken = Max(Shared()->slots_taken, static_cast<int>(slot - Shared()->workers) + 1);
+  Shared()->slots_taken =
+      Max(Shared()->slots_taken, static_cast<int>(slot - Shared()->workers) + 1);
   slot->pid = 0;
   slot->process_number = -1;
   slot->next_start = slot->started_at = 0;

@@ -31,9 +31,8 @@ std::uint64_t ParkedBytes(const WorkerContext& context) {
 void ForgetChanges(WorkerContext* context, SyncRuntime* sync, const std::string& reason) {
   if (sync->resync_wanted.empty())
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\": %s", sync->name.c_str(), reason.c_str())));
-  sync->lagging_since = sync->CapturedAt(sync->oldest_by_scan.empty()
-                                             ? 0
-                                             : sync->oldest_by_scan.begin()->first);
+  sync->lagging_since =
+      sync->CapturedAt(sync->oldest_by_scan.empty() ? 0 : sync->oldest_by_scan.begin()->first);
   const ParkedCount& parked = sync->parked.count;
   if (parked.rows > 0) sync->lagging_since = std::min(sync->lagging_since, parked.oldest);
   ForgetWaiting(context, sync);

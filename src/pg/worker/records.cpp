@@ -261,12 +261,11 @@ ParkedCount CountParked(std::int32_t sync) {
   HeapTuple tuple = SPI_tuptable->vals[0];
   TupleDesc desc = SPI_tuptable->tupdesc;
   ParkedCount count;
-  count.rows =
-      static_cast<std::uint64_t>(DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
+  count.rows = static_cast<std::uint64_t>(DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull)));
   const Datum oldest = SPI_getbinval(tuple, desc, 2, &isnull);
   count.oldest = isnull ? 0 : DatumGetTimestampTz(oldest);
-  count.bytes = kParkedRow * count.rows + static_cast<std::uint64_t>(DatumGetInt64(
-                                              SPI_getbinval(tuple, desc, 3, &isnull)));
+  count.bytes = kParkedRow * count.rows +
+                static_cast<std::uint64_t>(DatumGetInt64(SPI_getbinval(tuple, desc, 3, &isnull)));
   return count;
 }
 

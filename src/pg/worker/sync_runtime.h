@@ -53,13 +53,13 @@ struct VersionState {
   std::uint64_t bound = 0;         // also confirmed by the index: positions up to it may be used
   std::uint64_t highest = 0;       // position of an operation of this process
   std::uint64_t raised_at_highest = 0;
-  bool judged = false;   // this process has compared its table with the index
-  bool raised = false;   // this process has written a bound
-  bool writing = false;  // the index's record is being written
+  bool judged = false;          // this process has compared its table with the index
+  bool raised = false;          // this process has written a bound
+  bool writing = false;         // the index's record is being written
   std::uint64_t new_epoch = 0;  // not 0: to be taken, with the bound below; not stored yet
   std::uint64_t new_bound = 0;
-  bool epoch_written = false;   // the index has it
-  bool index_older = false;     // the resync path must begin; not stored yet
+  bool epoch_written = false;  // the index has it
+  bool index_older = false;    // the resync path must begin; not stored yet
   core::Time raised_at{0}, retry_at{0};
 
   /// An operation waits for the bound to be raised.
@@ -163,7 +163,7 @@ struct SyncRuntime {
   struct {
     std::uint64_t answered = 0, stale = 0;
     bool high = false;
-  } stale_share;  // of the last 1,000 items
+  } stale_share;                      // of the last 1,000 items
   std::optional<std::string> notice;  // as published
   SyncSlot* slot = nullptr;
   std::string last_state;  // for one log line per change of state
@@ -181,8 +181,8 @@ struct SyncRuntime {
   }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
-    return resync_wanted.empty() && !backfill.running &&
-           resync.step == ResyncState::Step::kNone && !index.alias_pending && versions.Settled();
+    return resync_wanted.empty() && !backfill.running && resync.step == ResyncState::Step::kNone &&
+           !index.alias_pending && versions.Settled();
   }
 };
 

@@ -49,6 +49,7 @@ def test_changes_fold_while_the_server_is_away(own, own_search):
         own.execute("UPDATE t SET v = %s", (f"away {number}",))
     own.execute("DELETE FROM t WHERE id > 4900")
     own.wait_for_state("t", "disconnected")
+    processes.wait_for(lambda: own.status("t")["parked"] > 0, "parked keys", 120)
     processes.wait_for(lambda: queue_bytes(own) < 4 << 20, lambda: f"{queue_bytes(own)} queued", 120)
     status = own.status("t")
     assert status["state"] == "disconnected"

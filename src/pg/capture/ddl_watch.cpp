@@ -103,9 +103,15 @@ void AlterTable(Oid relation, Oid source, const AlterTableStmt* statement) {
   if (moved && inside && !captured) WarnOfNewHeir(relation, source);
 }
 
-// It has no rows yet. Listed twice when it has a primary key.
+// It has no rows yet. Listed twice when it has a primary key. CREATE TABLE … INHERITS itself lets
+// readers of the parent go on, so one that has not heard of the commit yet would use a plan without
+// the new table and miss rows that it sees committed: the worker would take them for deleted. With
+// this lock it waits until it has heard.
 void TableCreated(Oid relation, Oid source) {
-  if (RepairCaptureTriggers(source, list_make1_oid(relation))) WarnOfNewHeir(relation, source);
+  if (RepairCaptureTriggers(source, list_make1_oid(relation))) {
+    LockRelationOid(source, AccessExclusiveLock);
+    WarnOfNewHeir(relation, source);
+  }
   FailBrokenSyncs(source);
   AnnounceConfigChange();
 }

@@ -149,7 +149,8 @@ void WakeWorker(Oid database, int32 queue) {
   WorkerSlot* slot = FindWorkerByQueue(database, queue);
   if (slot == nullptr) return;
   pg_memory_barrier();
-  if (pg_atomic_read_u32(&slot->asleep) != 0) SetProcessLatch(slot->process_number);
+  if (pg_atomic_read_u32(&slot->asleep) == 0) return;
+  if (pg_atomic_exchange_u32(&slot->asleep, 0) != 0) SetProcessLatch(slot->process_number);
 }
 
 void WakeWorkersOf(Oid database) {

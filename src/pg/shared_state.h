@@ -74,7 +74,7 @@ struct WorkerSlot {
   TimestampTz started_at, next_start;
   TimestampTz healthy_since;  // when the worker left of its own will: no back-off
   int64 backoff_us;
-  pg_atomic_uint32 asleep;         // the worker waits for its latch
+  pg_atomic_uint32 asleep;         // the worker waits for its latch; who sets it takes this back
   pg_atomic_uint32 current_table;  // 0 or 1: which queue table writers use
   pg_atomic_uint32 run_now;        // run_sync: skip back-off
   pg_atomic_uint64 seen_request;

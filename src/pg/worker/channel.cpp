@@ -28,9 +28,15 @@ void Channel::Dispatch(const net::Response& response, core::Time now) {
   }
 }
 
-void Channel::Pump(core::Time now) {
+bool Channel::TakeAnswers(core::Time now) {
   client_.Pump();
-  for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
+  const std::vector<net::Response> completed = client_.TakeCompleted();
+  for (const net::Response& response : completed) Dispatch(response, now);
+  return !completed.empty();
+}
+
+bool Channel::Pump(core::Time now) {
+  bool answered = TakeAnswers(now);
   // A node that is dead until a known time takes no request: the batch stays where it can still
   // merge.
   while (client_.BlockedUntil(now) == core::kNever) {
@@ -38,8 +44,8 @@ void Channel::Pump(core::Time now) {
     if (!batch) break;
     bulks_.emplace(client_.StartBulk(batch->body, batch->operations, now), batch->id);
   }
-  client_.Pump();  // a request that could not even be started is answered at once
-  for (const net::Response& response : client_.TakeCompleted()) Dispatch(response, now);
+  answered |= TakeAnswers(now);  // a request that could not even be started is answered at once
+  return answered;
 }
 
 void Channel::set_state(bool connected, bool denied, core::Time now) {

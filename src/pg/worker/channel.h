@@ -31,8 +31,9 @@ class Channel {
   /// A request other than bulk; `answer` is called from Pump (C++ phase: no PostgreSQL calls).
   void Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
            Answer answer);
-  /// Moves everything that can move without waiting: answers in, bulk requests out.
-  void Pump(core::Time now);
+  /// Moves everything that can move without waiting: answers in, bulk requests out. true: an answer
+  /// came; what follows from it must be taken before anybody waits.
+  bool Pump(core::Time now);
   core::Time NextDeadline(core::Time now) const;
 
   bool connected() const { return connected_; }
@@ -55,6 +56,7 @@ class Channel {
   std::string trouble;  // why the credentials cannot be used, as last reported
 
  private:
+  bool TakeAnswers(core::Time now);
   void Dispatch(const net::Response& response, core::Time now);
 
   Oid user_;

@@ -15,6 +15,7 @@
 #include "pg/worker/configuration.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
+#include "pg/worker/findings.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/launcher.h"
@@ -23,6 +24,7 @@
 #include "pg/worker/positions.h"
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/records.h"
+#include "pg/worker/requests.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/worker_context.h"
 
@@ -51,7 +53,6 @@ namespace {
 constexpr core::Time kScanInterval{1'000'000};
 constexpr core::Time kTriggerInterval{60'000'000};
 constexpr core::Time kStatusInterval{50'000};
-constexpr core::Time kProgressInterval{2'000'000};
 
 class Worker {
  public:
@@ -79,13 +80,9 @@ class Worker {
   void Turn();
   bool Feed(core::Time now);
   bool ScanDue(core::Time now) const;
-  void Pump(core::Time now);
-  void StoreFindings(core::Time now);
-  void StoreFinding(SyncRuntime* sync);
-  void FinishBackfill(SyncRuntime* sync, core::Time now);
-  void StoreProgress(core::Time now);
-  void ServeRefreshes(core::Time now);
-  void ServeRunNow(core::Time now);
+  bool RequestWaits() const;
+  bool Called() const;
+  bool Pump(core::Time now);
   void Wait(core::Time now, bool busy);
   void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
@@ -93,9 +90,8 @@ class Worker {
   void ReloadSettings();
 
   WorkerContext context_;
-  core::Time last_scan_{0}, last_full_scan_{0}, last_find_{0};
+  core::Time last_full_scan_{0}, last_find_{0};
   core::Time triggers_checked_{0}, status_at_{0};
-  std::uint64_t last_request_ = 0;
   bool woken_ = true, armed_ = false;
 };
 
@@ -136,13 +132,20 @@ void Worker::RestoreCounters() {
   }
 }
 
-void Worker::Pump(core::Time now) {
-  for (auto& channel : context_.channels) channel->Pump(now);
+bool Worker::Pump(core::Time now) {
+  bool answered = false;
+  for (auto& channel : context_.channels) answered |= channel->Pump(now);
+  return answered;
+}
+
+// Somebody waits for a full scan that has not begun yet.
+bool Worker::RequestWaits() const {
+  return pg_atomic_read_u64(&Shared()->request) >
+         (context_.scans.empty() ? 0 : context_.scans.back().request);
 }
 
 bool Worker::ScanDue(core::Time now) const {
-  if (context_.reader->in_pass()) return true;
-  if (pg_atomic_read_u64(&Shared()->request) != last_request_) return true;
+  if (context_.reader->in_pass() || RequestWaits()) return true;
   if (now - last_full_scan_ >= kScanInterval) return true;
   // Linger: while events keep coming, a scan takes those of a short while together.
   return woken_ && now - last_find_ >= context_.linger;
@@ -152,14 +155,9 @@ bool Worker::Feed(core::Time now) {
   bool busy = false;
   if (ScanDue(now)) {
     // Whoever waits for a position needs a full scan; for events the recently changed blocks do.
-    const std::uint64_t request = pg_atomic_read_u64(&Shared()->request);
-    const bool full = now - last_full_scan_ >= kScanInterval || request != last_request_;
+    const bool full = now - last_full_scan_ >= kScanInterval || RequestWaits();
     woken_ = false;
-    last_scan_ = now;
-    if (full && !context_.reader->in_pass()) {
-      last_full_scan_ = now;
-      last_request_ = request;
-    }
+    if (full && !context_.reader->in_pass()) last_full_scan_ = now;
     const std::int64_t records = ReadQueue(&context_, full);
     if (records < 0) return woken_ = true;
     if (records > 0) last_find_ = MonotonicNow();
@@ -170,10 +168,19 @@ bool Worker::Feed(core::Time now) {
   return busy;
 }
 
+// Who wakes a worker that is armed takes its flag away first. The latch alone would not do: a wait
+// for a lock in a PostgreSQL phase resets it (ProcSleep).
+bool Worker::Called() const {
+  if (armed_ && pg_atomic_read_u32(&context_.slot->asleep) == 0) return true;
+  return RequestWaits() && !PipelineFull(context_);
+}
+
 // A busy worker does not come to wait, but who set its latch must not wait for that.
 void Worker::LookAtLatch() {
-  if (!MyLatch->is_set) return;
-  ResetLatch(MyLatch);
+  if (MyLatch->is_set)
+    ResetLatch(MyLatch);
+  else if (!Called())
+    return;
   pg_atomic_write_u32(&context_.slot->asleep, 0);
   armed_ = false;
   woken_ = true;
@@ -189,11 +196,11 @@ void Worker::Turn() {
     LoadConfiguration(&context_);
     if (context_.leave) return;
   }
-  ServeRunNow(now);
+  ServeRunNow(&context_, now);
   Pump(now);
   TakeDeliveryEvents(&context_, now);
   bool busy = SettleOutcomes(&context_);
-  StoreFindings(now);
+  StoreFindings(&context_, now);
   KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
   ReloadCredentials(&context_, now);
@@ -204,12 +211,12 @@ void Worker::Turn() {
   busy |= DrainParked(&context_);
   busy |= Feed(now);
   if (context_.leave) return;
-  Pump(MonotonicNow());
+  const bool answered = Pump(MonotonicNow());
   AdvancePositions(&context_);
   SavePositions(&context_, now, false);
   RotateQueue(&context_, now);
   LimitQueue(&context_, now);
-  ServeRefreshes(now);
+  ServeRefreshes(&context_, now);
   AdvanceIndexDrops(&context_, now);
   StoreIndexDrops(&context_);
   if (now - triggers_checked_ >= kTriggerInterval) {
@@ -224,112 +231,7 @@ void Worker::Turn() {
     context_.answered = false;
     ConditionVariableBroadcast(&Shared()->settled);
   }
-  Wait(MonotonicNow(), busy);
-}
-
-// What the C++ phases have found out and must be durable.
-void Worker::StoreFinding(SyncRuntime* sync) {
-  if (!sync->failure.empty()) {
-    FailSync(&context_, sync, sync->failure.c_str(), sync->failure_hint.c_str());
-    sync->failure.clear();
-  }
-  if (sync->index.dirty) {
-    StoreIndex(sync->id, sync->index);
-    sync->index.dirty = false;
-  }
-  if (ResyncDue(*sync)) RequestResync(sync, std::string(sync->resync_wanted).c_str());
-  if (sync->index.lost) {
-    RequestResync(sync, "its index is missing or was replaced");
-    // What waits names the lost index: it must not be sent when the new one is there.
-    ReadOlderAgain(&context_, sync);
-    ReadUnconfirmedAgain(&context_, sync);
-    sync->index.lost = false;
-  }
-  if (sync->resync.ended) {
-    StorePhase(sync->id, sync->backfill.running ? "backfill" : "stream");
-    sync->resync.ended = false;
-  }
-}
-
-void Worker::StoreFindings(core::Time now) {
-  bool any = false;
-  for (const auto& [id, sync] : context_.syncs)
-    any |= !sync->failure.empty() || sync->index.dirty || sync->index.lost || sync->resync.ended ||
-           ResyncDue(*sync);
-  if (any)
-    InTransaction([&] {
-      for (auto& [id, sync] : context_.syncs) StoreFinding(sync.get());
-    });
-  for (auto& [id, sync] : context_.syncs)
-    if (AcknowledgePages(&context_, sync.get(), now)) FinishBackfill(sync.get(), now);
-  StoreProgress(now);
-}
-
-// Searches must not see a half-filled index under a name that had a full one: the alias is switched
-// first, then the backfill counts as ended.
-void Worker::FinishBackfill(SyncRuntime* sync, core::Time now) {
-  if (sync->index.alias_pending) {
-    SwitchAlias(&context_, sync, now);
-    return;
-  }
-  sync->backfill.running = false;
-  sync->backfill.dirty = false;
-  InTransaction([&] {
-    StoreBackfill(sync->id, sync->backfill);
-    if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
-  });
-  ereport(LOG, (errmsg("polyglot_sync: backfill of sync \"%s\" has ended: %llu rows",
-                       sync->name.c_str(), static_cast<unsigned long long>(sync->backfill.rows))));
-}
-
-void Worker::StoreProgress(core::Time now) {
-  for (auto& [id, sync] : context_.syncs) {
-    BackfillState& backfill = sync->backfill;
-    if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval)
-      continue;
-    backfill.stored_at = now;
-    backfill.dirty = false;
-    InTransaction([&] { StoreBackfill(sync->id, backfill); });
-  }
-}
-
-void Worker::ServeRefreshes(core::Time now) {
-  for (auto& [id, sync] : context_.syncs) {
-    SyncSlot* slot = sync->slot;
-    if (slot == nullptr || sync->index.step != IndexStep::kReady || now < sync->index.refresh_at)
-      continue;
-    const std::uint64_t wanted = pg_atomic_read_u64(&slot->refresh_wanted);
-    if (wanted <= pg_atomic_read_u64(&slot->refresh_done)) continue;
-    sync->index.refresh_at = now + kScanInterval;  // not again while the answer is under way
-    WorkerContext* context = &context_;
-    sync->channel->Ask("POST",
-                       "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "",
-                       now, [context, wanted, number = id](const net::Response& response) {
-                         SyncRuntime* refreshed = context->Find(number);
-                         if (refreshed == nullptr) return;
-                         refreshed->index.refresh_at = core::Time{0};
-                         if (!response.reply.transport_ok || response.reply.http_status != 200)
-                           return;
-                         pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
-                         context->answered = true;
-                       });
-  }
-}
-
-// run_sync: whoever asks does not want to wait for a back-off.
-void Worker::ServeRunNow(core::Time now) {
-  if (pg_atomic_read_u32(&context_.slot->run_now) == 0) return;
-  pg_atomic_write_u32(&context_.slot->run_now, 0);
-  for (auto& channel : context_.channels) {
-    channel->client().ResetBackoff();
-    channel->delivery().ResetBackoff(now);
-    channel->configured_at = core::Time{0};
-    channel->ProbeAtOnce();
-  }
-  for (auto& [id, sync] : context_.syncs) {
-    sync->index.retry_at = std::min(sync->index.retry_at, now);
-    sync->blocked_until = core::Time{0};
-  }
+  if (!answered) Wait(MonotonicNow(), busy);
 }
 
 core::Time Worker::NextDeadline(core::Time now) const {
@@ -363,7 +265,7 @@ void Worker::Wait(core::Time now, bool busy) {
   const bool scanned = !woken_;
   core::Time wait = NextDeadline(now) - now;
   if (!scanned) wait = std::min(wait, std::max(last_find_ + context_.linger - now, core::Time{0}));
-  if (wait <= core::Time{0}) return;
+  if (wait <= core::Time{0} || Called()) return;
   bool sending = false;
   for (const auto& channel : context_.channels) sending |= channel->client().InFlight() > 0;
   const int events = WaitLatchOrSocket(

@@ -1,0 +1,85 @@
+#include "pg/worker/findings.h"
+
+#include "pg/worker/backfill.h"
+#include "pg/worker/change_feed.h"
+#include "pg/worker/index_keeper.h"
+#include "pg/worker/outcomes.h"
+#include "pg/worker/records.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kProgressInterval{2'000'000};
+
+bool HasFinding(const SyncRuntime& sync) {
+  return !sync.failure.empty() || sync.index.dirty || sync.index.lost || sync.resync.ended ||
+         ResyncDue(sync);
+}
+
+void StoreFinding(WorkerContext* context, SyncRuntime* sync) {
+  if (!sync->failure.empty()) {
+    FailSync(context, sync, sync->failure.c_str(), sync->failure_hint.c_str());
+    sync->failure.clear();
+  }
+  if (sync->index.dirty) {
+    StoreIndex(sync->id, sync->index);
+    sync->index.dirty = false;
+  }
+  if (ResyncDue(*sync)) RequestResync(sync, std::string(sync->resync_wanted).c_str());
+  if (sync->index.lost) {
+    RequestResync(sync, "its index is missing or was replaced");
+    // What waits names the lost index: it must not be sent when the new one is there.
+    ReadOlderAgain(context, sync);
+    ReadUnconfirmedAgain(context, sync);
+    sync->index.lost = false;
+  }
+  if (sync->resync.ended) {
+    StorePhase(sync->id, sync->backfill.running ? "backfill" : "stream");
+    sync->resync.ended = false;
+  }
+}
+
+// Searches must not see a half-filled index under a name that had a full one: the alias is switched
+// first, then the backfill counts as ended.
+void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  if (sync->index.alias_pending) {
+    SwitchAlias(context, sync, now);
+    return;
+  }
+  sync->backfill.running = false;
+  sync->backfill.dirty = false;
+  InTransaction([&] {
+    StoreBackfill(sync->id, sync->backfill);
+    if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
+  });
+  ereport(LOG, (errmsg("polyglot_sync: backfill of sync \"%s\" has ended: %llu rows",
+                       sync->name.c_str(), static_cast<unsigned long long>(sync->backfill.rows))));
+}
+
+void StoreProgress(WorkerContext* context, core::Time now) {
+  for (auto& [id, sync] : context->syncs) {
+    BackfillState& backfill = sync->backfill;
+    if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval)
+      continue;
+    backfill.stored_at = now;
+    backfill.dirty = false;
+    InTransaction([&] { StoreBackfill(sync->id, backfill); });
+  }
+}
+
+}  // namespace
+
+void StoreFindings(WorkerContext* context, core::Time now) {
+  bool any = false;
+  for (const auto& [id, sync] : context->syncs) any |= HasFinding(*sync);
+  if (any)
+    InTransaction([&] {
+      for (auto& [id, sync] : context->syncs) StoreFinding(context, sync.get());
+    });
+  for (auto& [id, sync] : context->syncs)
+    if (AcknowledgePages(context, sync.get(), now)) FinishBackfill(context, sync.get(), now);
+  StoreProgress(context, now);
+}
+
+}  // namespace polyglot::pg

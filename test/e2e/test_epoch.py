@@ -39,6 +39,11 @@ def record_of_index(db, name="t"):
     return {key: int(value) for key, value in meta.items()}
 
 
+def uuid_of_index(db, name="t"):
+    (found,) = db.search.client().indices.get_settings(index=db.index(name)).values()
+    return found["settings"]["index"]["uuid"]
+
+
 def record_of_table(db, name="t"):
     epoch, timeline, bound = db.query(
         "SELECT epoch, timeline, version_bound FROM polyglot.sync_state s"
@@ -254,10 +259,13 @@ def test_a_copied_database_writes_nothing(shop):
     processes.wait_for(lambda: shop.pg.log().count("copy of the one") == 2, "the copy fails again")
     shop.assert_equal("t")
     assert record_of_index(shop)["epoch"] == 1
-    copy.execute("SELECT polyglot.drop_sync('t')")
+    uuid = uuid_of_index(shop)
+    copy.execute("SELECT polyglot.drop_sync('t', drop_index => true)")
     copy.create_sync("t", index=shop.prefix + "copied")
     copy.assert_equal("t", "copied")
+    processes.wait_for(lambda: not copy.query("SELECT FROM polyglot.dropped_index"), "nothing to drop")
     shop.assert_equal("t")
+    assert uuid_of_index(shop) == uuid, "the copy has deleted the original's index"
 
 
 def test_an_index_of_another_sync_is_left_alone(shop):

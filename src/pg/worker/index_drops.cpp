@@ -1,19 +1,53 @@
 #include "pg/worker/index_drops.h"
 
+#include "core/epoch.h"
+#include "core/index_body.h"
 #include "pg/catalog.h"
+#include "pg/worker/epoch.h"
 
 namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kRetry{5'000'000};
 
-void TakeAnswer(WorkerContext* context, const std::string& index, const net::Response& response) {
-  auto it = context->index_drops.find(index);
-  if (it == context->index_drops.end()) return;
-  const core::BulkReply& reply = response.reply;
-  it->second.asking = false;
-  it->second.done = reply.transport_ok && (reply.http_status == 200 || reply.http_status == 404);
-  it->second.retry_at = MonotonicNow() + kRetry;
+using Drop = WorkerContext::IndexDrop;
+using Handler = void (*)(WorkerContext*, Drop*, const core::BulkReply&);
+
+void Ask(WorkerContext* context, Drop* drop, const char* method, std::string_view parameters,
+         Handler handle) {
+  drop->asking = true;
+  std::string path = "/" + net::SearchClient::EncodePath(drop->index);
+  path += parameters;
+  drop->channel->Ask(method, path, "", MonotonicNow(),
+                     [context, handle, name = drop->index](const net::Response& response) {
+                       auto it = context->index_drops.find(name);
+                       if (it == context->index_drops.end()) return;
+                       it->second.asking = false;
+                       it->second.retry_at = MonotonicNow() + kRetry;
+                       handle(context, &it->second, response.reply);
+                     });
+}
+
+bool Answered(const core::BulkReply& reply) {
+  return reply.transport_ok && (reply.http_status == 200 || reply.http_status == 404);
+}
+
+void TakeDeletion(WorkerContext*, Drop* drop, const core::BulkReply& reply) {
+  drop->done = Answered(reply);
+}
+
+// The rows of a copy of the database (CREATE DATABASE … TEMPLATE) name the original's indexes.
+void TakeDescription(WorkerContext* context, Drop* drop, const core::BulkReply& reply) {
+  if (!Answered(reply)) return;
+  const auto found = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  if (!found.ok()) return;
+  drop->done = found.value().empty();
+  for (const core::IndexDescription& index : found.value()) {
+    const auto record = core::RecordOf(index.meta);
+    drop->foreign |= record && !core::SameDatabase(*record, ThisDatabase());
+  }
+  drop->done |= drop->foreign;
+  if (!drop->done) Ask(context, drop, "DELETE", "", TakeDeletion);
 }
 
 }  // namespace
@@ -33,11 +67,7 @@ void LoadIndexDrops(WorkerContext* context, Channel* channel) {
 void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
   for (auto& [index, drop] : context->index_drops) {
     if (drop.asking || drop.done || now < drop.retry_at) continue;
-    drop.asking = true;
-    drop.channel->Ask("DELETE", "/" + net::SearchClient::EncodePath(index), "", now,
-                      [context, name = index](const net::Response& response) {
-                        TakeAnswer(context, name, response);
-                      });
+    Ask(context, &drop, "GET", "?" + std::string(core::kDescribeFilter), TakeDescription);
   }
 }
 
@@ -54,7 +84,11 @@ void StoreIndexDrops(WorkerContext* context) {
           "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
           " AND physical_index = $2",
           {server, index.c_str()});
-      ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
+      if (context->index_drops.at(index).foreign)
+        ereport(LOG, (errmsg("polyglot_sync: index \"%s\" belongs to another database and stays",
+                             index.c_str())));
+      else
+        ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
     }
     AnnounceConfigChange();  // the launcher may have kept this worker for these alone
   });

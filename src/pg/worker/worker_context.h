@@ -67,6 +67,7 @@ struct WorkerContext {
     std::string index, alias;
     Channel* channel;
     bool asking = false, done = false;
+    bool foreign = false;  // it names another database as its own: it stays
     core::Time retry_at{0};
   };
   std::map<std::string, IndexDrop> index_drops;

@@ -39,10 +39,15 @@ class Database:
             self.create_server()
 
     def create_server(self, name="search", url=None, **options):
-        values = {"url": url or self.search.url, "index_prefix": self.prefix, **options}
-        listed = ", ".join(f"{option} '{value}'" for option, value in values.items())
-        self.execute(f"CREATE SERVER {name} FOREIGN DATA WRAPPER polyglot_sync OPTIONS ({listed});"
-                     f"CREATE USER MAPPING FOR PUBLIC SERVER {name}")
+        """The search server of the tests, or with `url` another one that wants no credentials."""
+        def listed(values):
+            return ", ".join(f"{option} '{value}'" for option, value in values.items())
+        known = {"url": url} if url else self.search.options
+        mapping = listed({} if url else self.search.credentials)
+        values = listed({**known, "index_prefix": self.prefix, **options})
+        self.execute(f"CREATE SERVER {name} FOREIGN DATA WRAPPER polyglot_sync OPTIONS ({values});"
+                     f"CREATE USER MAPPING FOR PUBLIC SERVER {name}"
+                     + (f" OPTIONS ({mapping})" if mapping else ""))
 
     def connect(self, user="postgres", autocommit=True, **more):
         return self.pg.connect(self.name, user, autocommit, **more)

@@ -4,6 +4,7 @@ import decimal
 
 import compare
 import pg_text
+import processes
 
 
 def test_array_literals_are_read():
@@ -43,3 +44,28 @@ def test_equality_is_strict():
     assert not compare.equal(compare.Numeric("1.00"), decimal.Decimal("1.0"))
     assert not compare.equal(1, True)
     assert not compare.equal({"a": None}, {})
+
+
+def bulk_body(index, numbers):
+    return "".join(f'{{"index":{{"_index":"{index}","_id":"{number}"}}}}\n'
+                   f'{{"x":"{"y" * 200}"}}\n' for number in numbers).encode()
+
+
+def test_the_server_runs_pieces_of_a_bulk_request_just_when_it_is_to_split_them(search):
+    """What makes the runs with +splits worth something."""
+    client, index = search.client(), f"splits{processes.free_port()}"
+    client.indices.create(index=index)
+    body, tail = bulk_body(index, range(200)), b"no action\n{}\n"
+    connection = search.connection()
+    connection.putrequest("POST", "/_bulk")
+    for name, value in {"Content-Type": "application/x-ndjson", **search.authorization,
+                        "Content-Length": len(body + tail)}.items():
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    if search.variant == "splits":
+        processes.wait_for(lambda: client.exists(index=index, id="0"), "a piece that was run")
+    connection.send(tail)
+    assert connection.getresponse().status == 400
+    connection.close()
+    assert client.exists(index=index, id="0") == (search.variant == "splits")
+    client.indices.delete(index=index)

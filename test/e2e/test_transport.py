@@ -54,7 +54,7 @@ def needs(authorization):
 
 
 def test_tls_with_a_certificate_authority(search, authority, through):
-    with gateway.Gateway(search.url, certificate=authority.issue("plain")) as gate:
+    with gateway.Gateway(search, certificate=authority.issue("plain")) as gate:
         db = through(gate)
         wait_for_error(db, "TLS handshake")
         assert gate.requests == []
@@ -64,7 +64,7 @@ def test_tls_with_a_certificate_authority(search, authority, through):
 
 def test_tls_server_name(search, authority, through):
     certificate = authority.issue("named", "DNS:search.internal")
-    with gateway.Gateway(search.url, certificate=certificate) as gate:
+    with gateway.Gateway(search, certificate=certificate) as gate:
         db = through(gate, ca_file=authority.file)
         wait_for_error(db, "TLS handshake")
         assert gate.requests == []
@@ -77,7 +77,7 @@ def test_tls_server_name(search, authority, through):
 
 def test_mutual_tls_and_a_bearer_token(search, authority, through):
     certificate, key = authority.issue("worker")
-    with gateway.Gateway(search.url, needs("Bearer t0ken"), authority.issue("mutual"),
+    with gateway.Gateway(search, needs("Bearer t0ken"), authority.issue("mutual"),
                          authority.file) as gate:
         db = through(gate, "ADD bearer_token 't0ken'", ca_file=authority.file)
         db.wait_for_state("t", "disconnected")
@@ -88,7 +88,7 @@ def test_mutual_tls_and_a_bearer_token(search, authority, through):
 
 
 def test_a_corrected_password_heals_without_restart(search, through):
-    with gateway.Gateway(search.url, needs("Basic ZWxhc3RpYzpyaWdodA==")) as gate:
+    with gateway.Gateway(search, needs("Basic ZWxhc3RpYzpyaWdodA==")) as gate:
         db = through(gate, "ADD user 'elastic', ADD password 'wr0ng-secret'")
         wait_for_error(db, "401")
         worker = db.wait_for_worker()
@@ -102,7 +102,7 @@ def test_a_corrected_password_heals_without_restart(search, through):
 
 def test_an_unreadable_secret_file_is_reported_once_and_heals(search, through):
     file = processes.work_folder() / "api_key"
-    with gateway.Gateway(search.url, needs("ApiKey a2V5")) as gate:
+    with gateway.Gateway(search, needs("ApiKey a2V5")) as gate:
         db = through(gate, f"ADD api_key_file '{file}'")
         wait_for_error(db, "could not open file")
         for number in range(3):
@@ -118,7 +118,7 @@ def test_an_unreadable_secret_file_is_reported_once_and_heals(search, through):
 
 
 def test_gzip_against_a_real_server(search, through):
-    with gateway.Gateway(search.url) as gate:
+    with gateway.Gateway(search) as gate:
         db = through(gate, compression="gzip")
         follow(db)
         packed = [request for request in gate.bulks() if request[2].get("Content-Encoding")]
@@ -141,7 +141,7 @@ def test_every_request_is_signed(search, through):
             wrong.append((handler.path, str(handler.headers)))
         return True
 
-    with gateway.Gateway(search.url, check) as gate:
+    with gateway.Gateway(search, check) as gate:
         db = through(gate, "ADD aws_access_key 'AKID', ADD aws_secret_key 's3cr3t/key'",
                      compression="gzip")
         wait_for_error(db, "aws_region")
@@ -162,7 +162,7 @@ def test_every_request_is_signed(search, through):
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_proxy(search, authority, through, tls):
     certificate = authority.issue("behind") if tls else None
-    with gateway.Gateway(search.url, needs("Basic dTpw"), certificate) as gate, \
+    with gateway.Gateway(search, needs("Basic dTpw"), certificate) as gate, \
             gateway.Proxy() as proxy:
         if not tls:
             gate.check = lambda handler, body: True  # this proxy keeps the header to itself
@@ -180,7 +180,7 @@ def test_redirects_are_refused(search, through):
     def elsewhere(handler, body):
         handler.answer(302, b"", [("Location", search.url + handler.path)])
 
-    with gateway.Gateway(search.url, elsewhere) as gate:
+    with gateway.Gateway(search, elsewhere) as gate:
         db = through(gate)
         wait_for_error(db, "302")
         assert not search.client().indices.exists(index=db.index("t"))
@@ -206,7 +206,7 @@ def test_an_endless_answer_is_cut_and_the_request_repeated(search, through):
         except OSError:
             return False
 
-    with gateway.Gateway(search.url, endless) as gate:
+    with gateway.Gateway(search, endless) as gate:
         db = through(gate)
         follow(db)
         assert len(written) == 2
@@ -217,7 +217,7 @@ def test_an_endless_answer_is_cut_and_the_request_repeated(search, through):
 def test_a_dead_node_of_two_is_no_disconnection(pg, search, through):
     closed = processes.free_port()
     start = len(pg.log())
-    with gateway.Gateway(search.url) as gate:
+    with gateway.Gateway(search) as gate:
         db = through(gate, url=f"http://127.0.0.1:{closed},{gate.url}")
         follow(db)
         for number in range(20):

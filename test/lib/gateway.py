@@ -4,7 +4,6 @@ or spoil it, and hand the rest on to a real server. And a proxy."""
 import gzip
 import hashlib
 import hmac
-import http.client
 import http.server
 import select
 import socket
@@ -70,9 +69,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
 
     def hand_on(self, body: bytes):
-        target = http.client.HTTPConnection("127.0.0.1", self.server.target, timeout=60)
+        target = self.server.search.connection()
         headers = {name: value for name, value in self.headers.items()
-                   if name.lower() in PASSED_ON}
+                   if name.lower() in PASSED_ON} | self.server.search.authorization
         target.request(self.command, self.path, body or None, headers)
         found = target.getresponse()
         self.answer(found.status, found.read(),
@@ -82,12 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Gateway(Server):
-    """In front of the search server at `url`. `check(handler, body)` may answer itself, and then
-    returns False."""
+    """In front of a search server, with TLS and credentials of its own. `check(handler, body)` may
+    answer itself, and then returns False."""
 
-    def __init__(self, url: str, check=lambda handler, body: True, certificate=None,
+    def __init__(self, search, check=lambda handler, body: True, certificate=None,
                  client_authority=None):
-        self.target = urllib.parse.urlsplit(url).port
+        self.search = search
         self.check, self.requests, self.tls = check, [], None
         if certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

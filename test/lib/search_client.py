@@ -31,14 +31,14 @@ class ExactOpenSearchJson(opensearchpy.serializer.JSONSerializer):
         return read_exactly(s)
 
 
-def connect(kind: str, url: str):
+def connect(kind: str, url: str, **security):
     if kind == "opensearch":
         serializer = ExactOpenSearchJson()
         return opensearchpy.OpenSearch(
             url, timeout=60, max_retries=0, retry_on_timeout=False, serializer=serializer,
             serializers={"application/json": serializer})
     return elasticsearch.Elasticsearch(
-        url, request_timeout=60, retry_on_timeout=False, max_retries=0,
+        url, request_timeout=60, retry_on_timeout=False, max_retries=0, **security,
         serializers={"application/json": ExactJson(),
                      "application/vnd.elasticsearch+json": ExactCompatibleJson()})
 

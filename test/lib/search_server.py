@@ -1,6 +1,10 @@
 """Real Elasticsearch and OpenSearch servers of any version, from Maven Central.
 
-POLYGLOT_SEARCH=KIND-VERSION chooses the server of the tests, such as opensearch-2.19.5.
+POLYGLOT_SEARCH=KIND-VERSION chooses the server of the tests, such as opensearch-2.19.5. A VERSION may
+end with +VARIANT, such as 9.4.3+splits:
+  splits      every bulk request above 10 kB is run in pieces while its body still arrives
+  tls-basic   TLS, users with passwords; the worker has the rights that docs/operations.md names
+  tls-apikey  TLS; the worker has an API key with these rights
 
 As a program (standard library only):
   search_server.py names                       the servers that the end-to-end suite is for
@@ -10,24 +14,31 @@ As a program (standard library only):
   search_server.py stop FOLDER
 """
 
+import base64
 import glob
+import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 import zipfile
 
 import processes
+from server_security import ADMIN, SETTINGS, Security
 
 SUPPORTED = ["elasticsearch-8.19.9", "elasticsearch-7.17.29", "opensearch-2.19.5",
-             "elasticsearch-9.4.3", "opensearch-3.8.0"]
+             "elasticsearch-9.4.3", "opensearch-3.8.0", "elasticsearch-9.4.3+splits",
+             "elasticsearch-9.4.3+tls-basic", "elasticsearch-9.4.3+tls-apikey"]
+WATERMARK = "indexing_pressure.memory.split_bulk.watermark"
+SPLITS = {f"{WATERMARK}.low": "1kb", f"{WATERMARK}.low.bulk_size": "10kb",
+          f"{WATERMARK}.high": "2kb", f"{WATERMARK}.high.bulk_size": "10kb"}
 DEFAULT_KIND, _, DEFAULT_VERSION = os.environ.get("POLYGLOT_SEARCH", SUPPORTED[0]).partition("-")
 HEAP = "512m"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
@@ -40,7 +51,7 @@ def cache_folder() -> pathlib.Path:
 
 def fetch(kind: str, version: str) -> pathlib.Path:
     """The distribution's zip, downloaded once."""
-    folder = cache_folder() / "zip"
+    folder, version = cache_folder() / "zip", version.partition("+")[0]
     archive = folder / f"{kind}-{version}.zip"
     if archive.exists():
         return archive
@@ -82,15 +93,29 @@ class SearchServer:
 
     def __init__(self, folder=None, kind=DEFAULT_KIND, version=DEFAULT_VERSION, port=None,
                  config=None):
-        self.kind, self.version = kind, version
+        self.kind = kind
+        self.version, _, self.variant = version.partition("+")
         self.port = port or processes.free_port()
         self.folder = pathlib.Path(folder or processes.work_folder() / f"{kind}-{self.port}")
-        self.config = config or {}
+        self.config = {**(SPLITS if self.variant == "splits" else {}), **(config or {})}
+        self.security = Security(self, self.variant) if self.variant.startswith("tls-") else None
+        self.java = java_home(self.kind, self.version)
         self.pid = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.security else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def options(self) -> dict:
+        """What CREATE SERVER needs to reach it."""
+        found = {"url": self.url}
+        return {**found, "ca_file": self.security.authority.file} if self.security else found
+
+    @property
+    def credentials(self) -> dict:
+        """What CREATE USER MAPPING needs: not those of the tests, who may do everything."""
+        return self.security.worker_credentials() if self.security else {}
 
     @property
     def log_file(self) -> pathlib.Path:
@@ -114,21 +139,26 @@ class SearchServer:
             "discovery.type": "single-node",
             "cluster.routing.allocation.disk.threshold_enabled": "false",
             **({"xpack.security.enabled": "false"} if self.kind == "elasticsearch" else {}),
+            **(SETTINGS if self.security else {}),
             **self.config,
         }
         text = "".join(f"{name}: {value}\n" for name, value in lines.items())
         (self.folder / "config" / f"{self.kind}.yml").write_text(text)
         processes.own(self.folder)
+        if self.security:
+            self.security.install()
+
+    def environment(self) -> dict:
+        prefix = {"elasticsearch": "ES", "opensearch": "OPENSEARCH"}[self.kind]
+        return {**os.environ, "HOME": str(self.folder), f"{prefix}_JAVA_HOME": self.java}
 
     def start(self, timeout=180.0) -> "SearchServer":
         """Starts the node and waits until it answers; its data are those of the last run."""
         self._install()
         pid_file = self.folder / "pid"
         pid_file.unlink(missing_ok=True)
-        prefix = {"elasticsearch": "ES", "opensearch": "OPENSEARCH"}[self.kind]
-        environment = {**os.environ, "HOME": str(self.folder),
-                       f"{prefix}_JAVA_HOME": java_home(self.kind, self.version),
-                       f"{prefix}_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP}"}
+        options = {"elasticsearch": "ES_JAVA_OPTS", "opensearch": "OPENSEARCH_JAVA_OPTS"}
+        environment = {**self.environment(), options[self.kind]: f"-Xms{HEAP} -Xmx{HEAP}"}
         # The node inherits the launcher's output: a file, since a pipe would never end.
         with open(self.folder / "launch.log", "w") as output:
             started = subprocess.run([self.folder / "bin" / self.kind, "-d", "-p", pid_file],
@@ -142,6 +172,8 @@ class SearchServer:
         processes.register(self.pid)
         processes.wait_for(self._is_ready, lambda: "search server ready\n" + self.describe(),
                            timeout, 0.2)
+        if self.security:
+            self.security.make_api_key()
         return self
 
     def _is_ready(self) -> bool:
@@ -186,15 +218,37 @@ class SearchServer:
     def request(self, method: str, path: str, body=None, timeout=10.0):
         """One request without any client library: for waiting and for faults."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, method=method,
-                                         headers={"Content-Type": "application/json"})
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(self.url + path, data, method=method, headers={
+            "Content-Type": "application/json", **self.authorization})
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                             urllib.request.HTTPSHandler(context=self._tls()))
         with opener.open(request, timeout=timeout) as answer:
             return json.loads(answer.read() or b"null")
+
+    def _tls(self):
+        return ssl.create_default_context(cafile=self.security.authority.file) \
+            if self.security else None
+
+    @property
+    def authorization(self) -> dict:
+        """The header of a request of the tests."""
+        if not self.security:
+            return {}
+        return {"Authorization": "Basic " + base64.b64encode(":".join(ADMIN).encode()).decode()}
+
+    def connection(self) -> http.client.HTTPConnection:
+        """For those who want to see or to cut the bytes."""
+        if self.security:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60,
+                                               context=self._tls())
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def client(self):
         """The official client; decimals are read as decimals, so that no digit is lost."""
         from search_client import connect
+        if self.security:
+            return connect(self.kind, self.url, ca_certs=str(self.security.authority.file),
+                           basic_auth=ADMIN)
         return connect(self.kind, self.url)
 
 

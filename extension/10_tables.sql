@@ -64,7 +64,10 @@ CREATE TABLE polyglot.sync_state (
   resync_reason text,
   backfill_key text[],
   backfill_rows bigint NOT NULL DEFAULT 0,
-  backfill_total bigint NOT NULL DEFAULT 0
+  backfill_total bigint NOT NULL DEFAULT 0,
+  -- No document of the sync has a lower version: an older one was put back or left over.
+  baseline_version bigint NOT NULL DEFAULT (4503599627370496 OPERATOR(pg_catalog.+)
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')::bigint)
 );
 
 -- One pair of queue tables for each server; server = 0: free for the next server.
@@ -115,6 +118,37 @@ CREATE TABLE polyglot.dropped_index (
   PRIMARY KEY (server, physical_index)
 );
 
+-- What verify_sync, repair_sync and reconciling have found: the last twenty of each sync.
+CREATE TABLE polyglot.verification (
+  sync_id integer NOT NULL,
+  number bigint NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  finished_at timestamptz,
+  sample real NOT NULL DEFAULT 1,
+  repair boolean NOT NULL DEFAULT false,
+  compared bigint NOT NULL DEFAULT 0,
+  missing bigint NOT NULL DEFAULT 0,
+  orphan bigint NOT NULL DEFAULT 0,
+  different bigint NOT NULL DEFAULT 0,
+  stale bigint NOT NULL DEFAULT 0,
+  PRIMARY KEY (sync_id, number)
+);
+
+-- The differences of the last one. Without a problem: a candidate that is not judged yet.
+CREATE TABLE polyglot.difference (
+  sync_id integer NOT NULL,
+  document_id text NOT NULL,
+  routing text NOT NULL DEFAULT '',
+  has_routing boolean NOT NULL DEFAULT false,
+  packed_key bytea NOT NULL,
+  tries integer NOT NULL DEFAULT 0,
+  key jsonb,
+  problem text CHECK (problem IN ('missing', 'orphan', 'different', 'stale')),
+  detail text,
+  repaired boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (sync_id, document_id, routing, has_routing)
+);
+
 -- Rows of ours that a subscription applies here are another database's: discarded.
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.instance
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
@@ -138,6 +172,12 @@ ALTER TABLE polyglot.dead_letter ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dropped_index
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.dropped_index ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.verification
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.verification ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.difference
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.difference ENABLE REPLICA TRIGGER ignore_replicated;
 
 INSERT INTO polyglot.instance (number, system_identifier, database)
 SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid

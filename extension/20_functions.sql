@@ -72,6 +72,19 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_refresh_inde
 COMMENT ON FUNCTION polyglot.refresh_index(text) IS
   'makes what has been delivered visible to searches';
 
+CREATE FUNCTION polyglot.verify_sync(
+  sync text, sample real DEFAULT NULL, wait boolean DEFAULT true,
+  OUT key jsonb, OUT document_id text, OUT problem text, OUT detail text
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_verify_sync';
+COMMENT ON FUNCTION polyglot.verify_sync(text, real, boolean) IS
+  'compares the index with the table, whole or a sample (0 to 1); no rows: they are equal';
+
+CREATE FUNCTION polyglot.repair_sync(sync text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync';
+COMMENT ON FUNCTION polyglot.repair_sync(text) IS
+  'compares the index with the table and puts right what differs; returns how many documents';
+
 CREATE FUNCTION polyglot.enqueue(sync text, VARIADIC key "any") RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_enqueue';
 COMMENT ON FUNCTION polyglot.enqueue(text, "any") IS

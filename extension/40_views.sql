@@ -78,13 +78,19 @@ SELECT d.name AS sync,
        r.retried,
        (SELECT pg_catalog.count(*) FROM polyglot.dead_letter l
          WHERE l.sync_id OPERATOR(pg_catalog.=) d.id) AS dead_letters,
-       NULL::timestamptz AS last_verified,
-       NULL::bigint AS last_differences,
+       v.finished_at AS last_verified,
+       v.missing OPERATOR(pg_catalog.+) v.orphan OPERATOR(pg_catalog.+) v.different
+         OPERATOR(pg_catalog.+) v.stale AS last_differences,
        r.last_error,
        r.last_error_at,
        r.worker_pid
   FROM polyglot.status_rows() r
-  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) r.sync_id;
+  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) r.sync_id
+  LEFT JOIN LATERAL (
+    SELECT * FROM polyglot.verification n
+     WHERE n.sync_id OPERATOR(pg_catalog.=) d.id AND n.finished_at IS NOT NULL
+       AND n.sample OPERATOR(pg_catalog.=) 1
+     ORDER BY n.number DESC LIMIT 1) v ON true;
 COMMENT ON VIEW polyglot.status IS 'where every sync stands';
 
 CREATE VIEW polyglot.outbox WITH (security_barrier) AS
@@ -111,6 +117,41 @@ SELECT d.name AS sync,
     OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
 COMMENT ON VIEW polyglot.dead_letters IS
   'documents that the server does not accept, with its own words';
+
+CREATE VIEW polyglot.verifications WITH (security_barrier) AS
+SELECT d.name AS sync,
+       v.started_at,
+       v.finished_at,
+       v.compared,
+       v.missing,
+       v.orphan,
+       v.different,
+       v.stale,
+       v.sample,
+       v.repair
+  FROM polyglot.verification v
+  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) v.sync_id
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source
+ WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+    OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW polyglot.verifications IS
+  'the last comparisons of indexes with their tables, the running one too';
+
+CREATE VIEW polyglot.differences WITH (security_barrier) AS
+SELECT d.name AS sync,
+       f.key,
+       f.document_id,
+       CASE WHEN f.has_routing THEN f.routing END AS routing,
+       f.problem,
+       CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN f.detail END AS detail,
+       f.repaired
+  FROM polyglot.difference f
+  JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) f.sync_id
+  LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source
+ WHERE f.problem IS NOT NULL
+   AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
+        OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
+COMMENT ON VIEW polyglot.differences IS 'what the last comparison of each sync has found';
 
 CREATE VIEW polyglot.servers WITH (security_barrier) AS
 SELECT s.srvname AS server,

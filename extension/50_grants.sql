@@ -4,7 +4,7 @@ REVOKE ALL ON FUNCTION polyglot.stop_workers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION polyglot.start_workers() FROM PUBLIC;
 
 GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_letters,
-  polyglot.servers, polyglot.workers TO PUBLIC;
+  polyglot.verifications, polyglot.differences, polyglot.servers, polyglot.workers TO PUBLIC;
 
 -- The event triggers come last: nothing in this script concerns them.
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end

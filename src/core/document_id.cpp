@@ -37,6 +37,11 @@ bool AppendDocumentId(const std::string_view* texts, std::size_t count, Sha256 s
   return FinishDocumentId(begin, sha256, out);
 }
 
+bool IsHashedId(std::string_view id) {
+  return id.size() == 65 && id[0] == '~' &&
+         id.find_first_not_of("0123456789abcdef", 1) == std::string_view::npos;
+}
+
 bool SplitDocumentId(std::string_view id, std::size_t count, std::vector<std::string>* texts) {
   texts->assign(1, std::string());
   for (std::size_t i = 0; i < id.size(); ++i) {

@@ -28,6 +28,9 @@ bool AppendDocumentId(const std::string_view* texts, std::size_t count, Sha256 s
 void AppendKeyText(std::string_view text, std::size_t index, std::size_t count, std::string* out);
 bool FinishDocumentId(std::size_t begin, Sha256 sha256, std::string* out);
 
+/// Does it have the form of a hashed id?
+bool IsHashedId(std::string_view id);
+
 /// Splits the readable form of an id of several key columns. false: it has not exactly `count`
 /// parts (a hashed id has none that could be had back).
 bool SplitDocumentId(std::string_view id, std::size_t count, std::vector<std::string>* texts);

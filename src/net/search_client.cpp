@@ -350,8 +350,9 @@ std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body,
 }
 
 std::uint64_t SearchClient::Start(std::string_view method, std::string_view path, std::string body,
-                                  core::Time now) {
+                                  core::Time now, std::size_t answer_cap) {
   Question question{.method = std::string(method), .path = std::string(path), .body = nullptr};
+  if (answer_cap != 0) question.response_cap = answer_cap;
   if (!body.empty()) question.content_type = "application/json";
   if (!body.empty() || method == "POST")
     question.body = std::make_shared<const std::string>(std::move(body));

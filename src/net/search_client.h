@@ -78,10 +78,10 @@ class SearchClient {
   /// The answer may be as large as so many operations can honestly make it.
   std::uint64_t StartBulk(std::shared_ptr<const std::string> body, std::uint32_t operations,
                           core::Time now);
-  /// Any other request; its answer is cut at 8 MB. `body` may be empty. Paths are already
-  /// percent-encoded (see EncodePath).
+  /// Any other request; its answer is cut at `answer_cap` (0: 8 MB). `body` may be empty. Paths are
+  /// already percent-encoded (see EncodePath).
   std::uint64_t Start(std::string_view method, std::string_view path, std::string body,
-                      core::Time now);
+                      core::Time now, std::size_t answer_cap = 0);
   // A request that a node surely did not get, and a GET or HEAD that it did not answer, goes to
   // another healthy node at once; its answer comes from there.
 

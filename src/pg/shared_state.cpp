@@ -27,9 +27,9 @@ void InitSyncSlot(SyncSlot* slot) {
   for (pg_atomic_uint64* a :
        {&slot->counters.delivered, &slot->counters.deleted, &slot->counters.stale,
         &slot->counters.retried, &slot->counters.dead_letters, &slot->state, &slot->settled_request,
-        &slot->refresh_wanted, &slot->refresh_done, &slot->pending, &slot->oldest_event,
-        &slot->parked, &slot->backfill_rows, &slot->backfill_total, &slot->rate_millis,
-        &slot->last_success})
+        &slot->refresh_wanted, &slot->refresh_done, &slot->verify_wanted, &slot->repair_wanted,
+        &slot->verify_done, &slot->pending, &slot->oldest_event, &slot->parked,
+        &slot->backfill_rows, &slot->backfill_total, &slot->rate_millis, &slot->last_success})
     pg_atomic_init_u64(a, 0);
 }
 

@@ -36,7 +36,8 @@ struct SyncSlot {
   pg_atomic_uint64 state;  // SyncState
   pg_atomic_uint64
       settled_request;  // highest request (below) whose scan is settled, nothing parked
-  pg_atomic_uint64 refresh_wanted, refresh_done;  // request numbers of index refreshes
+  pg_atomic_uint64 refresh_wanted, refresh_done;               // request numbers of index refreshes
+  pg_atomic_uint64 verify_wanted, repair_wanted, verify_done;  // the same of verifications
   pg_atomic_uint64 pending;       // events read but not settled, plus keys waiting to be re-read
   pg_atomic_uint64 oldest_event;  // TimestampTz of the oldest unsettled or parked event; 0: none
   pg_atomic_uint64 parked;
@@ -47,6 +48,7 @@ struct SyncSlot {
   TimestampTz since, last_error_at;
   char last_error[kErrorText];  // type and normalised reason, no row values
   char notice[kErrorText];      // what lasts; shown before last_error
+  double verify_sample;         // of the verification that is wanted
   // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
   uint64 acked_xmin, acked_xmax;
   int32 acked_count;

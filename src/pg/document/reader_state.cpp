@@ -219,6 +219,24 @@ bool ReaderState::IdOfValues(std::string* id, PgError* error) {
       error);
 }
 
+bool ReaderState::KeyOfTexts(const std::vector<std::string>& texts, std::string* packed,
+                             PgError* error) {
+  return RunInside(
+      sync->source,
+      [&] {
+        packed->assign(plan->key_header, static_cast<std::size_t>(plan->key_header_length));
+        for (int i = 0; i < plan->key_count; ++i) {
+          const std::string& text = texts[static_cast<std::size_t>(i)];
+          const char* server = pg_any_to_server(pstrdup(text.c_str()),
+                                                static_cast<int>(strlen(text.c_str())), PG_UTF8);
+          char scratch[8];
+          core::AppendValue(packed,
+                            ValueBytes(plan->key[i], ValueFromText(plan->key[i], server), scratch));
+        }
+      },
+      error);
+}
+
 bool ReaderState::TextOfRouting(std::string_view value, std::string* text, PgError* error) {
   char scratch[40];
   std::string_view plain;

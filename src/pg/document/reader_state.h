@@ -28,6 +28,9 @@ class ReaderState {
   bool FindKeyValues(std::string_view packed_key, PgError* error);
   /// The document id of `values`.
   bool IdOfValues(std::string* id, PgError* error);
+  /// The packed key whose columns have these texts (UTF-8). false: it cannot be read as the key's
+  /// types.
+  bool KeyOfTexts(const std::vector<std::string>& texts, std::string* packed, PgError* error);
   bool TextOfRouting(std::string_view value, std::string* text, PgError* error);
   /// Text of each key column in the server's encoding, as RunPage takes it.
   bool TextOfKey(std::string_view packed_key, std::vector<std::string>* texts, PgError* error);

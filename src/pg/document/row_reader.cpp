@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "core/document_id.h"
+#include "core/json_writer.h"
 #include "core/queue_record.h"
 #include "pg/document/reader_state.h"
 #include "pg/document/row_receiver.h"
@@ -65,6 +66,36 @@ bool RowReader::IdOfKey(std::string_view packed_key, std::string* id, PgError* e
   id->clear();
   return state_->EnsurePlan(error) && state_->FindKeyValues(packed_key, error) &&
          state_->IdOfValues(id, error);
+}
+
+bool RowReader::KeyOfId(std::string_view id, std::string* packed_key) {
+  PgError ignored{};
+  std::vector<std::string> texts;
+  if (core::IsHashedId(id) || !state_->EnsurePlan(&ignored)) return false;
+  return core::SplitDocumentId(id, static_cast<std::size_t>(state_->plan->key_count), &texts) &&
+         state_->KeyOfTexts(texts, packed_key, &ignored);
+}
+
+bool RowReader::KeyJson(std::string_view packed_key, std::string* json, PgError* error) {
+  std::vector<std::string> texts;
+  if (!state_->EnsurePlan(error) || !state_->TextOfKey(packed_key, &texts, error)) return false;
+  const ReadPlan& plan = *state_->plan;
+  *json = "{";
+  for (int i = 0; i < plan.key_count; ++i) {
+    const KeyColumn& key = plan.key[i];
+    const std::string& text = texts[static_cast<std::size_t>(i)];
+    const bool number =
+        key.form == KeyForm::kInt2 || key.form == KeyForm::kInt4 || key.form == KeyForm::kInt8;
+    if (i > 0) json->push_back(',');
+    core::AppendJsonString(key.name, json);
+    json->push_back(':');
+    if (number)
+      json->append(text);
+    else
+      core::AppendJsonString(text, json);
+  }
+  json->push_back('}');
+  return true;
 }
 
 bool RowReader::RoutingOfValue(std::string_view packed_value, std::string* routing,

@@ -71,6 +71,12 @@ class RowReader {
   /// The document id of packed key values. false + *error when they cannot be read as the key's
   /// types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
+  /// The packed key of a document id. false: no row can have this id, or it is a hashed one. An id
+  /// that comes back may still be another than that of the key's row (1.0 for 1.00).
+  bool KeyOfId(std::string_view id, std::string* packed_key);
+  /// The key as the views show it, in the encoding of the database: {"id": 42}, integers as such,
+  /// everything else as text.
+  bool KeyJson(std::string_view packed_key, std::string* json, PgError* error);
   /// Text of a routing value as captured (a packed key of that one column) under the pinned
   /// settings. Empty for NULL, and then as for an empty text there is no routing.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);

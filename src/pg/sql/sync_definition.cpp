@@ -73,6 +73,8 @@ void EndSync(const SyncRow* sync, bool drop_index) {
         {psprintf("%u", sync->server), sync->physical_index, sync->index});
   Change("DELETE FROM polyglot.parked_key WHERE sync_id = $1::integer", {id});
   Change("DELETE FROM polyglot.dead_letter WHERE sync_id = $1::integer", {id});
+  Change("DELETE FROM polyglot.verification WHERE sync_id = $1::integer", {id});
+  Change("DELETE FROM polyglot.difference WHERE sync_id = $1::integer", {id});
   Change("DELETE FROM polyglot.sync_state WHERE sync_id = $1::integer", {id});
   Change("DELETE FROM polyglot.sync_definition WHERE id = $1::integer", {id});
   InvalidateTree(sync->source);

@@ -9,6 +9,7 @@
 #include "pg/worker/epoch.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/verification.h"
 
 namespace polyglot::pg {
 namespace {
@@ -379,6 +380,7 @@ bool PipelineFull(const WorkerContext& context) { return WaitingKeys(context) >=
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
   context->settlement.Add(sync->id, operation.tickets);
   NoteVersion(sync, operation.version);
+  NoteOperation(sync, operation.id);
   sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
 }
 

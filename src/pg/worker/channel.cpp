@@ -10,8 +10,8 @@ Channel::Channel(Oid user, net::ConnectionConfig config, const core::DeliveryLim
     : user_(user), client_(std::move(config), seed), delivery_(limits, seed + 1) {}
 
 void Channel::Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
-                  Answer answer) {
-  const std::uint64_t request = client_.Start(method, path, std::move(body), now);
+                  Answer answer, std::size_t answer_cap) {
+  const std::uint64_t request = client_.Start(method, path, std::move(body), now, answer_cap);
   answers_.emplace(request, std::move(answer));
 }
 

@@ -29,8 +29,9 @@ class Channel {
   const std::string& product() const { return product_; }
 
   /// A request other than bulk; `answer` is called from Pump (C++ phase: no PostgreSQL calls).
+  /// `answer_cap` as for SearchClient::Start.
   void Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
-           Answer answer);
+           Answer answer, std::size_t answer_cap = 0);
   /// Moves everything that can move without waiting: answers in, bulk requests out. true: an answer
   /// came; what follows from it must be taken before anybody waits.
   bool Pump(core::Time now);

@@ -12,6 +12,7 @@
 #include "pg/worker/index_drops.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/verification.h"
 
 namespace polyglot::pg {
 namespace {
@@ -198,6 +199,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
     sync->versions.judged = false;
   }
   SetDefinition(context, row, sync);
+  ConfigureVerification(sync, row.options, row.created_at);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",

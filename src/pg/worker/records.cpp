@@ -1,94 +1,13 @@
 #include "pg/worker/records.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <utility>
 
-#include "pg/catalog.h"
+#include "pg/worker/statement.h"
 
 namespace polyglot::pg {
 namespace {
-
-// Our texts are UTF-8; a database may have another encoding. A NUL cannot be stored.
-Datum TextOf(std::string_view text) {
-  const auto* nul = static_cast<const char*>(memchr(text.data(), '\0', text.size()));
-  int length =
-      static_cast<int>(nul == nullptr ? text.size() : static_cast<size_t>(nul - text.data()));
-  char* server =
-      pg_any_to_server(pnstrdup(text.data(), static_cast<Size>(length)), length, PG_UTF8);
-  return PointerGetDatum(cstring_to_text(server));
-}
-
-Datum ByteaOf(std::string_view bytes) {
-  auto* value = static_cast<bytea*>(palloc(bytes.size() + VARHDRSZ));
-  SET_VARSIZE(value, bytes.size() + VARHDRSZ);
-  memcpy(VARDATA(value), bytes.data(), bytes.size());
-  return PointerGetDatum(value);
-}
-
-// Parameters of one statement, by position.
-class Parameters {
- public:
-  void Int4(std::int32_t value) { Push(INT4OID, Int32GetDatum(value)); }
-  void Int8(std::int64_t value) { Push(INT8OID, Int64GetDatum(value)); }
-  void Bool(bool value) { Push(BOOLOID, BoolGetDatum(value)); }
-  void Text(std::string_view value) { Push(TEXTOID, TextOf(value)); }
-  void TextOrNull(const char* value) {
-    Push(TEXTOID, value == nullptr ? static_cast<Datum>(0) : TextOf(value));
-    if (value == nullptr) nulls_[static_cast<size_t>(count_ - 1)] = 'n';
-  }
-  void Bytea(std::string_view value) { Push(BYTEAOID, ByteaOf(value)); }
-  void Array(Oid element, Datum* values, int count) {
-    int16 length;
-    bool by_value;
-    char alignment;
-    get_typlenbyvalalign(element, &length, &by_value, &alignment);
-    Push(get_array_type(element),
-         PointerGetDatum(construct_array(values, count, element, length, by_value, alignment)));
-  }
-  void Run(const char* sql, int expected) {
-    const int result =
-        SPI_execute_with_args(sql, count_, types_.data(), values_.data(), nulls_.data(), false, 0);
-    if (result != expected) elog(ERROR, "statement failed (%d): %s", result, sql);
-  }
-
- private:
-  void Push(Oid type, Datum value) {
-    const auto at = static_cast<size_t>(count_++);
-    types_[at] = type;
-    values_[at] = value;
-    nulls_[at] = ' ';
-  }
-  int count_ = 0;
-  std::array<Oid, 16> types_;
-  std::array<Datum, 16> values_;
-  std::array<char, 17> nulls_{};
-};
-
-// Columns of many rows, for unnest (unqualified: the parser knows its many-argument form by that
-// name only; the worker's search_path is pinned to pg_catalog).
-struct Columns {
-  explicit Columns(std::size_t rows)
-      : ids(New(rows)), routings(New(rows)), has_routings(New(rows)), extra(New(rows)) {}
-  static Datum* New(std::size_t rows) {
-    return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1)));
-  }
-  void Add(std::string_view id, const std::optional<std::string>& routing, Datum more) {
-    ids[count] = TextOf(id);
-    routings[count] = TextOf(routing ? std::string_view(*routing) : std::string_view());
-    has_routings[count] = BoolGetDatum(routing.has_value());
-    extra[count++] = more;
-  }
-  void Push(Parameters* p, Oid extra_type) const {
-    p->Array(TEXTOID, ids, count);
-    p->Array(TEXTOID, routings, count);
-    p->Array(BOOLOID, has_routings, count);
-    p->Array(extra_type, extra, count);
-  }
-  Datum *ids, *routings, *has_routings, *extra;
-  int count = 0;
-};
 
 Columns VersionsOf(const std::vector<const core::Operation*>& operations, std::uint64_t mask) {
   Columns columns(operations.size());
@@ -343,6 +262,7 @@ void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
   p.TextOrNull(reason);
   p.Run(
       "UPDATE polyglot.sync_state SET phase = 'resync', resync_version = $2, resync_reason = $3,"
+      " baseline_version = $2,"
       " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1",
       SPI_OK_UPDATE);
 }

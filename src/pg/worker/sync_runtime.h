@@ -20,6 +20,7 @@
 namespace polyglot::pg {
 
 class Channel;
+struct VerificationState;
 
 /// Where the index of a sync stands.
 enum class IndexStep {
@@ -149,6 +150,7 @@ struct SyncRuntime {
   ResyncState resync;
   ParkedState parked;
   UnconfirmedState unconfirmed;
+  std::shared_ptr<VerificationState> verification;  // verification.h
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;

@@ -26,6 +26,7 @@
 #include "pg/worker/records.h"
 #include "pg/worker/requests.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/verification.h"
 #include "pg/worker/worker_context.h"
 
 extern "C" {
@@ -213,6 +214,7 @@ void Worker::Turn() {
   if (context_.leave) return;
   const bool answered = Pump(MonotonicNow());
   AdvancePositions(&context_);
+  busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);
   RotateQueue(&context_, now);
   LimitQueue(&context_, now);

@@ -1,0 +1,211 @@
+#include "core/comparison.h"
+
+#include <charconv>
+
+#include "core/rapidjson.h"
+
+namespace polyglot::core {
+namespace {
+
+using rapidjson::SizeType;
+
+constexpr unsigned kTextFlags = kForeignFlags | rapidjson::kParseNumbersAsStringsFlag;
+
+/// Takes `docs` of an `_mget` answer apart without building a tree: the sources stay where they
+/// are.
+class MultiGetHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, MultiGetHandler> {
+ public:
+  MultiGetHandler(std::string_view body, const rapidjson::MemoryStream* stream)
+      : body_(body), stream_(stream) {}
+
+  bool Default() { return Scalar(); }
+  bool Bool(bool value) {
+    if (In(Member::kFound)) documents.back().found = value;
+    return Scalar();
+  }
+  bool RawNumber(const char* text, SizeType length, bool) {
+    if (In(Member::kVersion)) std::from_chars(text, text + length, documents.back().version);
+    return Scalar();
+  }
+  bool String(const char* text, SizeType length, bool) {
+    if (In(Member::kRouting)) documents.back().routing.emplace(text, length);
+    return Scalar();
+  }
+  bool Key(const char* text, SizeType length, bool) {
+    const std::string_view name(text, length);
+    if (depth_ == 1) in_docs_ = name == "docs";
+    if (depth_ == kMember) member_ = MemberOf(name);
+    return true;
+  }
+  bool StartObject() {
+    if (depth_ == kElement && in_docs_) {
+      documents.emplace_back();
+      member_ = Member::kOther;
+    }
+    if (In(Member::kError)) failed = true;
+    if (In(Member::kSource)) begin_ = stream_->Tell();
+    ++depth_;
+    return true;
+  }
+  bool EndObject(SizeType) {
+    --depth_;
+    if (In(Member::kSource)) {
+      documents.back().has_source = true;
+      documents.back().source = body_.substr(begin_, stream_->Tell() + 1 - begin_);
+    }
+    return true;
+  }
+  bool StartArray() {
+    if (depth_ == 1 && in_docs_) is_list = true;
+    if (depth_ == kElement && in_docs_) return false;
+    ++depth_;
+    return true;
+  }
+  bool EndArray(SizeType) {
+    --depth_;
+    return true;
+  }
+
+  std::vector<FoundDocument> documents;
+  bool failed = false, is_list = false;
+
+ private:
+  enum class Member : std::uint8_t { kOther, kFound, kVersion, kRouting, kSource, kError };
+  static constexpr int kElement = 2;  // depth in the array `docs`
+  static constexpr int kMember = 3;   // depth in one of its objects
+
+  static Member MemberOf(std::string_view name) {
+    if (name == "found") return Member::kFound;
+    if (name == "_version") return Member::kVersion;
+    if (name == "_routing") return Member::kRouting;
+    if (name == "_source") return Member::kSource;
+    return name == "error" ? Member::kError : Member::kOther;
+  }
+  bool In(Member member) const {
+    return depth_ == kMember && in_docs_ && member_ == member && !documents.empty();
+  }
+  // Elements of `docs` are objects, or this is no answer of ours.
+  bool Scalar() { return !(depth_ == kElement && in_docs_); }
+
+  std::string_view body_;
+  const rapidjson::MemoryStream* stream_;
+  std::size_t begin_ = 0;
+  int depth_ = 0;
+  bool in_docs_ = false;
+  Member member_ = Member::kOther;
+};
+
+/// Builds a tree in which numbers are texts that no string can be taken for.
+class Tagger : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, Tagger> {
+ public:
+  explicit Tagger(rapidjson::Document* tree) : tree_(tree) {}
+  bool Null() { return tree_->Null(); }
+  bool Bool(bool value) { return tree_->Bool(value); }
+  bool RawNumber(const char* text, SizeType length, bool) { return Put('#', text, length); }
+  bool String(const char* text, SizeType length, bool) { return Put('"', text, length); }
+  bool Key(const char* text, SizeType length, bool) { return tree_->Key(text, length, true); }
+  bool StartObject() { return tree_->StartObject(); }
+  bool EndObject(SizeType members) { return tree_->EndObject(members); }
+  bool StartArray() { return tree_->StartArray(); }
+  bool EndArray(SizeType elements) { return tree_->EndArray(elements); }
+
+ private:
+  bool Put(char tag, const char* text, SizeType length) {
+    tagged_.assign(1, tag);
+    tagged_.append(text, length);
+    return tree_->String(tagged_.data(), static_cast<SizeType>(tagged_.size()), true);
+  }
+  rapidjson::Document* tree_;
+  std::string tagged_;
+};
+
+struct TaggedText {
+  std::string_view text;
+  bool ok = false;
+  bool operator()(rapidjson::Document& tree) {
+    rapidjson::MemoryStream stream(text.data(), text.size());
+    rapidjson::Reader reader;
+    Tagger tagger(&tree);
+    ok = !reader.Parse<kTextFlags>(stream, tagger).IsError();
+    return ok;
+  }
+};
+
+bool Build(std::string_view text, rapidjson::Document* tree) {
+  TaggedText source{text};
+  tree->Populate(source);
+  return source.ok;
+}
+
+}  // namespace
+
+std::string MultiGetBody(const std::vector<WantedDocument>& wanted) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  const auto put = [&writer](const char* name, std::string_view value) {
+    writer.Key(name);
+    writer.String(value.data(), static_cast<SizeType>(value.size()));
+  };
+  writer.StartObject();
+  writer.Key("docs");
+  writer.StartArray();
+  for (const WantedDocument& document : wanted) {
+    writer.StartObject();
+    put("_id", document.id);
+    if (document.routing) put("routing", *document.routing);
+    if (!document.source) {
+      writer.Key("_source");
+      writer.Bool(false);
+    }
+    writer.EndObject();
+  }
+  writer.EndArray();
+  writer.EndObject();
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
+std::size_t MultiGetAnswerCap(std::size_t documents, std::size_t bytes) {
+  // Beside the source an entry holds id and routing (512 bytes each, longer when escaped) and
+  // little else.
+  return (256u << 10) + documents * 2048 + 2 * bytes;
+}
+
+Result<std::vector<FoundDocument>> ParseMultiGet(std::string_view body, std::size_t wanted) {
+  rapidjson::MemoryStream stream(body.data(), body.size());
+  rapidjson::Reader reader;
+  MultiGetHandler handler(body, &stream);
+  const bool parsed = !reader.Parse<kTextFlags>(stream, handler).IsError();
+  if (!parsed || !handler.is_list || handler.documents.size() != wanted)
+    return Error{.message = "answer of the search server does not hold the documents", .hint = {}};
+  if (handler.failed)
+    return Error{.message = "the search server could not look for every document", .hint = {}};
+  return std::move(handler.documents);
+}
+
+std::string DifferingFields(std::string_view one, std::string_view other) {
+  constexpr std::size_t kMost = 400;
+  rapidjson::Document first, second;
+  std::string names;
+  if (!Build(one, &first) || !Build(other, &second) || !first.IsObject() || !second.IsObject())
+    return names;
+  const auto add = [&names](const rapidjson::Value& name) {
+    if (names.size() > kMost) return;
+    if (!names.empty()) names += ", ";
+    names.append(name.GetString(), name.GetStringLength());
+  };
+  for (const auto& member : first.GetObject()) {
+    const auto there = second.FindMember(member.name);
+    if (there == second.MemberEnd() || !(there->value == member.value)) add(member.name);
+  }
+  for (const auto& member : second.GetObject())
+    if (first.FindMember(member.name) == first.MemberEnd()) add(member.name);
+  return names;
+}
+
+bool SameDocument(std::string_view one, std::string_view other) {
+  if (one == other) return true;
+  rapidjson::Document first, second;
+  return Build(one, &first) && Build(other, &second) && first == second;
+}
+
+}  // namespace polyglot::core

@@ -1,0 +1,47 @@
+#pragma once
+// What a verification compares: the documents that `_mget` has found with those that the rows make.
+// Text in, text out; whatever a server sends may be anything.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace polyglot::core {
+
+/// One document to ask for. `source`: with its content.
+struct WantedDocument {
+  std::string_view id;
+  std::optional<std::string_view> routing;
+  bool source = true;
+};
+
+/// Body of `POST /<index>/_mget`.
+std::string MultiGetBody(const std::vector<WantedDocument>& wanted);
+/// The longest answer that an honest server gives, when the documents are about `bytes` long.
+std::size_t MultiGetAnswerCap(std::size_t documents, std::size_t bytes);
+
+struct FoundDocument {
+  bool found = false;
+  bool has_source = false;
+  std::uint64_t version = 0;
+  std::optional<std::string> routing;
+  std::string_view source;  // as it stands in the answer
+};
+
+/// Reads the answer, one entry for each wanted document, in their order; views into `body`. An
+/// error when it is none, or when the server could not look for one of them.
+Result<std::vector<FoundDocument>> ParseMultiGet(std::string_view body, std::size_t wanted);
+
+/// The same JSON value? Servers keep documents byte for byte; where one has written them anew, the
+/// order of an object's members and blanks do not count, but every digit of a number does.
+bool SameDocument(std::string_view one, std::string_view other);
+/// Names of the first few fields in which two documents differ, separated by commas; "" when one of
+/// them is no JSON object.
+std::string DifferingFields(std::string_view one, std::string_view other);
+
+}  // namespace polyglot::core

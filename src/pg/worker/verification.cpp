@@ -1,0 +1,197 @@
+#include "pg/worker/verification.h"
+
+#include <algorithm>
+
+#include "pg/worker/change_feed.h"
+#include "pg/worker/verification_records.h"
+#include "pg/worker/verification_steps.h"
+
+namespace polyglot::pg {
+namespace {
+
+using Step = VerificationState::Step;
+
+constexpr core::Time kStoreInterval{2'000'000};
+
+std::uint64_t Wanted(const SyncSlot& slot) {
+  auto* shared = const_cast<SyncSlot*>(&slot);
+  return std::max(pg_atomic_read_u64(&shared->verify_wanted),
+                  pg_atomic_read_u64(&shared->repair_wanted));
+}
+
+bool Requested(const SyncRuntime& sync) {
+  return Wanted(*sync.slot) > pg_atomic_read_u64(&sync.slot->verify_done);
+}
+
+bool ReconcileDue(const VerificationState& state) {
+  return state.reconcile_us > 0 && GetCurrentTimestamp() >= state.last_started + state.reconcile_us;
+}
+
+// The index can be asked, and nothing but live changes is going on.
+bool Able(const SyncRuntime& sync) {
+  return sync.slot != nullptr && sync.verification && sync.channel != nullptr && sync.Sends() &&
+         !sync.blocked && sync.Streaming() && sync.index.step == IndexStep::kReady;
+}
+
+bool Due(const SyncRuntime& sync) {
+  if (!Able(sync)) return false;
+  return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification);
+}
+
+// What the schedule is stays; everything else begins anew.
+void Reset(VerificationState* state) {
+  VerificationState next;
+  next.reconcile_us = state->reconcile_us;
+  next.last_started = state->last_started;
+  next.generation = state->generation + 1;
+  *state = std::move(next);
+}
+
+void Begin(SyncRuntime* sync) {
+  VerificationState* state = sync->verification.get();
+  SyncSlot* slot = sync->slot;
+  const bool reconcile = ReconcileDue(*state);
+  const bool repair = (state->unfinished && state->unfinished_repair) || reconcile;
+  double sample = state->unfinished ? state->unfinished_sample : reconcile ? 1 : 0;
+  Reset(state);
+  state->request = pg_atomic_read_u64(&slot->verify_done);
+  state->repair = repair || pg_atomic_read_u64(&slot->repair_wanted) > state->request;
+  if (Requested(*sync)) {
+    LWLockAcquire(Shared()->lock, LW_SHARED);
+    state->request = Wanted(*slot);
+    sample = std::max(sample, slot->verify_sample);
+    LWLockRelease(Shared()->lock);
+  }
+  state->sample = state->repair ? 1 : sample;
+  state->fingerprint = sync->fingerprint;
+  state->physical = sync->index.physical;
+  state->last_started = GetCurrentTimestamp();
+  state->known.Begin(0);
+  state->step = Step::kTable;
+  InTransaction([&] { state->number = StartVerification(*sync, *state); });
+}
+
+void Finish(WorkerContext* context, SyncRuntime* sync) {
+  VerificationState* state = sync->verification.get();
+  const VerificationCounts counts = state->counts;
+  InTransaction([&] { StoreVerification(sync->id, *state, true); });
+  pg_atomic_write_u64(&sync->slot->verify_done, state->request);
+  context->answered = true;
+  Reset(state);
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" was verified: %llu rows compared, %llu missing, "
+                       "%llu orphans, %llu different, %llu stale",
+                       sync->name.c_str(), number(counts.compared), number(counts.missing),
+                       number(counts.orphan), number(counts.different), number(counts.stale))));
+}
+
+// Begun anew when the sync is able to again.
+void Abandon(SyncRuntime* sync, core::Time now) {
+  VerificationState* state = sync->verification.get();
+  ClosePointInTime(sync, now);
+  const bool repair = state->repair;
+  const double sample = state->sample;
+  Reset(state);
+  state->unfinished = true;
+  state->unfinished_repair = repair;
+  state->unfinished_sample = sample;
+}
+
+bool Outdated(const SyncRuntime& sync) {
+  const VerificationState& state = *sync.verification;
+  return sync.failed || sync.paused || !sync.Streaming() || sync.fingerprint != state.fingerprint ||
+         sync.index.physical == nullptr || *sync.index.physical != *state.physical;
+}
+
+// Everything that was parked is delivered, and every delete without a key.
+bool Drained(const WorkerContext& context, const SyncRuntime& sync) {
+  const std::uint64_t walk = sync.verification->walk;
+  return IsQuiet(sync) && context.settlement.SettledWalk(sync.id, walk) >= walk;
+}
+
+void Store(SyncRuntime* sync, core::Time now) {
+  VerificationState* state = sync->verification.get();
+  if (state->fresh.empty() && now - state->stored_at < kStoreInterval) return;
+  state->stored_at = now;
+  InTransaction([&] {
+    StoreCandidates(sync->id, state->fresh);
+    StoreVerification(sync->id, *state, false);
+  });
+  state->fresh.clear();
+}
+
+bool Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  VerificationState* state = sync->verification.get();
+  Store(sync, now);
+  // Live changes go first.
+  if (now < state->retry_at || AnyKeysWaiting(*context)) return false;
+  switch (state->step) {
+    case Step::kIdle:
+      return false;
+    case Step::kTable:
+      return CompareRows(context, sync, now);
+    case Step::kRefresh:
+    case Step::kOpen:
+    case Step::kWalk:
+    case Step::kClose:
+      return WalkIndex(context, sync, now);
+    case Step::kDrain:
+      if (!Drained(*context, *sync)) return false;
+      state->step = Step::kFinish;
+      return true;
+    case Step::kFinish:
+      Finish(context, sync);
+      return true;
+    default:
+      return JudgeCandidates(context, sync, now);
+  }
+}
+
+SyncRuntime* Running(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs)
+    if (sync->verification && sync->verification->step != Step::kIdle) return sync.get();
+  return nullptr;
+}
+
+std::int64_t ReconcileInterval(const char* options) {
+  if (options == nullptr) return 0;
+  Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(options)));
+  JsonbValue value;
+  if (getKeyJsonValueFromContainer(&parsed->root, "reconcile", 9, &value) == nullptr ||
+      value.type != jbvString)
+    return 0;
+  char* text = pnstrdup(value.val.string.val, value.val.string.len);
+  const Interval* interval = DatumGetIntervalP(DirectFunctionCall3(
+      interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+  return interval->time + (interval->day + interval->month * std::int64_t{DAYS_PER_MONTH}) *
+                              std::int64_t{USECS_PER_DAY};
+}
+
+}  // namespace
+
+bool IsQuiet(const SyncRuntime& sync) {
+  return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
+         sync.unconfirmed.empty();
+}
+
+void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t created_at) {
+  if (!sync->verification) {
+    sync->verification = std::make_shared<VerificationState>();
+    sync->verification->last_started = created_at;
+    LoadVerification(sync->id, sync->verification.get());
+  }
+  sync->verification->reconcile_us = ReconcileInterval(options);
+}
+
+bool AdvanceVerifications(WorkerContext* context, core::Time now) {
+  SyncRuntime* sync = Running(context);
+  if (sync != nullptr && Outdated(*sync)) {
+    Abandon(sync, now);
+    sync = nullptr;
+  }
+  for (auto it = context->syncs.begin(); sync == nullptr && it != context->syncs.end(); ++it)
+    if (Due(*it->second)) Begin(sync = it->second.get());
+  return sync != nullptr && Able(*sync) && Advance(context, sync, now);
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,187 @@
+#include "pg/worker/verification_records.h"
+
+#include "pg/worker/statement.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr int kTries = 10;
+
+Datum ServerText(const std::string& text) {
+  return PointerGetDatum(cstring_to_text_with_len(text.data(), static_cast<int>(text.size())));
+}
+
+Columns ColumnsOf(const std::vector<const Candidate*>& candidates) {
+  Columns columns(candidates.size());
+  for (const Candidate* candidate : candidates)
+    columns.Add(candidate->id, candidate->routing, ByteaOf(candidate->key));
+  return columns;
+}
+
+void RunOn(std::int32_t sync, const std::vector<const Candidate*>& candidates, const char* sql,
+           int expected) {
+  if (candidates.empty()) return;
+  Parameters p;
+  p.Int4(sync);
+  ColumnsOf(candidates).Push(&p, BYTEAOID);
+  p.Run(sql, expected);
+}
+
+}  // namespace
+
+const char* NameOf(Problem problem) {
+  static constexpr const char* names[] = {"missing", "orphan", "different", "stale"};
+  return names[static_cast<int>(problem)];
+}
+
+void LoadVerification(std::int32_t sync, VerificationState* state) {
+  Parameters p;
+  p.Int4(sync);
+  p.Run(
+      "SELECT started_at, finished_at IS NULL, sample::float8, repair FROM polyglot.verification"
+      " WHERE sync_id = $1 ORDER BY number DESC LIMIT 1",
+      SPI_OK_SELECT);
+  if (SPI_processed == 0) return;
+  bool isnull;
+  HeapTuple tuple = SPI_tuptable->vals[0];
+  TupleDesc desc = SPI_tuptable->tupdesc;
+  state->last_started = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 1, &isnull));
+  state->unfinished = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
+  state->unfinished_sample = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
+  state->unfinished_repair = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
+}
+
+std::int64_t StartVerification(const SyncRuntime& sync, const VerificationState& state) {
+  Parameters of_sync;
+  of_sync.Int4(sync.id);
+  of_sync.Run("DELETE FROM polyglot.difference WHERE sync_id = $1", SPI_OK_DELETE);
+  of_sync.Run(
+      "DELETE FROM polyglot.verification WHERE sync_id = $1 AND (finished_at IS NULL OR number <="
+      " (SELECT max(number) - 19 FROM polyglot.verification WHERE sync_id = $1))",
+      SPI_OK_DELETE);
+  Parameters p;
+  p.Int4(sync.id);
+  char sample[32];
+  snprintf(sample, sizeof sample, "%.9g", state.sample);
+  p.Text(sample);
+  p.Bool(state.repair);
+  p.Run(
+      "INSERT INTO polyglot.verification (sync_id, number, sample, repair) SELECT $1,"
+      " 1 + coalesce(max(number), 0), $2::float4, $3 FROM polyglot.verification"
+      " WHERE sync_id = $1 RETURNING number",
+      SPI_OK_INSERT_RETURNING);
+  bool isnull;
+  return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+void StoreVerification(std::int32_t sync, const VerificationState& state, bool finished) {
+  const VerificationCounts& counts = state.counts;
+  Parameters p;
+  p.Int4(sync);
+  p.Int8(state.number);
+  for (std::uint64_t count :
+       {counts.compared, counts.missing, counts.orphan, counts.different, counts.stale})
+    p.Int8(static_cast<std::int64_t>(count));
+  p.Bool(finished);
+  p.Run(
+      "UPDATE polyglot.verification SET compared = $3, missing = $4, orphan = $5, different = $6,"
+      " stale = $7, finished_at = CASE WHEN $8 THEN clock_timestamp() END"
+      " WHERE sync_id = $1 AND number = $2",
+      SPI_OK_UPDATE);
+}
+
+void StoreCandidates(std::int32_t sync, const std::vector<Candidate>& candidates) {
+  std::vector<const Candidate*> pointers;
+  for (const Candidate& candidate : candidates) pointers.push_back(&candidate);
+  RunOn(sync, pointers,
+        "INSERT INTO polyglot.difference (sync_id, document_id, routing, has_routing, packed_key)"
+        " SELECT $1, u.id, u.r, u.h, u.k FROM unnest($2, $3, $4, $5) AS u(id, r, h, k)"
+        " ON CONFLICT DO NOTHING",
+        SPI_OK_INSERT);
+}
+
+std::vector<Candidate> LoadCandidates(std::int32_t sync, std::size_t limit) {
+  Parameters p;
+  p.Int4(sync);
+  p.Int4(static_cast<std::int32_t>(limit));
+  p.Run(
+      "SELECT document_id, routing, has_routing, packed_key FROM polyglot.difference"
+      " WHERE sync_id = $1 AND problem IS NULL ORDER BY tries, document_id, routing LIMIT $2",
+      SPI_OK_SELECT);
+  std::vector<Candidate> candidates;
+  TupleDesc desc = SPI_tuptable->tupdesc;
+  for (uint64 i = 0; i < SPI_processed; i++) {
+    HeapTuple tuple = SPI_tuptable->vals[i];
+    bool isnull;
+    Candidate candidate;
+    candidate.id = Utf8Of(SPI_getbinval(tuple, desc, 1, &isnull));
+    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
+      candidate.routing = Utf8Of(SPI_getbinval(tuple, desc, 2, &isnull));
+    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
+    candidate.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+void DropCandidates(std::int32_t sync, const std::vector<const Candidate*>& candidates) {
+  RunOn(sync, candidates,
+        "DELETE FROM polyglot.difference d USING unnest($2, $3, $4, $5) AS u(id, r, h, k)"
+        " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+        " AND d.has_routing = u.h",
+        SPI_OK_DELETE);
+}
+
+void CountTry(std::int32_t sync, const std::vector<const Candidate*>& candidates) {
+  RunOn(sync, candidates,
+        "UPDATE polyglot.difference d SET tries = tries + 1"
+        " FROM unnest($2, $3, $4, $5) AS u(id, r, h, k)"
+        " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+        " AND d.has_routing = u.h",
+        SPI_OK_UPDATE);
+  if (candidates.empty()) return;
+  Parameters p;
+  p.Int4(sync);
+  p.Int4(kTries);
+  p.Run("DELETE FROM polyglot.difference WHERE sync_id = $1 AND problem IS NULL AND tries >= $2",
+        SPI_OK_DELETE);
+}
+
+void StoreDifferences(std::int32_t sync, const std::vector<Difference>& differences,
+                      bool repaired) {
+  if (differences.empty()) return;
+  Columns columns(differences.size());
+  Datum* keys = Columns::New(differences.size());
+  Datum* details = Columns::New(differences.size());
+  for (const Difference& difference : differences) {
+    keys[columns.count] = ServerText(difference.key_json);
+    details[columns.count] = TextOf(difference.detail);
+    columns.Add(difference.candidate->id, difference.candidate->routing,
+                PointerGetDatum(cstring_to_text(NameOf(difference.problem))));
+  }
+  Parameters p;
+  p.Int4(sync);
+  columns.Push(&p, TEXTOID);
+  p.Array(TEXTOID, keys, columns.count);
+  p.Array(TEXTOID, details, columns.count);
+  p.Bool(repaired);
+  p.Run(
+      "UPDATE polyglot.difference d SET problem = u.p, key = nullif(u.k, '')::jsonb,"
+      " detail = u.t, repaired = $8"
+      " FROM unnest($2, $3, $4, $5, $6, $7) AS u(id, r, h, p, k, t)"
+      " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+      " AND d.has_routing = u.h",
+      SPI_OK_UPDATE);
+}
+
+std::uint64_t BaselineVersion(std::int32_t sync) {
+  Parameters p;
+  p.Int4(sync);
+  p.Run("SELECT baseline_version FROM polyglot.sync_state WHERE sync_id = $1", SPI_OK_SELECT);
+  if (SPI_processed == 0) return 0;
+  bool isnull;
+  return static_cast<std::uint64_t>(
+      DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
+}
+
+}  // namespace polyglot::pg

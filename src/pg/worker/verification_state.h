@@ -1,0 +1,121 @@
+#pragma once
+// What the worker knows of a verification while it runs: see verification.h.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/comparison.h"
+#include "core/index_body.h"
+#include "core/known_ids.h"
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+/// A document that did not equal its row when it was looked at for the first time.
+struct Candidate {
+  std::string id;
+  std::optional<std::string> routing;
+  std::string key;  // packed; empty: the id cannot be read as a key
+};
+
+enum class Problem : std::uint8_t { kMissing, kOrphan, kDifferent, kStale };
+const char* NameOf(Problem problem);
+
+/// A candidate that has proven to be one.
+struct Difference {
+  const Candidate* candidate;
+  Problem problem;
+  std::string key_json;  // empty: no key
+  std::string detail;
+};
+
+struct VerificationCounts {
+  std::uint64_t compared = 0, missing = 0, orphan = 0, different = 0, stale = 0;
+};
+
+/// Rows that one `_mget` asks for.
+struct RowChunk {
+  std::shared_ptr<const RowBatch> batch;
+  std::vector<std::uint32_t> rows;  // of the batch
+};
+
+/// What is known of the candidates that are judged now.
+struct Judgement {
+  std::vector<Candidate> candidates;
+  RowBatch rows;                                    // read again
+  std::unordered_map<std::string, int> row_of;      // id → number in `rows`
+  std::unordered_map<std::string, int> failed_of;   // id → number in `rows.failures`
+  std::unordered_map<std::string, bool> touched;    // id → has an operation been made since?
+  std::uint64_t scan = 0;                           // full scan that must be settled
+  std::uint64_t asked_at = 0;                       // scan that was running when one was asked for
+  std::vector<std::pair<std::size_t, bool>> asked;  // candidate, at the routing of its row?
+  std::vector<core::FoundDocument> found;           // answer to that
+  std::string answer;                               // what `found` points into
+  bool too_long = false;                            // there is no answer: the document is too large
+  std::size_t limit = 0;                            // so many candidates at once
+};
+
+struct VerificationState {
+  enum class Step {
+    kIdle,
+    kTable,    // rows, page by page, against the index
+    kRefresh,  // the index as it is, page by page, against the table
+    kOpen,
+    kWalk,
+    kClose,
+    kLoad,     // candidates: rows read again …
+    kResolve,  // (rows of hashed ids looked for)
+    kRead,
+    kSettle,  // … all that these rows know of is delivered …
+    kAsk,     // … documents read again …
+    kJudge,   // … and compared.
+    kDrain,   // repairs are delivered
+    kFinish,
+  };
+
+  // The schedule.
+  std::int64_t reconcile_us = 0;  // 0: never by itself
+  std::int64_t last_started = 0;  // TimestampTz; 0: never
+  bool unfinished = false;        // stored by a worker that has gone
+  double unfinished_sample = 1;
+  bool unfinished_repair = false;
+
+  // The run.
+  Step step = Step::kIdle;
+  std::int64_t number = 0;    // of its row in polyglot.verification
+  std::uint64_t request = 0;  // answers verify_sync up to this number
+  double sample = 1;
+  bool repair = false;
+  std::string fingerprint;                      // of the definition that it began with
+  std::shared_ptr<const std::string> physical;  // and the index
+  VerificationCounts counts;
+  std::uint64_t generation = 0;  // answers to requests of an older one are ignored
+  int in_flight = 0;             // requests
+  core::Time retry_at{0}, stored_at{0};
+
+  // kTable
+  std::vector<std::string> cursor;
+  bool end_reached = false;
+  std::deque<RowChunk> chunks;   // to be asked for
+  std::vector<Candidate> fresh;  // not yet stored
+  core::KnownIds known{2'000'000};
+  bool comparing = true;  // false: only `known` is filled, for hashed ids that did not fit
+
+  // kWalk
+  std::string pit, search_after;
+  std::vector<core::Hit> hits;  // not known: their rows are looked for
+  bool uncovered = false;       // hashed ids were met that this round does not know
+
+  Judgement judgement;
+  std::uint64_t walk = 0;  // ticket of deletes without a key
+};
+
+}  // namespace polyglot::pg

@@ -1,0 +1,42 @@
+#pragma once
+// The parts of a verification: see verification.h.
+
+#include "pg/worker/verification_state.h"
+
+namespace polyglot::pg {
+
+inline constexpr core::Time kVerificationRetry{1'000'000};
+
+/// Runs `handle(context, sync, response)` if sync and verification are still the same.
+template <typename F>
+Answer ForVerification(WorkerContext* context, SyncRuntime* sync, F handle) {
+  const std::int32_t id = sync->id;
+  const std::uint64_t generation = sync->verification->generation;
+  ++sync->verification->in_flight;
+  return [context, id, generation, handle](const net::Response& response) {
+    SyncRuntime* now = context->Find(id);
+    if (now == nullptr || !now->verification || now->verification->generation != generation) return;
+    --now->verification->in_flight;
+    handle(context, now, response);
+  };
+}
+
+inline bool Succeeded(const net::Response& response) {
+  return response.reply.transport_ok && response.reply.http_status == 200;
+}
+/// The request is made again, a little later; the reason is shown in status.
+void TryLater(SyncRuntime* sync, const net::Response& response);
+/// Is everything delivered that has been read, and nothing parked?
+bool IsQuiet(const SyncRuntime& sync);
+/// Is the document part of the sample?
+bool Sampled(const VerificationState& state, std::string_view id);
+/// Reads the next page of rows. false: the sync has failed.
+bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch);
+
+// Each makes one step and returns true when there is more to do at once.
+bool CompareRows(WorkerContext* context, SyncRuntime* sync, core::Time now);
+bool WalkIndex(WorkerContext* context, SyncRuntime* sync, core::Time now);
+bool JudgeCandidates(WorkerContext* context, SyncRuntime* sync, core::Time now);
+void ClosePointInTime(SyncRuntime* sync, core::Time now);
+
+}  // namespace polyglot::pg

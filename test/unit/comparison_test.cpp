@@ -1,0 +1,62 @@
+#include "core/comparison.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace polyglot::core {
+namespace {
+
+TEST(Comparison, BodyOfMultiGet) {
+  EXPECT_EQ(MultiGetBody({{.id = "a\"b"}, {.id = "2", .routing = "x", .source = false}}),
+            R"({"docs":[{"_id":"a\"b"},{"_id":"2","routing":"x","_source":false}]})");
+}
+
+TEST(Comparison, TakesSourcesAsTheyStand) {
+  const std::string body =
+      R"({"docs":[{"_index":"i","_id":"1","_version":7,"_routing":"r","found":true,)"
+      R"("_ignored":["_version"],"_source":{"a":{"found":false},"n":1.00 }},)"
+      R"({"_index":"i","_id":"2","found":false}]})";
+  const auto parsed = ParseMultiGet(body, 2);
+  ASSERT_TRUE(parsed.ok());
+  const FoundDocument& first = parsed.value()[0];
+  EXPECT_TRUE(first.found && first.has_source);
+  EXPECT_EQ(first.version, 7u);
+  EXPECT_EQ(first.routing, "r");
+  EXPECT_EQ(first.source, R"({"a":{"found":false},"n":1.00 })");
+  EXPECT_FALSE(parsed.value()[1].found);
+  EXPECT_FALSE(parsed.value()[1].routing.has_value());
+}
+
+TEST(Comparison, WhatIsNoAnswerIsAnError) {
+  for (const char* body :
+       {"", "[]", "{}", R"({"docs":{}})", R"({"docs":{"a":{"found":true}}})", R"({"docs":[1]})",
+        R"({"docs":[{"found":true}],"docs":[{"found":true}]})", R"({"x":{"y":{"found":true}}})",
+        R"({"docs":[],"x":{"y":{"found":true,"_source":{},"_routing":"r","_version":1}}})",
+        R"({"docs":[{"found":true},[true,{"_source":{}}]]})",
+        R"({"docs":[{"error":{"type":"shard_not_available"}}]})", R"({"docs":[{"found":true})"})
+    EXPECT_FALSE(ParseMultiGet(body, 1).ok()) << body;
+  std::string deep = R"({"docs":[{"found":true,"_source":)";
+  for (int i = 0; i < 100'000; ++i) deep += R"({"a":)";
+  EXPECT_FALSE(ParseMultiGet(deep, 1).ok());
+}
+
+TEST(Comparison, SameDocument) {
+  EXPECT_TRUE(SameDocument(R"({"a":1,"b":[1,{"c":null}]})", R"({ "b" : [1,{"c":null}], "a":1})"));
+  EXPECT_FALSE(SameDocument(R"({"a":1})", R"({"a":"1"})"));
+  EXPECT_FALSE(SameDocument(R"({"a":1})", R"({"a":"#1"})"));
+  EXPECT_FALSE(SameDocument(R"({"a":1.0})", R"({"a":1.00})"));
+  EXPECT_FALSE(SameDocument(R"({"a":9007199254740993})", R"({"a":9007199254740992})"));
+  EXPECT_FALSE(SameDocument(R"({"a":[1,2]})", R"({"a":[2,1]})"));
+  EXPECT_FALSE(SameDocument(R"({"a":1})", R"({"a":1,"b":2})"));
+  EXPECT_FALSE(SameDocument(R"({"a":true})", R"({"a":false})"));
+  EXPECT_FALSE(SameDocument(R"({"a":1})", ""));
+}
+
+TEST(Comparison, NamesOfDifferingFields) {
+  EXPECT_EQ(DifferingFields(R"({"a":1,"b":2,"c":3})", R"({"a":1,"b":"2","d":4})"), "b, c, d");
+  EXPECT_EQ(DifferingFields(R"({"a":1})", "[]"), "");
+}
+
+}  // namespace
+}  // namespace polyglot::core

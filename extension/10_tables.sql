@@ -109,6 +109,18 @@ CREATE TABLE polyglot.dead_letter (
   PRIMARY KEY (sync_id, document_id, routing, has_routing)
 );
 
+-- The documents of published syncs. Each of these syncs has a table that inherits from this one and is
+-- its source: made with the sync, owned by the owner of its server, and dumped, because it is no member
+-- of the extension. Not a partition: pg_dump gives one that has a primary key of its parent a second.
+CREATE TABLE polyglot.published (
+  sync text NOT NULL,
+  id text NOT NULL,
+  routing text,
+  document jsonb NOT NULL,
+  PRIMARY KEY (sync, id),
+  CONSTRAINT documents_are_in_the_tables_of_syncs CHECK (false) NO INHERIT
+);
+
 -- Indexes of dropped syncs that the worker is still to delete.
 CREATE TABLE polyglot.dropped_index (
   server oid NOT NULL,

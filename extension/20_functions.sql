@@ -85,6 +85,18 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync'
 COMMENT ON FUNCTION polyglot.repair_sync(text) IS
   'compares the index with the table and puts right what differs; returns how many documents';
 
+-- The literal transactional outbox: who may call them is checked inside.
+CREATE FUNCTION polyglot.publish(sync text, id text, document jsonb, routing text DEFAULT NULL)
+RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_publish';
+COMMENT ON FUNCTION polyglot.publish(text, text, jsonb, text) IS
+  'puts a document into the index of a published sync when this transaction commits';
+
+CREATE FUNCTION polyglot.retract(sync text, id text, routing text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_retract';
+COMMENT ON FUNCTION polyglot.retract(text, text, text) IS
+  'removes a published document from the index when this transaction commits';
+
 CREATE FUNCTION polyglot.enqueue(sync text, VARIADIC key "any") RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_enqueue';
 COMMENT ON FUNCTION polyglot.enqueue(text, "any") IS

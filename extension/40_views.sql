@@ -34,7 +34,9 @@ COMMENT ON FUNCTION polyglot.outbox_rows() IS 'rows of the view polyglot.outbox'
 -- pg_monitor sees all; others see the syncs on tables whose owner's rights they have.
 CREATE VIEW polyglot.syncs WITH (security_barrier) AS
 SELECT d.name AS sync,
-       d.source,
+       (SELECT d.source WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i
+          WHERE i.inhrelid OPERATOR(pg_catalog.=) d.source
+            AND i.inhparent OPERATOR(pg_catalog.=) 'polyglot.published'::pg_catalog.regclass)) AS source,
        d.server,
        d.index,
        coalesce(s.generation, 0) AS generation,
@@ -59,7 +61,9 @@ COMMENT ON VIEW polyglot.syncs IS 'what was configured';
 
 CREATE VIEW polyglot.status WITH (security_barrier) AS
 SELECT d.name AS sync,
-       d.source,
+       (SELECT d.source WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i
+          WHERE i.inhrelid OPERATOR(pg_catalog.=) d.source
+            AND i.inhparent OPERATOR(pg_catalog.=) 'polyglot.published'::pg_catalog.regclass)) AS source,
        d.server,
        d.index,
        d.capture,

@@ -207,6 +207,14 @@ inline bool OwnsRelation(Oid relation, Oid role) {
 #endif
 }
 
+inline bool OwnsServer(Oid server, Oid role) {
+#if PG_VERSION_NUM >= 160000
+  return object_ownercheck(ForeignServerRelationId, server, role);
+#else
+  return pg_foreign_server_ownercheck(server, role);
+#endif
+}
+
 inline bool OwnsDatabase(Oid database, Oid role) {
 #if PG_VERSION_NUM >= 160000
   return object_ownercheck(DatabaseRelationId, database, role);

@@ -4,6 +4,7 @@
 #include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
 #include "pg/server_options.h"
+#include "pg/sql/published.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_watch_ddl);
@@ -198,6 +199,7 @@ void ServerChanged(Oid server) {
       {psprintf("%u", server)});
   SPI_finish();
   CommandCounterIncrement();
+  FollowServerOwner(server);
   AnnounceConfigChange();
 }
 

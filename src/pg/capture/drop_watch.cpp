@@ -2,6 +2,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
+#include "pg/sql/published.h"
 #include "pg/sql/sync_definition.h"
 
 extern "C" {
@@ -102,8 +103,9 @@ void ServerDropped(Oid server, const Node* statement) {
   SyncRow** syncs = LoadSyncs(server, &count);
   if (count > 0 && !EndsDependents(statement)) RefuseServerDrop(syncs, count);
   for (int i = 0; i < count; ++i) {
+    const bool published = IsPublishedSource(syncs[i]->source);  // its source goes with it
     EndSync(syncs[i], false);
-    (void)DropUnusedCaptureTriggers(syncs[i]->source);
+    if (!published) (void)DropUnusedCaptureTriggers(syncs[i]->source);
   }
   FreeQueue(server);
   AnnounceConfigChange();

@@ -3,6 +3,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/server_options.h"
+#include "pg/sql/published.h"
 #include "pg/sql/sync_checks.h"
 #include "pg/sql/sync_definition.h"
 
@@ -114,13 +115,22 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   DocumentDefinition document = MergeDocument(fcinfo, sync, reset);
   char* options = Merged(fcinfo, kOptions, reset, sync->options, OptionsArgument(fcinfo));
   CheckOptions(options, sync->manage_index);
+  const bool published = IsPublishedSource(sync->source);
+  CheckPublishers(options, published);
   bool changed = !SameColumns(sync, document.columns) || !Same(sync->filter, document.filter) ||
                  !Same(sync->document, document.document) || !Same(sync->routing, document.routing);
+  if (changed && published)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("sync \"%s\" has no columns, filter, document or routing of its own",
+                           sync->name),
+                    errhint("polyglot.publish is given documents as they are.")));
   if (changed) {
     LockTree(sync->source);
     CheckTree(sync->source);
     CheckDocumentDefinition(sync->source, document);
   }
+  if (published && new_name && strcmp(new_name, sync->name) != 0)
+    RenamePublishedSource(sync->source, new_name);
   Store(sync, new_name ? new_name : sync->name, document, options);
   if (changed) RequestResync(sync, "alter_sync");
   InvalidateTree(sync->source);

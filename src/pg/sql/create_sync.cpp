@@ -4,6 +4,7 @@
 #include "pg/capture/source_tree.h"
 #include "pg/server_options.h"
 #include "pg/shared_state.h"
+#include "pg/sql/published.h"
 #include "pg/sql/sync_checks.h"
 #include "pg/sql/sync_definition.h"
 
@@ -47,6 +48,7 @@ struct NewSync {
   char* settings;
   char* options;
   bool manage_index, backfill;
+  bool published;
 };
 
 char* JsonArgument(FunctionCallInfo fcinfo, int number, const char* what) {
@@ -72,16 +74,43 @@ bool FlagArgument(FunctionCallInfo fcinfo, int number) {
   return PG_ARGISNULL(number) || PG_GETARG_BOOL(number);
 }
 
+// What decides how rows become documents has no meaning where documents are published.
+void CheckPublished(FunctionCallInfo fcinfo) {
+  if (PG_ARGISNULL(kName))
+    ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                    errmsg("a sync without a source needs a name"),
+                    errhint("Name a table in \"source\", or the published sync by \"name\".")));
+  static constexpr struct {
+    Argument argument;
+    const char* name;
+  } of_rows[] = {{kKey, "key"},
+                 {kColumns, "columns"},
+                 {kFilter, "filter"},
+                 {kDocument, "document"},
+                 {kRouting, "routing"}};
+  for (const auto& [argument, name] : of_rows)
+    if (!PG_ARGISNULL(argument))
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("\"%s\" contradicts source => NULL", name),
+                      errhint("polyglot.publish is given documents as they are.")));
+}
+
+// Its source is a table like any other, see published.h.
+void MakePublished(NewSync* sync) {
+  CheckSyncName(sync->name);
+  sync->source = CreatePublishedSource(sync->name, sync->server);
+  sync->key = {1, static_cast<char**>(palloc(sizeof(char*)))};
+  sync->key.names[0] = pstrdup("id");
+  sync->document = {{}, nullptr, pstrdup("document"), pstrdup("routing")};
+}
+
 NewSync ReadArguments(FunctionCallInfo fcinfo) {
-  if (PG_ARGISNULL(kSource))
-    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                    errmsg("a sync without a source is not supported by this version"),
-                    errhint("Name a table in \"source\".")));
   if (PG_ARGISNULL(kServer))
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("server must not be null")));
   CheckCapture(fcinfo);
   NewSync sync{};
-  sync.source = PG_GETARG_OID(kSource);
+  sync.published = PG_ARGISNULL(kSource);
+  sync.source = sync.published ? InvalidOid : PG_GETARG_OID(kSource);
   sync.server_name = NameArgument(fcinfo, kServer);
   sync.name = TextArgument(fcinfo, kName);
   sync.index = TextArgument(fcinfo, kIndex);
@@ -118,6 +147,7 @@ void FillDefaults(NewSync* sync) {
 void CheckManaged(const NewSync* sync) {
   CheckIndexName(sync->index, sync->manage_index);
   CheckOptions(sync->options, sync->manage_index);
+  CheckPublishers(sync->options, sync->published);
   if (!sync->manage_index && (sync->mapping || sync->settings))
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -129,6 +159,7 @@ void CheckDefinition(NewSync* sync) {
   CheckSyncName(sync->name);
   CheckManaged(sync);
   CheckIndexFree(sync->server_name, sync->index);
+  if (sync->published) return;
   sync->key = ChooseKey(sync->source, sync->key);
   CheckDocumentDefinition(sync->source, sync->document);
 }
@@ -184,11 +215,15 @@ Datum polyglot_create_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.create_sync()");
   NewSync sync = ReadArguments(fcinfo);
-  CheckSource(sync.source);
+  if (sync.published)
+    CheckPublished(fcinfo);
+  else
+    CheckSource(sync.source);
   LockServer(&sync);
   FillDefaults(&sync);
+  if (sync.published) MakePublished(&sync);
   List* tree = LockTree(sync.source);
-  CheckTree(sync.source);
+  if (!sync.published) CheckTree(sync.source);
   CheckDefinition(&sync);
   Store(&sync);
   InstallCaptureTriggers(sync.source);

@@ -28,9 +28,22 @@ bool HasUpperCase(const char* name) {
 
 bool IsBoolean(const JsonbValue* value) { return value->type == jbvBool; }
 
+void CheckRoles(const JsonbValue* value) {
+  bool good = value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data);
+  JsonbIterator* iterator = good ? JsonbIteratorInit(value->val.binary.data) : nullptr;
+  JsonbValue role;
+  JsonbIteratorToken token;
+  while (good && (token = JsonbIteratorNext(&iterator, &role, true)) != WJB_DONE)
+    if (token == WJB_ELEM) good = role.type == jbvString;
+  if (!good)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"publishers\" must be an array of role names")));
+}
+
 void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index) {
-  static const char* const later[] = {"reconcile",    "backfill_rate",    "publishers",
-                                      "on_slot_loss", "max_retained_wal", "origin"};
+  if (strcmp(name, "publishers") == 0) return CheckRoles(value);
+  static const char* const later[] = {"reconcile", "backfill_rate", "on_slot_loss",
+                                      "max_retained_wal", "origin"};
   for (const char* known : later)
     if (strcmp(known, name) == 0)
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -38,7 +51,7 @@ void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index
                       errhint("Leave it out.")));
   if (strcmp(name, "replace_index") != 0)
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
-                    errhint("Valid options are: replace_index.")));
+                    errhint("Valid options are: replace_index, publishers.")));
   if (!IsBoolean(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must be true or false", name)));
@@ -53,6 +66,13 @@ Jsonb* ParseJson(const char* json) {
 }
 
 }  // namespace
+
+void CheckPublishers(const char* options, bool published) {
+  if (!options || published) return;
+  if (getKeyJsonValueFromContainer(&ParseJson(options)->root, "publishers", 10, nullptr))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"publishers\" needs a sync with source => NULL")));
+}
 
 void CheckIndexName(const char* index, bool managed) {
   if (*index == '\0') BadIndexName(index, "is empty");

@@ -2,6 +2,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
+#include "pg/sql/published.h"
 #include "pg/sql/sync_definition.h"
 
 extern "C" {
@@ -46,9 +47,10 @@ Datum polyglot_drop_sync(PG_FUNCTION_ARGS) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("index \"%s\" is not managed by polyglot_sync", sync->index),
                     errhint("Drop the sync without drop_index, and the index where it was made.")));
+  const bool published = IsPublishedSource(sync->source);  // its source goes with it
   EndSync(sync, drop_index);
   // While somebody uses the table they stay; without a sync they record nothing.
-  if (sync->source_exists) (void)DropUnusedCaptureTriggers(sync->source);
+  if (sync->source_exists && !published) (void)DropUnusedCaptureTriggers(sync->source);
   PG_RETURN_VOID();
 }
 

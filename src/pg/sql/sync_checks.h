@@ -29,5 +29,7 @@ void CheckIndexName(const char* index, bool managed);
 void CheckJsonObject(const char* json, const char* what);
 /// 22023 for unknown names or wrong values, 0A000 for what later versions bring.
 void CheckOptions(const char* options, bool manage_index);
+/// ERROR 22023 for options.publishers of a sync that is not a published one.
+void CheckPublishers(const char* options, bool published);
 
 }  // namespace polyglot::pg

@@ -2,6 +2,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/sql/expression_check.h"
+#include "pg/sql/published.h"
 #include "pg/sql/sync_checks.h"
 
 namespace polyglot::pg {
@@ -77,7 +78,10 @@ void EndSync(const SyncRow* sync, bool drop_index) {
   Change("DELETE FROM polyglot.difference WHERE sync_id = $1::integer", {id});
   Change("DELETE FROM polyglot.sync_state WHERE sync_id = $1::integer", {id});
   Change("DELETE FROM polyglot.sync_definition WHERE id = $1::integer", {id});
-  InvalidateTree(sync->source);
+  if (IsPublishedSource(sync->source))
+    DropPublishedSource(sync->source);
+  else
+    InvalidateTree(sync->source);
   AnnounceConfigChange();
 }
 

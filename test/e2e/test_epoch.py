@@ -107,8 +107,8 @@ def test_restarts_and_crashes_keep_the_epoch(shop):
 def test_the_bound_is_ahead_of_every_version(shop):
     client = shop.search.client()
     ours = {key: str(value) for key, value in record_of_index(shop).items()}
-    client.indices.put_mapping(index=shop.index("t"), meta={"polyglot_sync": ours,
-                                                            "team": {"name": "search"}})
+    client.indices.put_mapping(index=shop.index("t"), body={"_meta": {
+        "polyglot_sync": ours, "team": {"name": "search"}}})
     for number in range(3):
         burn_wal(shop, STEP * 2 // 3)
         shop.execute("UPDATE t SET v = %s WHERE id = 1", (f"step {number}",))
@@ -272,8 +272,8 @@ def test_an_index_of_another_sync_is_left_alone(shop):
     """Somebody gave the index to another sync while this one was running."""
     client = shop.search.client()
     meta = record_of_index(shop)
-    client.indices.put_mapping(index=shop.index("t"), meta={"polyglot_sync": {
-        **{key: str(value) for key, value in meta.items()}, "sync": "77"}})
+    client.indices.put_mapping(index=shop.index("t"), body={"_meta": {"polyglot_sync": {
+        **{key: str(value) for key, value in meta.items()}, "sync": "77"}}})
     shop.wait_for_state("t", "failed")
     shop.execute("DELETE FROM t")
     client.indices.refresh(index=shop.index("t"))
@@ -281,7 +281,7 @@ def test_an_index_of_another_sync_is_left_alone(shop):
 
 
 def test_a_record_that_is_overwritten_comes_back(shop):
-    shop.search.client().indices.put_mapping(index=shop.index("t"), meta={"mine": 1})
+    shop.search.client().indices.put_mapping(index=shop.index("t"), body={"_meta": {"mine": 1}})
     wait_for_record(shop)
     shop.execute("UPDATE t SET v = 'after'")
     shop.assert_equal("t")

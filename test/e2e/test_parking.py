@@ -100,7 +100,7 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
     make_table(own, "t", 500)
     make_table(own, "u", 500)
     client = own.search.client()
-    client.indices.put_settings(index=own.index("t"), settings=BLOCK)
+    client.indices.put_settings(index=own.index("t"), body=BLOCK)
     own.execute("UPDATE t SET v = 'blocked'; DELETE FROM t WHERE id > 400")
     own.wait_for_state("t", "blocked")
     log = len(own.pg.log())
@@ -114,7 +114,7 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
     assert 'sync "t" is' not in own.pg.log()[log:]
     assert own.status("t")["parked"] == 500
     assert own.value("SELECT polyglot.wait_for_sync('t', '1s')") is False
-    client.indices.put_settings(index=own.index("t"), settings={"index.blocks.write": None})
+    client.indices.put_settings(index=own.index("t"), body={"index.blocks.write": None})
     own.execute("SELECT polyglot.run_sync('t')")
     own.wait_for_state("t", "streaming")
     own.assert_equal("t")

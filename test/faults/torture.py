@@ -13,7 +13,7 @@ from fault_proxy import FaultProxy
 from mixed_writers import finish_prepared
 from postgres import Postgres
 from search_server import SearchServer
-from torture_faults import KINDS, Faults, schedule
+from torture_faults import KINDS, SERVER_OPTIONS, Faults, schedule
 from torture_workload import SCHEMA, SYNCS, TortureWriters
 
 MEMORY_LIMIT = 64 * 1024  # kB of RssAnon, the promise of the design
@@ -46,79 +46,113 @@ def rss_anon(pid):
     return int(found.group(1)) if found else 0
 
 
-def carry_out(planned, faults):
-    begin = time.monotonic()
-    for second, kind, lasts, sync, seed in planned:
-        time.sleep(max(0, begin + second - time.monotonic()))
-        print(f"{time.monotonic() - begin:7.1f} s  planned {second:7.2f}  {kind} ({sync}, {lasts} s,"
-              f" {seed})", flush=True)
-        faults.run(kind, lasts, sync, seed)
+class Torture:
+    """Rounds of writers and faults on one database; after each all is healed and compared."""
+
+    def __init__(self, arguments, pg, search, proxy):
+        self.arguments, self.pg, self.search, self.proxy = arguments, pg, search, proxy
+        self.wanted = arguments.faults.split(",") if arguments.faults else KINDS
+        self.db = Database(pg, search, "torture", server=False)
+        options = {name: values[0] for name, values in SERVER_OPTIONS.items()}
+        self.db.create_server(url=proxy.url, connect_timeout="1s", **options)
+        self.db.execute(SCHEMA)
+        for table in SYNCS:
+            self.create_sync(table)
+        self.db.wait()
+        self.faults = Faults(self.db, search, proxy, self.create_sync)
+        self.memory = MemorySampler(pg)
+        self.seconds, self.commits, self.lost_connections = 0.0, 0, 0
+
+    def create_sync(self, table):
+        self.db.create_sync(table, **SYNCS[table][0])
+
+    def run(self):
+        """Everything that is wrong, as lines; ends with the first round that finds something."""
+        rounds = max(1, round(self.arguments.minutes / self.arguments.round))
+        for number in range(1, rounds + 1):
+            found = self._round(number, self.arguments.minutes * 60 / rounds)
+            if found:
+                return [f"in round {number} of {rounds}:", *found]
+        self.memory.stop()
+        return []
+
+    def _round(self, number, seconds):
+        seed, before = self.arguments.seed, self.faults.total
+        planned = schedule(seed, number, seconds, self.wanted, SYNCS)
+        writers = TortureWriters(self.db, 4, seed * 1000 + number, self.arguments.pause)
+        begin = time.monotonic()
+        try:
+            self.faults.carry_out(planned, seconds)
+        finally:
+            writers.stop()
+        self.seconds += time.monotonic() - begin
+        self.commits += sum(writers.committed)
+        self.lost_connections += writers.lost_connections
+        self.faults.heal()
+        finish_prepared(self.db)
+        if (seed + number) % 2:  # half of the rounds wait until the back-off is over
+            self.faults.sql("SELECT sync FROM polyglot.run_sync(NULL, '1s')")
+        healed = time.monotonic()
+        found = self._verdict(writers)
+        print(f"round {number}: {seconds:.0f} s, {self.faults.total - before} faults,"
+              f" {sum(writers.committed)} commits, compared {time.monotonic() - healed:.0f} s after"
+              f" the last fault: {'different' if found else 'equal'}", flush=True)
+        return found
+
+    def _verdict(self, writers):
+        db = self.db
+        found = [f"a writer met {error}" for error in writers.errors[:10]] + self.faults.broken
+        if not db.value("SELECT polyglot.wait_for_sync(NULL, '5min', true)"):
+            found.append(f"not in step within 5 minutes: {db.status()}")
+        for table, (_, comparison) in SYNCS.items():
+            differences = db.differences(table, **comparison)
+            if differences:
+                found.append(f"{table}: {len(differences)} differences: {differences[:5]}")
+                found += explain(db, table, differences[:5])
+        found += [f"dead letter {letter}" for letter in db.dead_letters()[:10]]
+        own = [f"(PID {pid})" for pid in self.faults.killed]
+        found += [f"in the log: {line}" for line in db.pg.log().splitlines()
+                  if FATAL_WORDS.search(line) and not any(pid in line for pid in own)]
+        if self.memory.largest > MEMORY_LIMIT:
+            found.append(f"RssAnon of a worker was {self.memory.largest} kB")
+        return found
+
+    def report(self):
+        counters = self.db.query("SELECT sum(delivered)::bigint, sum(deleted)::bigint,"
+                                 " sum(stale)::bigint, sum(retried)::bigint FROM polyglot.status")[0]
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.done.items()))
+        print(f"faults by kind: {kinds}")
+        print(f"seed {self.arguments.seed}: {self.seconds:.0f} s, {self.faults.total} faults,"
+              f" {self.commits} commits, {self.lost_connections} connections lost,"
+              " {} indexed, {} deleted, {} stale, {} retried,".format(*counters),
+              f"RssAnon {self.memory.largest // 1024} MB", flush=True)
 
 
-def prepare(pg, search, proxy):
-    db = Database(pg, search, "torture", server=False)
-    db.create_server(url=proxy.url, request_timeout="3s", connect_timeout="1s")
-    db.execute(SCHEMA)
-    for table, (arguments, _) in SYNCS.items():
-        db.create_sync(table, **arguments)
-    db.wait()
-    return db
-
-
-def verdict(db, writers, memory):
-    """Everything that is wrong, as lines."""
-    found = [f"a writer met {error}" for error in writers.errors[:10]]
-    if not db.value("SELECT polyglot.wait_for_sync(NULL, '5min', true)"):
-        found.append(f"not in step within 5 minutes: {db.status()}")
-    for table, (_, comparison) in SYNCS.items():
-        differences = db.differences(table, **comparison)
-        if differences:
-            found.append(f"{table}: {len(differences)} differences: {differences[:5]}")
-    found += [f"dead letter {letter}" for letter in db.dead_letters()[:10]]
-    crashes = [line for line in db.pg.log().splitlines() if FATAL_WORDS.search(line)]
-    if len(crashes) > db.pg.killed:
-        found += [f"{db.pg.killed} killed, in the log:", *crashes]
-    if memory.largest > MEMORY_LIMIT:
-        found.append(f"RssAnon of a worker was {memory.largest} kB")
-    return found
+def explain(db, table, differences):
+    """What the two sides know about a document that differs, while it still does."""
+    ids = [difference.document_id for difference in differences]
+    body = {"version": True, "query": {"ids": {"values": ids}}}
+    hits = db.search.request("POST", f"/{db.index(table)}/_search", body)["hits"]["hits"]
+    found = [f"  document {hit['_id']}: version {hit['_version']}, routing {hit.get('_routing')}"
+             for hit in hits]
+    found += [f"  queued {row}" for row in db.query(
+        "SELECT * FROM polyglot.outbox WHERE sync = %s AND document_id = ANY(%s)", (table, ids))]
+    return [*found, f"  {db.status(table)}",
+            f"  {db.query('SELECT * FROM polyglot.sync_state ORDER BY 1')}"]
 
 
 def torture(arguments):
-    wanted = arguments.faults.split(",") if arguments.faults else KINDS
-    planned = schedule(arguments.seed, arguments.minutes * 60, wanted, SYNCS)
     search = SearchServer().start()
     pg = Postgres("torture", settings={"polyglot_sync.worker_restart_delay": "1s"}).start()
     with FaultProxy(search.port) as proxy:
-        db = prepare(pg, search, proxy)
-        faults, memory = Faults(db, search, proxy), MemorySampler(pg)
-        writers = TortureWriters(db, 4, arguments.seed, arguments.pause)
-        begin = time.monotonic()
-        try:
-            carry_out(planned, faults)
-        finally:
-            writers.stop()
-        faults.heal()
-        finish_prepared(db)
-        healed = time.monotonic()
-        found = verdict(db, writers, memory)
-        memory.stop()
-        report(arguments, faults, planned, writers, memory, db, begin, healed)
+        run = Torture(arguments, pg, search, proxy)
+        found = run.run()
+        run.report()
     if found:
         keep_log(pg, arguments.seed)
     pg.stop("immediate")
     search.kill()
     return found
-
-
-def report(arguments, faults, planned, writers, memory, db, begin, healed):
-    stale, retried = db.query("SELECT sum(stale)::bigint, sum(retried)::bigint"
-                              " FROM polyglot.status")[0]
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.done.items()))
-    print(f"faults by kind: {kinds}")
-    print(f"seed {arguments.seed}: {healed - begin:.0f} s, {len(planned)} faults,"
-          f" {sum(writers.committed)} commits, {writers.lost_connections} connections lost,"
-          f" {retried} retried, {stale} stale, RssAnon {memory.largest // 1024} MB,"
-          f" in step {time.monotonic() - healed:.0f} s after the last fault", flush=True)
 
 
 def keep_log(pg, seed):
@@ -132,6 +166,7 @@ def main():
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--seed", type=int, required=True)
     words.add_argument("--minutes", type=float, default=2)
+    words.add_argument("--round", type=float, default=2, help="minutes between two comparisons")
     words.add_argument("--faults", default="", help=", ".join(KINDS))
     words.add_argument("--pause", type=float, default=0.01, help="seconds between transactions")
     arguments = words.parse_args()

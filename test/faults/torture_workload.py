@@ -1,6 +1,7 @@
 """The tables of the torture and their writers: the end-to-end suite's, and large rows, long keys."""
 
 import threading
+import uuid
 
 import mixed_writers
 from mixed_writers import MixedWriters
@@ -25,17 +26,36 @@ class TortureWriters(MixedWriters):
 
     def __init__(self, db, writers, seed, pause):
         self.pause = pause
-        self.kinds = {}
-        self.lock = threading.Lock()
+        self.sessions = {}
         super().__init__(db, writers, seed)
 
     def _transaction(self, session, number, chooser):
+        if self.sessions.get(number) is not session:
+            self._decide_prepared(session, number)
+            self.sessions[number] = session
         if chooser.random() < 0.25:
             kind = chooser.choice([self._large, self._text_key, self._routed, self._routed_key])
             kind(session, self._own_id(number, chooser), number, chooser)
         else:
             super()._transaction(session, number, chooser)
         self.ended.wait(self.pause)
+
+    def _decide_prepared(self, session, number):
+        """As a coordinator does after a crash: they would hold their locks for ever."""
+        for name, in session.execute("SELECT gid FROM pg_prepared_xacts WHERE database ="
+                                     " current_database() AND gid LIKE %s", (f"{number}-%",)):
+            session.execute(f"COMMIT PREPARED '{name}'")
+
+    def _two_phases(self, session, key, number, chooser):
+        name = f"{number}-{uuid.uuid4().hex}"
+        with session.transaction():
+            session.execute("INSERT INTO items VALUES (%s, %s, 'two phases') ON CONFLICT (id)"
+                            " DO UPDATE SET name = 'prepared'", (key, number))
+            session.execute(f"PREPARE TRANSACTION '{name}'")
+        if chooser.random() < 0.3:
+            self.ended.wait(chooser.random())  # while it is prepared, the others go on
+        end = "COMMIT" if chooser.random() < 0.8 else "ROLLBACK"
+        session.execute(f"{end} PREPARED '{name}'")
 
     def _large(self, session, key, number, chooser):
         """Bodies of up to 200 kB, out of line."""

@@ -397,6 +397,8 @@ class Faults:
         for name in ("cluster.blocks.read_only", "indices.breaker.total.limit"):
             self._set_cluster(name, None)
         self.sql("SELECT polyglot.start_workers()::text")
+        self.sql("ALTER SERVER search OPTIONS (" + ", ".join(
+            f"SET {name} '{values[0]}'" for name, values in SERVER_OPTIONS.items()) + ")")
         for name, in self.sql("SELECT sync FROM polyglot.syncs"):
             for block in ("write", "read_only_allow_delete"):
                 self._set(name, block, None)

@@ -32,6 +32,9 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   return detail.empty() ? text : text + ": " + detail;
 }
 
+// Only what may have reached the server is sent *again*.
+bool WasSent(const BulkReply& reply) { return reply.transport_ok || reply.may_have_been_sent; }
+
 }  // namespace
 
 // Requests.
@@ -247,7 +250,7 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
   const Time delay = FullJitter(kRequestBackoff, batch.attempts++, &random);
   const Time due = now + std::max(delay, reply.retry_after);
   if (reply.retry_after > Time{0}) paused_until = std::max(paused_until, now + reply.retry_after);
-  CountRetried(batch);
+  if (WasSent(reply)) CountRetried(batch);
   // Room that is lacking again and again is room that the server does not have for so much at once.
   const bool too_large = reply.http_status == 429 && batch.attempts >= kRejectedTries &&
                          batch.items.size() > 1 && batch.body->size() > kSmallBody;
@@ -266,7 +269,7 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
   const bool elsewhere = why == Server::kDisconnected && reply.other_node &&
                          NodePool::MarksDead(reply.transport_ok, reply.http_status);
   if (!elsewhere) Lost(why, error);
-  CountRetried(batch);
+  if (WasSent(reply)) CountRetried(batch);
   // Requests that were in flight together fail together: that is one failure, one pause.
   if (!elsewhere && now >= paused_until) {
     const Time delay = FullJitter(kServerBackoff, failures++, &random);

@@ -3,6 +3,7 @@
 import argparse
 import pathlib
 import re
+import shutil
 import sys
 import threading
 import time
@@ -143,15 +144,16 @@ def explain(db, table, differences):
 
 def torture(arguments):
     search = SearchServer().start()
-    pg = Postgres("torture", settings={"polyglot_sync.worker_restart_delay": "1s"}).start()
+    pg = Postgres(f"torture-{arguments.seed}", settings={"polyglot_sync.worker_restart_delay": "1s"}).start()
     with FaultProxy(search.port) as proxy:
         run = Torture(arguments, pg, search, proxy)
         found = run.run()
         run.report()
     if found:
         keep_log(pg, arguments.seed)
-    pg.stop("immediate")
+    pg.destroy()
     search.kill()
+    shutil.rmtree(search.folder)
     return found
 
 

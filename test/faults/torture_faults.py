@@ -66,7 +66,7 @@ class Faults:
     def __init__(self, db, search, proxy, create_sync):
         self.db, self.search, self.proxy, self.create_sync = db, search, proxy, create_sync
         self.done, self.killed, self.broken = {}, [], []
-        self.columns = 0
+        self.columns = 2
         self.lock = threading.Lock()
         self.processes = threading.Lock()  # one at a time lays hands on PostgreSQL's processes
 

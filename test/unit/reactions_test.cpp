@@ -255,6 +255,19 @@ TEST_F(DeliveryTest, DisconnectedOneRequestAtATimeThenAllAtOnce) {
   EXPECT_EQ(delivery.TakeFinished().size(), 5u);
 }
 
+TEST_F(DeliveryTest, OnlyWhatMayHaveBeenSentCountsAsRetried) {
+  delivery.Submit(Make("a", 1), now);
+  BulkReply reply = NoAnswer();
+  delivery.Complete(Next().id, reply, now);
+  for (const DeliveryEvent& e : delivery.TakeEvents()) EXPECT_NE(e.kind, Kind::kRetried);
+  reply.may_have_been_sent = true;
+  delivery.Complete(NextWhenDue().id, reply, now);
+  const auto events = delivery.TakeEvents();
+  EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                          [](const DeliveryEvent& e) { return e.kind == Kind::kRetried; }),
+            1);
+}
+
 TEST_F(DeliveryTest, ANewReasonIsReportedAgain) {
   delivery.Submit(Make("a", 1), now);
   for (const char* why : {"x", "x", "y"}) {

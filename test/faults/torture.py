@@ -3,7 +3,6 @@
 import argparse
 import pathlib
 import re
-import shutil
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from fault_proxy import FaultProxy
 from mixed_writers import finish_prepared
 from postgres import Postgres
 from search_server import SearchServer
-from torture_faults import KINDS, SERVER_OPTIONS, Faults, schedule
+from torture_faults import KINDS, SERVER_OPTIONS, START_TIMEOUT, Faults, schedule
 from torture_workload import SCHEMA, SYNCS, TortureWriters
 
 MEMORY_LIMIT = 64 * 1024  # kB of RssAnon, the promise of the design
@@ -50,16 +49,16 @@ def rss_anon(pid):
 class Torture:
     """Rounds of writers and faults on one database; after each all is healed and compared."""
 
-    def __init__(self, arguments, pg, search, proxy):
-        self.arguments, self.pg, self.search, self.proxy = arguments, pg, search, proxy
+    def __init__(self, seed, arguments, pg, search, proxy):
+        self.seed, self.arguments = seed, arguments
         self.wanted = arguments.faults.split(",") if arguments.faults else KINDS
-        self.db = Database(pg, search, "torture", server=False)
+        self.db = Database(pg, search, f"torture{seed}", server=False)
         options = {name: values[0] for name, values in SERVER_OPTIONS.items()}
         self.db.create_server(url=proxy.url, connect_timeout="1s", **options)
         self.db.execute(SCHEMA)
         for table in SYNCS:
             self.create_sync(table)
-        self.db.wait()
+        self.db.wait(timeout="10min")
         self.faults = Faults(self.db, search, proxy, self.create_sync)
         self.memory = MemorySampler(pg)
         self.seconds, self.commits, self.lost_connections = 0.0, 0, 0
@@ -70,17 +69,19 @@ class Torture:
     def run(self):
         """Everything that is wrong, as lines; ends with the first round that finds something."""
         rounds = max(1, round(self.arguments.minutes / self.arguments.round))
-        for number in range(1, rounds + 1):
-            found = self._round(number, self.arguments.minutes * 60 / rounds)
-            if found:
-                return [f"in round {number} of {rounds}:", *found]
-        self.memory.stop()
+        try:
+            for number in range(1, rounds + 1):
+                found = self._round(number, self.arguments.minutes * 60 / rounds)
+                if found:
+                    return [f"in round {number} of {rounds}:", *found]
+        finally:
+            self.memory.stop()
         return []
 
     def _round(self, number, seconds):
-        seed, before = self.arguments.seed, self.faults.total
-        planned = schedule(seed, number, seconds, self.wanted, SYNCS)
-        writers = TortureWriters(self.db, 4, seed * 1000 + number, self.arguments.pause)
+        before = self.faults.total
+        planned = schedule(self.seed, number, seconds, self.wanted, SYNCS)
+        writers = TortureWriters(self.db, 4, self.seed * 1000 + number, self.arguments.pause)
         begin = time.monotonic()
         try:
             self.faults.carry_out(planned, seconds)
@@ -91,7 +92,7 @@ class Torture:
         self.lost_connections += writers.lost_connections
         self.faults.heal()
         finish_prepared(self.db)
-        if (seed + number) % 2:  # half of the rounds wait until the back-off is over
+        if (self.seed + number) % 2:  # half of the rounds wait until the back-off is over
             self.faults.sql("SELECT sync FROM polyglot.run_sync(NULL, '1s')")
         healed = time.monotonic()
         found = self._verdict(writers)
@@ -123,7 +124,7 @@ class Torture:
                                  " sum(stale)::bigint, sum(retried)::bigint FROM polyglot.status")[0]
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.done.items()))
         print(f"faults by kind: {kinds}")
-        print(f"seed {self.arguments.seed}: {self.seconds:.0f} s, {self.faults.total} faults,"
+        print(f"seed {self.seed}: {self.seconds:.0f} s, {self.faults.total} faults,"
               f" {self.commits} commits, {self.lost_connections} connections lost,"
               " {} indexed, {} deleted, {} stale, {} retried,".format(*counters),
               f"RssAnon {self.memory.largest // 1024} MB", flush=True)
@@ -142,18 +143,18 @@ def explain(db, table, differences):
             f"  {db.query('SELECT * FROM polyglot.sync_state ORDER BY 1')}"]
 
 
-def torture(arguments):
-    search = SearchServer().start()
-    pg = Postgres(f"torture-{arguments.seed}", settings={"polyglot_sync.worker_restart_delay": "1s"}).start()
+def torture(seed, arguments, search):
+    """A cluster of its own for each seed, and the search server that all share."""
+    pg = Postgres(f"torture-{seed}", settings={"polyglot_sync.worker_restart_delay": "1s"}).start()
     with FaultProxy(search.port) as proxy:
-        run = Torture(arguments, pg, search, proxy)
+        run = Torture(seed, arguments, pg, search, proxy)
         found = run.run()
         run.report()
-    if found:
-        keep_log(pg, arguments.seed)
+        if found:
+            keep_log(pg, seed)
+        else:
+            run.db.drop()
     pg.destroy()
-    search.kill()
-    shutil.rmtree(search.folder)
     return found
 
 
@@ -166,7 +167,7 @@ def keep_log(pg, seed):
 
 def main():
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--seed", type=int, required=True)
+    words.add_argument("--seed", required=True, help="a number, or several with commas")
     words.add_argument("--minutes", type=float, default=2)
     words.add_argument("--round", type=float, default=2, help="minutes between two comparisons")
     words.add_argument("--faults", default="", help=", ".join(KINDS))
@@ -176,9 +177,14 @@ def main():
     if unknown:
         words.error(f"unknown faults {sorted(unknown)}; there are: {', '.join(KINDS)}")
     processes.work_folder()
-    found = torture(arguments)
-    print("\n".join(found) if found else "equal")
-    sys.exit(bool(found))
+    search = SearchServer().start(START_TIMEOUT)
+    failed = 0
+    for seed in map(int, arguments.seed.split(",")):
+        found = torture(seed, arguments, search)
+        print("\n".join(found) if found else f"seed {seed}: equal", flush=True)
+        failed += bool(found)
+    search.kill()
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ struct Batch {
   std::vector<BatchItem> items;
   std::vector<std::int32_t> syncs;  // distinct
   std::shared_ptr<const std::string> body;
-  std::uint32_t attempts = 0;  // answers that said nothing about the operations
-  std::uint32_t suspects = 0;  // of those, the ones that make us suspect an operation
-  std::uint64_t round = 0;     // see FlowControl::Round
-  bool at_limit = false;       // as many requests as allowed were in flight
+  std::uint32_t attempts = 0;    // answers that said nothing about the operations
+  std::uint32_t suspects = 0;    // of those, the ones that make us suspect an operation
+  std::uint32_t rejections = 0;  // 429 in this size
+  std::uint64_t round = 0;       // see FlowControl::Round
+  bool at_limit = false;         // as many requests as allowed were in flight
 };
 
 /// `taken` is not empty.

@@ -252,11 +252,13 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
   if (reply.retry_after > Time{0}) paused_until = std::max(paused_until, now + reply.retry_after);
   if (WasSent(reply)) CountRetried(batch);
   // Room that is lacking again and again is room that the server does not have for so much at once.
-  const bool too_large = reply.http_status == 429 && batch.attempts >= kRejectedTries &&
-                         batch.items.size() > 1 && batch.body->size() > kSmallBody;
+  if (reply.http_status == 429) ++batch.rejections;
+  const bool too_large = batch.rejections >= kRejectedTries && batch.items.size() > 1 &&
+                         batch.body->size() > kSmallBody;
   if (too_large) {
     flow.TooLarge(batch.body->size());
-    batch.attempts = 0;
+    // The halves have better chances, but a server that is full may not be asked faster and faster.
+    batch.attempts = std::min(batch.attempts, kRejectedTries);
     return Split(std::move(batch), true, due);
   }
   retries.emplace(due, std::move(batch));

@@ -322,6 +322,25 @@ TEST_F(DeliveryTest, RequestThatIsRejectedAgainAndAgainIsCutInTwo) {
   EXPECT_EQ(delivery.TakeFinished().size(), 4u);
 }
 
+TEST_F(DeliveryTest, HalvesOfARejectedRequestAreNotSentInHaste) {
+  constexpr int kOperations = 64;
+  for (int i = 0; i < kOperations; ++i) {
+    Operation op = Make("a" + std::to_string(i), 1 + i);
+    op.body = "{\"v\":\"" + std::string(40'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  std::uint64_t sent = 0;
+  const Time end = now + 2 * kSecond;
+  for (Time due = now; due <= end; due = delivery.NextDeadline(now)) {
+    now = std::max(now, due);
+    const BulkBatch batch = Next();
+    sent += batch.operations;
+    delivery.Complete(batch.id, Http(429), now);
+  }
+  EXPECT_LE(sent, 8u * kOperations);
+  EXPECT_GE(sent, 3u * kOperations);
+}
+
 TEST_F(DeliveryTest, BlockedSyncIsTriedWithOneOperationOthersGoOn) {
   for (int i = 0; i < 10; ++i) delivery.Submit(Make("a" + std::to_string(i), 1 + i, 1), now);
   delivery.Submit(Make("b", 50, 2), now);

@@ -385,15 +385,20 @@ void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation 
 }
 
 void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
+  if (batch.failures.empty()) return;
+  std::list<core::Operation> operations;  // what the letters point to
+  std::list<std::string> types;
+  std::vector<DeadLetter> letters;
   for (const ReadFailure& failure : batch.failures) {
-    core::Operation op =
-        NewOperation(*sync, core::OperationKind::kIndex, version, failure.id, failure.key);
-    char type[64];
-    snprintf(type, sizeof type, "postgresql_error_%s", unpack_sql_state(failure.error.sqlstate));
-    WriteDeadLetters(sync->id, {{&op, 0, type, failure.error.message}});
-    sync->may_have_dead_letters = true;
-    if (sync->slot != nullptr) pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, 1);
+    operations.push_back(
+        NewOperation(*sync, core::OperationKind::kIndex, version, failure.id, failure.key));
+    types.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
+    letters.push_back({&operations.back(), 0, types.back(), failure.error.message});
   }
+  WriteDeadLetters(sync->id, letters);
+  sync->may_have_dead_letters = true;
+  if (sync->slot != nullptr)
+    pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, static_cast<int64>(letters.size()));
 }
 
 void FailSync(WorkerContext*, SyncRuntime* sync, const char* reason, const char* hint) {

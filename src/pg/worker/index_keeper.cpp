@@ -37,6 +37,7 @@ void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescripti
   sync->index.uuid = index.uuid;
   sync->index.created_here = false;
   sync->index.dirty = true;
+  NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
 }
 
@@ -166,6 +167,7 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 void Lost(SyncRuntime* sync) {
   sync->index.lost = true;
+  sync->index.alias_elsewhere = false;
   sync->index.checking = false;
   CheckAgain(sync);
   sync->index.step = IndexStep::kUnknown;
@@ -204,6 +206,7 @@ void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& re
   } else if (index.uuid != sync->index.uuid) {
     return Lost(sync);
   }
+  NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
 }
 

@@ -1,5 +1,6 @@
 #include "pg/worker/index_steps.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 #include <vector>
@@ -62,6 +63,19 @@ void IndexReady(SyncRuntime* sync) {
   if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);
   sync->channel->set_state(true, false, now);
   sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound());
+}
+
+void NoteAlias(SyncRuntime* sync, const core::IndexDescription& index) {
+  const auto& names = index.aliases;
+  const bool elsewhere = !sync->index.alias_pending && index.name != sync->alias &&
+                         std::find(names.begin(), names.end(), sync->alias) == names.end();
+  if (elsewhere && !sync->index.alias_elsewhere)
+    ereport(WARNING,
+            (errmsg("polyglot_sync: the alias \"%s\" does not name index \"%s\" of sync \"%s\"",
+                    sync->alias.c_str(), index.name.c_str(), sync->name.c_str()),
+             errhint("Searches see other documents, or none. Point the alias to that index again, "
+                     "or drop the sync.")));
+  sync->index.alias_elsewhere = elsewhere;
 }
 
 void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/index_body.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
@@ -32,6 +33,8 @@ void CheckAgain(SyncRuntime* sync);
 void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait);
 /// Exists and is ours: may be written to.
 void IndexReady(SyncRuntime* sync);
+/// Does the alias that applications search still name the index that is filled?
+void NoteAlias(SyncRuntime* sync, const core::IndexDescription& index);
 /// The sync is to fail, for good: stored at the next occasion.
 void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint);
 

@@ -156,6 +156,11 @@ void ParkWaiting(WorkerContext* context) {
     if (!sync->Sends() && HasWaiting(*sync)) Park(context, sync.get());
 }
 
+void ParkEverything(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs)
+    if (HasWaiting(*sync)) Park(context, sync.get());
+}
+
 bool DrainParked(WorkerContext* context) {
   bool worked = false;
   for (auto& [id, sync] : context->syncs) {

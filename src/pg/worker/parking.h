@@ -18,6 +18,8 @@ void ProbeBlocked(WorkerContext* context, core::Time now);
 void ForgetWaiting(WorkerContext* context, SyncRuntime* sync);
 /// Parks what waits in memory for each sync that cannot write: keys, and operations not in flight.
 void ParkWaiting(WorkerContext* context);
+/// The same for all syncs, whether they can write or not.
+void ParkEverything(WorkerContext* context);
 /// Reads parked keys of syncs that can write again, a page at a time.
 bool DrainParked(WorkerContext* context);
 

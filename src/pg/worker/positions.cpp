@@ -138,13 +138,17 @@ const char* NameOf(SyncState state) {
 
 // What lasts and is not the last error of a request.
 std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
-  std::string notice = sync.dropped;
-  for (const std::string& more :
-       {context.pinned, sync.stale_share.high
-                            ? std::string("more than half of what is sent is stale: another "
-                                          "writer, or a wrong epoch")
-                            : std::string()})
+  std::string notice;
+  auto add = [&notice](const std::string& more) {
     if (!more.empty()) notice += (notice.empty() ? "" : "; ") + more;
+  };
+  add(sync.dropped);
+  add(context.pinned);
+  if (sync.stale_share.high)
+    add("more than half of what is sent is stale: another writer, or a wrong epoch");
+  if (sync.index.alias_elsewhere && sync.index.physical != nullptr)
+    add("the alias points elsewhere, searches see other documents: point it to index \"" +
+        *sync.index.physical + "\" again");
   return notice;
 }
 

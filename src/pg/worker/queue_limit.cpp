@@ -11,6 +11,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kInterval{1'000'000};
+constexpr core::Time kSlow{10'000'000};
 constexpr std::uint64_t kOverflowFrom = 64u << 20, kOverflowTo = 32u << 20;
 
 std::uint64_t TableBytes(const WorkerContext& context, int table) {
@@ -89,6 +90,21 @@ void DropEvents(WorkerContext* context) {
   DeleteAllParked(context);
 }
 
+// A queue table is emptied when all that was read of it is settled: what waits in memory for a slow
+// server would keep it for as long as that takes.
+void ParkWhatLingers(WorkerContext* context, core::Time now) {
+  static std::uint64_t lowest = 0;
+  static core::Time since{0};
+  const std::uint64_t found = context->overflow ? context->settlement.LowestScan() : 0;
+  if (found == 0 || found != lowest) {
+    lowest = found;
+    since = now;
+  } else if (now - since >= kSlow) {
+    since = now;
+    ParkEverything(context);
+  }
+}
+
 }  // namespace
 
 void NotePinned(WorkerContext* context) {
@@ -106,6 +122,7 @@ void LimitQueue(WorkerContext* context, core::Time now) {
   const std::uint64_t queue = QueueBytes(*context);
   if (queue > kOverflowFrom) context->overflow = true;
   if (queue < kOverflowTo) context->overflow = false;
+  ParkWhatLingers(context, now);
   if (context->max_queue_bytes > 0 && queue + ParkedBytes(*context) > context->max_queue_bytes)
     DropEvents(context);
 }

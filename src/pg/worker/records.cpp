@@ -1,6 +1,7 @@
 #include "pg/worker/records.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -34,16 +35,64 @@ constexpr const char kClear[] =
     " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)";
 
 constexpr const char kDead[] =
-    "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key, "
-    "operation,"
-    " version, http_status, error_type, reason, document) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-    "$9,"
-    " $10, $11) ON CONFLICT (sync_id, document_id, routing, has_routing) DO UPDATE SET"
+    "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"
+    " operation, version, http_status, error_type, reason, document)"
+    " SELECT $1, u.id, u.r, u.h, u.k, u.o, u.v, u.s, u.t, u.e, NULLIF(u.d, '')"
+    " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u(id, r, h, k, o, v, s, t, e, d)"
+    " ON CONFLICT (sync_id, document_id, routing, has_routing) DO UPDATE SET"
     " key = excluded.key, operation = excluded.operation, version = excluded.version,"
-    " http_status = excluded.http_status, error_type = excluded.error_type, reason = "
-    "excluded.reason,"
-    " document = excluded.document, attempts = d.attempts + 1,"
+    " http_status = excluded.http_status, error_type = excluded.error_type,"
+    " reason = excluded.reason, document = excluded.document, attempts = d.attempts + 1,"
     " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
+
+// One statement writes so many dead letters: their documents are copied several times.
+constexpr std::size_t kLettersAtOnce = 1000;
+constexpr std::size_t kLetterBytesAtOnce = 1u << 20;
+
+using LetterList = std::vector<const DeadLetter*>;
+
+// The newest of each (id, routing): an INSERT … ON CONFLICT may not meet the same row twice.
+LetterList NewestLetters(const std::vector<DeadLetter>& letters) {
+  std::map<std::pair<std::string_view, std::optional<std::string_view>>, const DeadLetter*> newest;
+  for (const DeadLetter& letter : letters) {
+    const core::Operation& op = *letter.operation;
+    const DeadLetter*& found = newest[{op.id, op.routing}];
+    if (found == nullptr || found->operation->version <= op.version) found = &letter;
+  }
+  LetterList list;
+  for (const auto& [name, letter] : newest) list.push_back(letter);
+  return list;
+}
+
+void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
+                   LetterList::const_iterator end) {
+  const auto rows = static_cast<std::size_t>(end - begin);
+  Columns columns(rows);
+  Datum *operations = Columns::New(rows), *versions = Columns::New(rows),
+        *statuses = Columns::New(rows), *types = Columns::New(rows), *reasons = Columns::New(rows),
+        *documents = Columns::New(rows);
+  for (auto it = begin; it != end; ++it) {
+    const core::Operation& op = *(*it)->operation;
+    const int at = columns.count;
+    columns.Add(op.id, op.routing, ByteaOf(op.key));
+    operations[at] = TextOf(op.kind == core::OperationKind::kIndex ? "index" : "delete");
+    versions[at] = Int64GetDatum(static_cast<std::int64_t>(op.version));
+    statuses[at] = Int32GetDatum((*it)->http_status);
+    types[at] = TextOf((*it)->error_type);
+    reasons[at] = TextOf((*it)->reason);
+    documents[at] = TextOf(op.body);
+  }
+  Parameters p;
+  p.Int4(sync);
+  columns.Push(&p, BYTEAOID);
+  p.Array(TEXTOID, operations, columns.count);
+  p.Array(INT8OID, versions, columns.count);
+  p.Array(INT4OID, statuses, columns.count);
+  p.Array(TEXTOID, types, columns.count);
+  p.Array(TEXTOID, reasons, columns.count);
+  p.Array(TEXTOID, documents, columns.count);
+  p.Run(kDead, SPI_OK_INSERT);
+}
 
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
 constexpr std::uint64_t kParkedRow = 120;
@@ -189,21 +238,20 @@ ParkedCount CountParked(std::int32_t sync) {
 }
 
 void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters) {
-  for (const DeadLetter& letter : letters) {
-    const core::Operation& op = *letter.operation;
-    Parameters p;
-    p.Int4(sync);
-    p.Text(op.id);
-    p.Text(op.routing ? std::string_view(*op.routing) : std::string_view());
-    p.Bool(op.routing.has_value());
-    p.Bytea(op.key);
-    p.Text(op.kind == core::OperationKind::kIndex ? "index" : "delete");
-    p.Int8(static_cast<std::int64_t>(op.version));
-    p.Int4(letter.http_status);
-    p.Text(letter.error_type);
-    p.Text(letter.reason);
-    p.TextOrNull(op.body.empty() ? nullptr : op.body.c_str());
-    p.Run(kDead, SPI_OK_INSERT);
+  const LetterList list = NewestLetters(letters);
+  for (auto begin = list.begin(); begin != list.end();) {
+    auto end = begin;
+    for (std::size_t bytes = 0; end != list.end() && bytes < kLetterBytesAtOnce &&
+                                end - begin < static_cast<std::ptrdiff_t>(kLettersAtOnce);
+         ++end)
+      bytes += (*end)->operation->body.size() + (*end)->reason.size();
+    MemoryContext scratch = AllocSetContextCreate(
+        CurrentMemoryContext, "polyglot_sync dead letters", ALLOCSET_DEFAULT_SIZES);
+    MemoryContext before = MemoryContextSwitchTo(scratch);
+    InsertLetters(sync, begin, end);
+    MemoryContextSwitchTo(before);
+    MemoryContextDelete(scratch);
+    begin = end;
   }
 }
 

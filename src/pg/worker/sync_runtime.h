@@ -37,6 +37,7 @@ struct IndexState {
   std::string uuid;
   int generation = 0;
   bool alias_pending = false;
+  bool alias_elsewhere = false;    // somebody pointed the alias away from our index
   bool checking = false;           // a UUID check is under way
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0};

@@ -1,0 +1,118 @@
+"""A worker's private memory grows neither with what has failed nor with what waits."""
+
+import array
+
+import pytest
+
+import processes
+from conftest import Database
+from torture import MemorySampler, rss_anon
+
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture
+def own(pg, own_search):
+    if own_search.pid is None:
+        own_search.start()
+    database = Database(pg, own_search)
+    yield database
+    if own_search.pid is None:
+        own_search.start()
+    database.drop()
+
+
+def memory_after_restart(db):
+    """The most RssAnon, in kB, of a new worker that has come to rest and delivered a change."""
+    old = db.wait_for_worker()
+    db.execute("SELECT pg_terminate_backend(%s)", (old,))
+    processes.wait_for(lambda: [pid for pid in db.worker_pids() if pid != old], "a new worker")
+    sampler = MemorySampler(db.pg)
+    try:
+        db.wait_for_state("t", "streaming")
+        db.execute("UPDATE t SET n = n + 1 WHERE id = 3")
+        db.wait()
+    finally:
+        sampler.stop()
+    return max(sampler.largest, rss_anon(db.wait_for_worker()))
+
+
+def test_dead_letters_cost_no_memory_after_a_restart(db):
+    """Of three rows one is good: refused for two reasons, they do not say that the mapping is wrong."""
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, n integer, v text);"
+               "INSERT INTO t SELECT i, i, '1' FROM generate_series(1, 3000) i")
+    db.create_sync("t", document="CASE WHEN v = 'unknown' THEN jsonb_build_object('n', n, 'w', v)"
+                                 " ELSE jsonb_build_object('n', n, 'v', v) END",
+                   mapping={"dynamic": "strict", "properties": {"n": {"type": "integer"},
+                                                                "v": {"type": "integer"}}})
+    db.wait()
+    without = memory_after_restart(db)
+    db.execute("INSERT INTO t SELECT i, i, (ARRAY['2', 'wrong', 'unknown'])[1 + i % 3]"
+               " FROM generate_series(3001, 153000) i")
+    db.wait(timeout="600s")
+    assert db.status("t")["dead_letters"] == 100_000
+    assert db.status("t")["state"] == "streaming"
+    loaded = memory_after_restart(db)
+    print(f"RssAnon of a restarted worker: {without} kB without dead letters, {loaded} kB with 100,000")
+    assert loaded - without <= 4 * 1024
+    assert len(db.documents("t")) == 53_000
+
+
+def differing_documents(db, index, expected):
+    """How many documents are missing, orphans, or have another `v` than expected[id] (0: no row).
+    Reads every document, and nothing that is not needed."""
+    seen, wrong = bytearray(len(expected)), 0
+    words = "filter_path=_scroll_id,hits.hits._id,hits.hits._source"
+    page = db.search.request("POST", f"/{index}/_search?scroll=5m&{words}",
+                             {"size": 10000, "sort": ["_doc"], "_source": ["v"]}, 120)
+    while page.get("hits"):
+        for hit in page["hits"]["hits"]:
+            number = int(hit["_id"])
+            seen[number] += 1
+            wrong += expected[number] == 0 or expected[number] != hit["_source"]["v"]
+        page = db.search.request("POST", f"/_search/scroll?{words}",
+                                 {"scroll": "5m", "scroll_id": page["_scroll_id"]}, 120)
+    return wrong + sum(value != 0 and seen[number] != 1 for number, value in enumerate(expected))
+
+
+def queue_bytes(db):
+    return db.value("SELECT sum(pg_relation_size(t)) FROM polyglot.queue,"
+                    " LATERAL (VALUES (table_a), (table_b)) AS v(t) WHERE server <> 0")
+
+
+def test_a_million_changes_while_the_server_is_away(own, own_search):
+    rows = 1_000_000
+    own.execute("CREATE TABLE m (id integer PRIMARY KEY, v integer);"
+                f"INSERT INTO m SELECT i, 1 FROM generate_series(1, {rows}) i; VACUUM ANALYZE m")
+    own.create_sync("m", backfill=False, settings={"index.refresh_interval": "10s"})
+    own.wait()
+    before = rss_anon(own.wait_for_worker())
+    own_search.kill()
+    sampler = MemorySampler(own.pg)
+    try:
+        own.execute("UPDATE m SET v = 1 + id % 9973")
+        own.wait_for_state("m", "disconnected")
+        processes.wait_for(lambda: own.status("m")["parked"] >= rows, lambda: own.status("m"), 600)
+        own.execute("UPDATE m SET v = v + 1 WHERE id % 100 = 1; DELETE FROM m WHERE id % 100 = 2")
+        processes.wait_for(lambda: queue_bytes(own) < MEGABYTE, lambda: f"{queue_bytes(own)} B queued",
+                           300)
+        assert own.status("m")["parked"] == rows
+        parked = own.value("SELECT pg_total_relation_size('polyglot.parked_key')")
+        away = sampler.largest
+        own_search.start()
+        own.wait(timeout="1200s")
+    finally:
+        sampler.stop()
+    print(f"RssAnon of the worker: {before} kB before, at most {away} kB while the server was away,"
+          f" {sampler.largest} kB when it came back; parked keys: {parked / MEGABYTE:.0f} MB on disk")
+    assert sampler.largest - before <= 64 * 1024
+    assert parked <= 400 * rows
+    expected = array.array("i", bytes(4 * (rows + 1)))
+    with own.connect() as session, session.cursor().copy("COPY m TO STDOUT") as copy:
+        copy.set_types(["int4", "int4"])
+        for number, value in copy.rows():
+            expected[number] = value
+    assert differing_documents(own, own.index("m"), expected) == 0
+    assert own.status("m")["parked"] == 0
+    assert own.dead_letters() == []
+    assert "events dropped" not in own.pg.log()

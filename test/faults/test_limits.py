@@ -105,12 +105,17 @@ def test_out_of_memory_in_a_worker_ends_only_the_worker(t):
 
 def test_a_full_disk_ends_only_the_worker(t):
     """Above the size of a WAL segment, which is written by everybody: parked keys need more."""
-    t.execute("SELECT polyglot.pause_sync('t')")
+    t.execute("CREATE TABLE w (id text PRIMARY KEY, v text)")
+    t.create_sync("w")
+    t.wait()
+    t.execute("SELECT polyglot.pause_sync('w')")
     limit(t, file_size="17MB")
     restart_worker(t)
-    t.execute("INSERT INTO t SELECT i, 'bulk' FROM generate_series(1000001, 1300000) i")
+    t.execute("INSERT INTO w SELECT lpad(i::text, 500, 'x'), 'bulk' FROM generate_series(1, 25000) i")
     processes.wait_for(lambda: count(t, "could not extend file") >= 2, "a full disk, twice", 240)
+    t.execute("UPDATE t SET v = 'on a full disk'")
     limit(t, file_size=0)
-    t.execute("SELECT polyglot.resume_sync('t')")
+    t.execute("SELECT polyglot.resume_sync('w')")
     t.wait(timeout="240s")
     t.assert_equal("t", wait=False)
+    t.assert_equal("w", wait=False)

@@ -4,9 +4,9 @@ import array
 
 import pytest
 
+import memory
 import processes
 from conftest import Database
-from torture import MemorySampler, rss_anon
 
 MEGABYTE = 1 << 20
 
@@ -27,35 +27,32 @@ def memory_after_restart(db):
     old = db.wait_for_worker()
     db.execute("SELECT pg_terminate_backend(%s)", (old,))
     processes.wait_for(lambda: [pid for pid in db.worker_pids() if pid != old], "a new worker")
-    sampler = MemorySampler(db.pg)
-    try:
+    with memory.Sampler(db.pg) as sampler:
         db.wait_for_state("t", "streaming")
         db.execute("UPDATE t SET n = n + 1 WHERE id = 3")
         db.wait()
-    finally:
-        sampler.stop()
-    return max(sampler.largest, rss_anon(db.wait_for_worker()))
+    return max(sampler.largest, memory.rss_anon(db.wait_for_worker()))
 
 
-def test_dead_letters_cost_no_memory_after_a_restart(db):
+def test_dead_letters_cost_no_memory_after_a_restart(own):
     """Of three rows one is good: refused for two reasons, they do not say that the mapping is wrong."""
-    db.execute("CREATE TABLE t (id integer PRIMARY KEY, n integer, v text);"
-               "INSERT INTO t SELECT i, i, '1' FROM generate_series(1, 3000) i")
-    db.create_sync("t", document="CASE WHEN v = 'unknown' THEN jsonb_build_object('n', n, 'w', v)"
-                                 " ELSE jsonb_build_object('n', n, 'v', v) END",
-                   mapping={"dynamic": "strict", "properties": {"n": {"type": "integer"},
-                                                                "v": {"type": "integer"}}})
-    db.wait()
-    without = memory_after_restart(db)
-    db.execute("INSERT INTO t SELECT i, i, (ARRAY['2', 'wrong', 'unknown'])[1 + i % 3]"
-               " FROM generate_series(3001, 153000) i")
-    db.wait(timeout="600s")
-    assert db.status("t")["dead_letters"] == 100_000
-    assert db.status("t")["state"] == "streaming"
-    loaded = memory_after_restart(db)
+    own.execute("CREATE TABLE t (id integer PRIMARY KEY, n integer, v text);"
+                "INSERT INTO t SELECT i, i, '1' FROM generate_series(1, 3000) i")
+    own.create_sync("t", document="CASE WHEN v = 'unknown' THEN jsonb_build_object('n', n, 'w', v)"
+                                  " ELSE jsonb_build_object('n', n, 'v', v) END",
+                    mapping={"dynamic": "strict", "properties": {"n": {"type": "integer"},
+                                                                 "v": {"type": "integer"}}})
+    own.wait()
+    without = memory_after_restart(own)
+    own.execute("INSERT INTO t SELECT i, i, (ARRAY['2', 'wrong', 'unknown'])[1 + i % 3]"
+                " FROM generate_series(3001, 153000) i")
+    own.wait(timeout="600s")
+    assert own.status("t")["dead_letters"] == 100_000
+    assert own.status("t")["state"] == "streaming"
+    loaded = memory_after_restart(own)
     print(f"RssAnon of a restarted worker: {without} kB without dead letters, {loaded} kB with 100,000")
     assert loaded - without <= 4 * 1024
-    assert len(db.documents("t")) == 53_000
+    assert len(own.documents("t")) == 53_000
 
 
 def differing_documents(db, index, expected):
@@ -86,10 +83,9 @@ def test_a_million_changes_while_the_server_is_away(own, own_search):
                 f"INSERT INTO m SELECT i, 1 FROM generate_series(1, {rows}) i; VACUUM ANALYZE m")
     own.create_sync("m", backfill=False, settings={"index.refresh_interval": "10s"})
     own.wait()
-    before = rss_anon(own.wait_for_worker())
+    before = memory.rss_anon(own.wait_for_worker())
     own_search.kill()
-    sampler = MemorySampler(own.pg)
-    try:
+    with memory.Sampler(own.pg) as sampler:
         own.execute("UPDATE m SET v = 1 + id % 9973")
         own.wait_for_state("m", "disconnected")
         processes.wait_for(lambda: own.status("m")["parked"] >= rows, lambda: own.status("m"), 600)
@@ -101,8 +97,6 @@ def test_a_million_changes_while_the_server_is_away(own, own_search):
         away = sampler.largest
         own_search.start()
         own.wait(timeout="1200s")
-    finally:
-        sampler.stop()
     print(f"RssAnon of the worker: {before} kB before, at most {away} kB while the server was away,"
           f" {sampler.largest} kB when it came back; parked keys: {parked / MEGABYTE:.0f} MB on disk")
     assert sampler.largest - before <= 64 * 1024

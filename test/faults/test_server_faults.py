@@ -278,16 +278,33 @@ def test_an_index_made_anew_by_somebody_else(db):
     assert_healed(db)
 
 
+def point_alias(db, table, old, new):
+    alias = db.index(table)
+    db.search.request("POST", "/_aliases", {"actions": [
+        {"remove": {"index": old, "alias": alias}}, {"add": {"index": new, "alias": alias}}]}, 60)
+
+
+def wait_for_notice(db, table, text, there=True):
+    processes.wait_for(lambda: (text in (db.status(table)["last_error"] or "")) == there,
+                       lambda: str(db.status(table)), 120)
+
+
 def test_an_alias_that_somebody_moved(db):
-    """We write to the index that is ours; the one that the alias names now stays untouched."""
+    """We write to the index that is ours; the one that the alias names now stays untouched, and
+    `status` says that searches see it."""
     index, other = physical(db, "t"), db.index("other")
     with writing(db):
         db.search.request("PUT", "/" + other, {}, timeout=60)
-        alias = db.index("t")
-        db.search.request("POST", "/_aliases", {"actions": [
-            {"remove": {"index": index, "alias": alias}}, {"add": {"index": other, "alias": alias}}]})
+        point_alias(db, "t", index, other)
         for table in ("t", "u"):
             assert_goes_on(db, table)
+        wait_for_notice(db, "t", f'point it to index "{index}" again')
+        assert db.status("t")["state"] == "streaming"
+        assert "alias" not in (db.status("u")["last_error"] or "")
     db.wait()
     assert db.documents("other") == {}
     db.assert_equal("t", index[len(db.prefix):])
+    point_alias(db, "t", other, index)
+    wait_for_notice(db, "t", "alias", there=False)
+    db.assert_equal("t")
+    assert db.pg.log().count(f'does not name index "{index}"') == 1

@@ -10,11 +10,41 @@
 namespace polyglot::pg {
 namespace {
 
-Columns VersionsOf(const std::vector<const core::Operation*>& operations, std::uint64_t mask) {
-  Columns columns(operations.size());
-  for (const core::Operation* op : operations)
-    columns.Add(op->id, op->routing, Int64GetDatum(static_cast<std::int64_t>(op->version & mask)));
-  return columns;
+// What `f` allocates is gone afterwards, not only at the end of the transaction.
+template <typename F>
+void InScratchMemory(F&& f) {
+  MemoryContext scratch =
+      AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync records", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext before = MemoryContextSwitchTo(scratch);
+  f();
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(scratch);
+}
+
+// One statement takes so many rows: its arrays and their copies are memory of ours.
+constexpr std::size_t kRowsAtOnce = 1000;
+
+// Runs a DELETE over (sync, ids, routings, has_routings, versions) of operations; returns how many
+// rows went.
+std::uint64_t DeleteOlder(const char* sql, std::int32_t sync,
+                          const std::vector<const core::Operation*>& operations,
+                          std::uint64_t mask) {
+  std::uint64_t deleted = 0;
+  for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
+    const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
+    InScratchMemory([&] {
+      Columns columns(end - at);
+      for (std::size_t i = at; i < end; i++)
+        columns.Add(operations[i]->id, operations[i]->routing,
+                    Int64GetDatum(static_cast<std::int64_t>(operations[i]->version & mask)));
+      Parameters p;
+      p.Int4(sync);
+      columns.Push(&p, INT8OID);
+      p.Run(sql, SPI_OK_DELETE);
+      deleted += SPI_processed;
+    });
+  }
+  return deleted;
 }
 
 constexpr const char kPark[] =
@@ -45,9 +75,7 @@ constexpr const char kDead[] =
     " reason = excluded.reason, document = excluded.document, attempts = d.attempts + 1,"
     " last_failed_at = pg_catalog.clock_timestamp() WHERE excluded.version >= d.version";
 
-// One statement writes so many dead letters: their documents are copied several times.
-constexpr std::size_t kLettersAtOnce = 1000;
-constexpr std::size_t kLetterBytesAtOnce = 1u << 20;
+constexpr std::size_t kLetterBytesAtOnce = 1u << 20;  // documents are copied several times
 
 using LetterList = std::vector<const DeadLetter*>;
 
@@ -149,12 +177,9 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
 
 void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
   if (operations.empty()) return;
-  Parameters p;
-  p.Int4(sync->id);
-  VersionsOf(operations, kPositionMask).Push(&p, INT8OID);
-  p.Run(kUnpark, SPI_OK_DELETE);
+  const std::uint64_t gone = DeleteOlder(kUnpark, sync->id, operations, kPositionMask);
   ParkedCount& count = sync->parked.count;
-  const std::uint64_t left = count.rows - std::min<std::uint64_t>(count.rows, SPI_processed);
+  const std::uint64_t left = count.rows - std::min(count.rows, gone);
   count.bytes = count.rows == 0 ? 0 : count.bytes / count.rows * left;
   count.rows = left;
 }
@@ -242,25 +267,16 @@ void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
   for (auto begin = list.begin(); begin != list.end();) {
     auto end = begin;
     for (std::size_t bytes = 0; end != list.end() && bytes < kLetterBytesAtOnce &&
-                                end - begin < static_cast<std::ptrdiff_t>(kLettersAtOnce);
+                                end - begin < static_cast<std::ptrdiff_t>(kRowsAtOnce);
          ++end)
       bytes += (*end)->operation->body.size() + (*end)->reason.size();
-    MemoryContext scratch = AllocSetContextCreate(
-        CurrentMemoryContext, "polyglot_sync dead letters", ALLOCSET_DEFAULT_SIZES);
-    MemoryContext before = MemoryContextSwitchTo(scratch);
-    InsertLetters(sync, begin, end);
-    MemoryContextSwitchTo(before);
-    MemoryContextDelete(scratch);
+    InScratchMemory([&] { InsertLetters(sync, begin, end); });
     begin = end;
   }
 }
 
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
-  if (operations.empty()) return;
-  Parameters p;
-  p.Int4(sync);
-  VersionsOf(operations, ~std::uint64_t{0}).Push(&p, INT8OID);
-  p.Run(kClear, SPI_OK_DELETE);
+  DeleteOlder(kClear, sync, operations, ~std::uint64_t{0});
 }
 
 bool HasDeadLetters(std::int32_t sync) {

@@ -21,10 +21,9 @@ CREATE TABLE plain_goods (id int PRIMARY KEY, name text NOT NULL);
 
 -- What this version does not have yet.
 SELECT refused($$'plain_goods', 'refusal', capture => 'wal'$$);
-SELECT refused($$'plain_goods', 'refusal', capture => 'none'$$);
 SELECT refused($$'plain_goods', 'refusal', capture => 'magic'$$);
 SELECT refused($$NULL, 'refusal'$$);
-SELECT refused($$'plain_goods', 'refusal', options => '{"reconcile": "1h"}'$$);
+SELECT refused($$'plain_goods', 'refusal', options => '{"backfill_rate": 1000}'$$);
 SELECT refused($$'plain_goods', 'refusal', options => '{"colour": "red"}'$$);
 SELECT refused($$'plain_goods', 'refusal', options => '{"replace_index": 1}'$$);
 SELECT refused($$'plain_goods', 'refusal', options => '[]'$$);

@@ -1,9 +1,12 @@
 """verify_sync finds exactly the damage that was done to an index; repair_sync ends it."""
 
 import random
+import threading
 
 import psycopg
 import pytest
+
+import processes
 
 ROWS = 3000
 
@@ -62,3 +65,204 @@ def test_each_kind_of_damage_is_found_and_repaired(t):
     assert t.value("SELECT polyglot.repair_sync('t')") == len(expected)
     assert verify(t) == {}
     t.assert_equal("t")
+
+
+def test_routing(db):
+    """A document at another routing is an orphan there and missing where it belongs; on the same
+    shard it can be but one of both."""
+    db.execute("CREATE TABLE r (id integer, part text, tenant text, PRIMARY KEY (part, id));"
+               "INSERT INTO r SELECT i, 'a,' || i % 3, 'tenant ' || i % 7 FROM generate_series(1, 500) i")
+    db.create_sync("r", routing="tenant", settings={"number_of_shards": 5})
+    db.wait()
+    client, index = db.search.client(), db.index("r")
+    rows = db.query("SELECT id, part, tenant FROM r ORDER BY id LIMIT 20")
+    expected = {}
+    for number, part, tenant in rows:
+        name = part.replace(",", "\\,") + f",{number}"
+        source = client.get(index=index, id=name, routing=tenant)["_source"]
+        if number % 2:
+            client.delete(index=index, id=name, routing=tenant)
+        client.index(index=index, id=name, routing=f"wrong {number}", body=source)
+        found = client.mget(index=index, body={"docs": [{"_id": name, "routing": tenant}]})["docs"][0]
+        if not found["found"]:
+            expected[name] = "missing+orphan"
+        else:
+            expected[name] = "orphan" if found["_routing"] == tenant else "different"
+    assert set(expected.values()) > {"orphan", "missing+orphan"}
+    assert verify(db, "r") == expected
+    assert db.value("SELECT polyglot.repair_sync('r')") >= len(expected)
+    assert verify(db, "r") == {}
+    db.assert_equal("r", key=["part", "id"], routing="tenant")
+
+
+def test_a_filter_a_document_expression_and_partitions(db):
+    db.execute("CREATE TABLE p (id bigint PRIMARY KEY, live boolean, v text) PARTITION BY HASH (id);"
+               "CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+               "CREATE TABLE p1 PARTITION OF p FOR VALUES WITH (MODULUS 2, REMAINDER 1);"
+               "INSERT INTO p SELECT i, i % 2 = 0, 'row ' || i FROM generate_series(1, 1000) i")
+    db.create_sync("p", filter="live", document="jsonb_build_object('word', v)")
+    db.wait()
+    client, index = db.search.client(), db.index("p")
+    client.index(index=index, id="1", body={"word": "row 1"})
+    client.index(index=index, id="2", body={"word": "row 2", "more": None})
+    client.delete(index=index, id="4")
+    assert verify(db, "p") == {"1": "orphan", "2": "different", "4": "missing"}
+    assert db.value("SELECT polyglot.repair_sync('p')") == 3
+    assert verify(db, "p") == {}
+    assert last_verification(db, "p")["compared"] == 500
+
+
+def test_ids_that_are_hashes(db):
+    """Nothing but the whole table tells which row such an id stands for."""
+    db.execute("CREATE TABLE h (k text PRIMARY KEY, v integer);"
+               "INSERT INTO h SELECT repeat('x', 600) || i, i FROM generate_series(1, 300) i")
+    db.create_sync("h")
+    db.wait()
+    client, index = db.search.client(), db.index("h")
+    by_value = {source["v"]: name for name, source in db.documents("h").items()}
+    client.delete(index=index, id=by_value[1])
+    client.index(index=index, id=by_value[2], body={"v": 2})
+    nobody = "~" + "0" * 64
+    client.index(index=index, id=nobody, body={"v": 2})
+    client.index(index=index, id="~short", body={"v": 2})
+    assert verify(db, "h") == {by_value[1]: "missing", by_value[2]: "different", nobody: "orphan",
+                               "~short": "orphan"}
+    assert db.value("SELECT polyglot.repair_sync('h')") == 4
+    assert verify(db, "h") == {}
+    db.assert_equal("h", key=["k"])
+
+
+def test_an_old_version_that_was_put_back(db):
+    db.execute("CREATE TABLE o (id integer PRIMARY KEY, v text); INSERT INTO o VALUES (1, 'new'), (2, 'new')")
+    db.create_sync("o", settings={"gc_deletes": "0s"})
+    db.wait()
+    client, index = db.search.client(), db.index("o")
+    client.delete(index=index, id="1")
+
+    def put_back():
+        client.indices.refresh(index=index)
+        try:
+            return client.index(index=index, id="1", body={"id": 1, "v": "old"}, version=5,
+                                version_type="external")
+        except Exception as error:  # the tombstone is still there
+            assert "version_conflict" in str(error)
+    processes.wait_for(put_back, "the tombstone has gone")
+    assert verify(db, "o") == {"1": "stale"}
+    assert db.value("SELECT polyglot.repair_sync('o')") == 1
+    db.assert_equal("o")
+
+
+def test_an_index_of_somebody_else(db):
+    client = db.search.client()
+    client.indices.create(index=db.index("u"), body={"mappings": {"dynamic": False}})
+    db.execute("CREATE TABLE u (id uuid PRIMARY KEY, v text);"
+               "INSERT INTO u SELECT gen_random_uuid(), i FROM generate_series(1, 100) i")
+    db.create_sync("u", manage_index=False)
+    db.wait()
+    client.index(index=db.index("u"), id="x", body={})
+    assert verify(db, "u") == {"x": "orphan"}
+    assert db.value("SELECT polyglot.repair_sync('u')") == 1
+    assert verify(db, "u") == {}
+
+
+def test_changes_while_it_runs_are_no_differences(t):
+    """Writers touch a few rows over and over, and many rows once."""
+    stop = threading.Event()
+
+    def write(seed):
+        random_ = random.Random(seed)
+        with t.connect() as session:
+            while not stop.is_set():
+                number = random_.choice([random_.randint(1, 20), random_.randint(1, 2 * ROWS)])
+                statement = random_.choice([
+                    "INSERT INTO t VALUES (%(id)s, 'again', 1) ON CONFLICT (id) DO UPDATE SET v = t.v || '.'",
+                    "UPDATE t SET n = n + 1 WHERE id = %(id)s",
+                    "DELETE FROM t WHERE id = %(id)s",
+                    "UPDATE t SET id = -id WHERE id = %(id)s AND NOT EXISTS"
+                    " (SELECT FROM t o WHERE o.id = -%(id)s)"])
+                session.execute(statement, {"id": number})
+    writers = [threading.Thread(target=write, args=(seed,)) for seed in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(4):
+            assert verify(t) == {}
+        client = t.search.client()
+        client.index(index=t.index("t"), id="4711999", body={"v": "nobody"})
+        assert verify(t) == {"4711999": "orphan"}
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert verify(t) == {"4711999": "orphan"}
+
+
+def test_a_thousand_damages_of_a_larger_table(db):
+    rows, damages = 100_000, 1000
+    db.execute(f"CREATE TABLE l (id integer PRIMARY KEY, v text, w text);"
+               f"INSERT INTO l SELECT i, 'row ' || i, md5(i::text) FROM generate_series(1, {rows}) i")
+    db.create_sync("l")
+    db.wait()
+    client, index, random_ = db.search.client(), db.index("l"), random.Random(5)
+    expected, lines = {}, []
+    for number in random_.sample(range(1, 2 * rows), damages):
+        name = str(number)
+        if number > rows:
+            expected[name] = "orphan"
+            lines += [{"index": {"_id": name}}, {"id": number, "v": "nobody"}]
+        elif number % 2:
+            expected[name] = "missing"
+            lines += [{"delete": {"_id": name}}]
+        else:
+            expected[name] = "different"
+            lines += [{"index": {"_id": name}}, {"id": number, "v": f"row {number}", "w": "altered"}]
+    assert not client.bulk(index=index, body=lines)["errors"]
+    assert verify(db, "l") == expected
+    assert db.value("SELECT polyglot.repair_sync('l')") == damages
+    assert verify(db, "l") == {}
+    found = client.count(index=index)["count"]
+    assert found == rows
+    assert verify(db, "l", sample=0.05) == {}
+    assert 0 < last_verification(db, "l")["compared"] < rows / 5
+
+
+def test_it_survives_the_worker(t):
+    t.search.client().delete(index=t.index("t"), id="17")
+    with t.connect(autocommit=False) as session:
+        session.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        assert verify(t, wait=False) == {}
+        processes.wait_for(lambda: last_verification(t), "a verification that has begun")
+        assert last_verification(t)["finished_at"] is None
+        t.execute("SELECT pg_terminate_backend(%s)", (t.worker_pids()[0],))
+    processes.wait_for(lambda: (last_verification(t) or {}).get("finished_at"), "it has ended")
+    assert t.query("SELECT document_id, problem FROM polyglot.differences") == [("17", "missing")]
+    assert t.status("t")["last_differences"] == 1
+
+
+def test_what_cannot_be_verified(t):
+    for statement, error in (("verify_sync('nobody')", psycopg.errors.UndefinedObject),
+                             ("verify_sync('t', 0)", psycopg.errors.InvalidParameterValue),
+                             ("verify_sync('t', 'NaN')", psycopg.errors.InvalidParameterValue)):
+        with pytest.raises(error):
+            t.query(f"SELECT * FROM polyglot.{statement}")
+    t.execute("SELECT polyglot.pause_sync('t')")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused"):
+        t.query("SELECT * FROM polyglot.repair_sync('t')")
+    t.execute("SELECT polyglot.resume_sync('t'); SELECT polyglot.stop_workers()")
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="stopped"):
+        t.query("SELECT * FROM polyglot.verify_sync('t')")
+    t.execute("SELECT polyglot.start_workers()")
+    assert verify(t) == {}
+
+
+def test_waiting_ends_with_the_sync(t):
+    """Who waits is told when the sync is paused meanwhile, and can be cancelled."""
+    with t.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE t IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.QueryCanceled), t.connect() as session:
+            session.execute("SET statement_timeout = '1s'")
+            session.execute("SELECT * FROM polyglot.verify_sync('t')")
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="paused"), \
+                t.connect() as session:
+            threading.Timer(1, t.execute, ("SELECT polyglot.pause_sync('t')",)).start()
+            session.execute("SELECT * FROM polyglot.verify_sync('t')")

@@ -8,12 +8,6 @@ namespace {
 
 constexpr int kNamedTables = 5;  // in one message
 
-bool CanBeCaptured(Oid relation) {
-  const char kind = get_rel_relkind(relation);
-  return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
-         get_rel_persistence(relation) != RELPERSISTENCE_TEMP;
-}
-
 List* ParentsOf(Oid relation) {
   List* parents = NIL;
   ScanKeyData key;
@@ -90,6 +84,12 @@ char* ColumnNames(int key_count, char* const* key) {
 }
 
 }  // namespace
+
+bool CanBeCaptured(Oid relation) {
+  const char kind = get_rel_relkind(relation);
+  return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
+         get_rel_persistence(relation) != RELPERSISTENCE_TEMP;
+}
 
 List* SourceTree(Oid source) {
   List* tree = NIL;

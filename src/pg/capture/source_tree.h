@@ -6,6 +6,9 @@
 
 namespace polyglot::pg {
 
+/// Has the relation changes of its own that a trigger sees? Views and foreign tables have not.
+bool CanBeCaptured(Oid relation);
+
 /// The source and everything below it that a worker reads and that can be captured. Other
 /// sessions' temporary tables cannot be read; for foreign tables see TreeProblem. Locks nothing.
 List* SourceTree(Oid source);

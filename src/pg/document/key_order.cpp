@@ -1,5 +1,6 @@
 #include "pg/document/key_order.h"
 
+#include "pg/capture/source_tree.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -65,24 +66,43 @@ const char* ColumnSql(const ReadPlan& plan, const KeyColumn& key, Oid operand, O
   return psprintf("(%s)", sql.data);
 }
 
+void FillOne(ReadPlan* plan, int position, int number, Oid family, Oid type, Oid collation) {
+  KeyOrder* order = &plan->order[position];
+  const Operator equal = LoadOperator(family, type, BTEqualStrategyNumber);
+  order->key = number;
+  const KeyColumn& key = plan->key[number];
+  // anyenum, anyrange, record …: the operator takes the column's own type
+  const bool generic = get_typtype(equal.left) == TYPTYPE_PSEUDO;
+  order->operand = generic ? key.base_type : equal.left;
+  order->column = ColumnSql(*plan, key, order->operand, collation);
+  order->equal = equal.sql;
+  order->less = LoadOperator(family, type, BTLessStrategyNumber).sql;
+  order->greater = LoadOperator(family, type, BTGreaterStrategyNumber).sql;
+  order->greater_equal = LoadOperator(family, type, BTGreaterEqualStrategyNumber).sql;
+}
+
 void FillOrder(ReadPlan* plan, Relation index) {
   MemoryContext caller = MemoryContextSwitchTo(plan->memory);
   plan->key_index = RelationGetRelid(index);
+  for (int i = 0; i < plan->key_count; ++i)
+    FillOne(plan, i, FindKey(*plan, index->rd_index->indkey.values[i]), index->rd_opfamily[i],
+            index->rd_opcintype[i], index->rd_indcollation[i]);
+  MemoryContextSwitchTo(caller);
+}
+
+// Of a declared key: the order that its types have by default.
+void FillDefaultOrder(ReadPlan* plan) {
+  MemoryContext caller = MemoryContextSwitchTo(plan->memory);
+  plan->key_index = InvalidOid;
   for (int i = 0; i < plan->key_count; ++i) {
-    KeyOrder* order = &plan->order[i];
-    const Oid family = index->rd_opfamily[i];
-    const Oid type = index->rd_opcintype[i];
-    const Operator equal = LoadOperator(family, type, BTEqualStrategyNumber);
-    order->key = FindKey(*plan, index->rd_index->indkey.values[i]);
-    const KeyColumn& key = plan->key[order->key];
-    // anyenum, anyrange, record …: the operator takes the column's own type
-    const bool generic = get_typtype(equal.left) == TYPTYPE_PSEUDO;
-    order->operand = generic ? key.base_type : equal.left;
-    order->column = ColumnSql(*plan, key, order->operand, index->rd_indcollation[i]);
-    order->equal = equal.sql;
-    order->less = LoadOperator(family, type, BTLessStrategyNumber).sql;
-    order->greater = LoadOperator(family, type, BTGreaterStrategyNumber).sql;
-    order->greater_equal = LoadOperator(family, type, BTGreaterEqualStrategyNumber).sql;
+    const KeyColumn& key = plan->key[i];
+    const Oid operators = GetDefaultOpClass(key.base_type, BTREE_AM_OID);
+    if (!OidIsValid(operators))
+      ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                      errmsg("key column \"%s\" has a type without an order", key.name),
+                      errhint("Choose a key whose types have a default btree operator class.")));
+    FillOne(plan, i, i, get_opclass_family(operators), get_opclass_input_type(operators),
+            key.collation);
   }
   MemoryContextSwitchTo(caller);
 }
@@ -99,6 +119,7 @@ void MakeKeyOrder(ReadPlan* plan, Relation source) {
     index_close(index, AccessShareLock);
     if (serves) return;
   }
+  if (!CanBeCaptured(RelationGetRelid(source))) return FillDefaultOrder(plan);
   ereport(ERROR,
           (errcode(ERRCODE_UNDEFINED_OBJECT),
            errmsg("table \"%s\" has no unique index on the key columns of its sync any more",

@@ -136,7 +136,8 @@ bool PlanIsCurrent(const ReadPlan* plan) {
                                                  RelationGetRelationName(source));
   const bool current = source->rd_rel->relowner == plan->owner && strcmp(table, plan->table) == 0 &&
                        plan->has_heirs == HasHeirs(plan->relation) &&
-                       SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index)) &&
+                       (!OidIsValid(plan->key_index) ||
+                        SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index))) &&
                        equalTupleDescs(RelationGetDescr(source), plan->shape);
   relation_close(source, NoLock);
   return current;

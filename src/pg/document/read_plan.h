@@ -24,7 +24,8 @@ struct KeyOrder {
 struct ReadPlan {
   MemoryContext memory;
   bool ready;  // false: making it failed half-way
-  Oid relation, owner, key_index;
+  Oid relation, owner;
+  Oid key_index;       // InvalidOid: of a view or foreign table without one
   TupleDesc shape;     // the source's definition that this was made for
   const char* table;   // SQL: schema.table
   const char* prefix;  // SQL: what qualifies its columns

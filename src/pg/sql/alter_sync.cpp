@@ -114,7 +114,8 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   if (new_name && strcmp(new_name, sync->name) != 0) CheckSyncName(new_name);
   DocumentDefinition document = MergeDocument(fcinfo, sync, reset);
   char* options = Merged(fcinfo, kOptions, reset, sync->options, OptionsArgument(fcinfo));
-  CheckOptions(options, sync->manage_index);
+  const bool captured = strcmp(sync->capture, "none") != 0;
+  CheckOptions(options, sync->manage_index, captured);
   const bool published = IsPublishedSource(sync->source);
   CheckPublishers(options, published);
   bool changed = !SameColumns(sync, document.columns) || !Same(sync->filter, document.filter) ||
@@ -126,7 +127,7 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
                     errhint("polyglot.publish is given documents as they are.")));
   if (changed) {
     LockTree(sync->source);
-    CheckTree(sync->source);
+    CheckTree(sync->source, captured);
     CheckDocumentDefinition(sync->source, document);
   }
   if (published && new_name && strcmp(new_name, sync->name) != 0)

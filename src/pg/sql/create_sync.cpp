@@ -42,11 +42,13 @@ struct NewSync {
   Oid server;
   char* name;
   char* index;
+  char* capture;
   NameList key;
   DocumentDefinition document;
   char* mapping;
   char* settings;
   char* options;
+  bool captured;  // not capture => 'none'
   bool manage_index, backfill;
   bool published;
 };
@@ -59,15 +61,17 @@ char* JsonArgument(FunctionCallInfo fcinfo, int number, const char* what) {
   return json;
 }
 
-void CheckCapture(FunctionCallInfo fcinfo) {
-  const char* capture = RequiredText(fcinfo, kCapture, "capture");
-  if (strcmp(capture, "outbox") == 0) return;
-  if (strcmp(capture, "wal") == 0 || strcmp(capture, "none") == 0)
+char* CaptureArgument(FunctionCallInfo fcinfo) {
+  char* capture = RequiredText(fcinfo, kCapture, "capture");
+  if (strcmp(capture, "outbox") == 0 || strcmp(capture, "none") == 0) return capture;
+  if (strcmp(capture, "wal") == 0)
     ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                     errmsg("capture => '%s' is not supported by this version", capture),
                     errhint("Use capture => 'outbox'.")));
-  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                  errmsg("unknown capture \"%s\"", capture), errhint("Valid values are: outbox.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown capture \"%s\"", capture),
+           errhint("Valid values are: outbox, none.")));
+  pg_unreachable();
 }
 
 bool FlagArgument(FunctionCallInfo fcinfo, int number) {
@@ -80,6 +84,10 @@ void CheckPublished(FunctionCallInfo fcinfo) {
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
                     errmsg("a sync without a source needs a name"),
                     errhint("Name a table in \"source\", or the published sync by \"name\".")));
+  if (strcmp(RequiredText(fcinfo, kCapture, "capture"), "none") == 0)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("capture => 'none' contradicts source => NULL"),
+                    errhint("What is published is captured.")));
   static constexpr struct {
     Argument argument;
     const char* name;
@@ -107,8 +115,9 @@ void MakePublished(NewSync* sync) {
 NewSync ReadArguments(FunctionCallInfo fcinfo) {
   if (PG_ARGISNULL(kServer))
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("server must not be null")));
-  CheckCapture(fcinfo);
   NewSync sync{};
+  sync.capture = CaptureArgument(fcinfo);
+  sync.captured = strcmp(sync.capture, "none") != 0;
   sync.published = PG_ARGISNULL(kSource);
   sync.source = sync.published ? InvalidOid : PG_GETARG_OID(kSource);
   sync.server_name = NameArgument(fcinfo, kServer);
@@ -146,7 +155,7 @@ void FillDefaults(NewSync* sync) {
 
 void CheckManaged(const NewSync* sync) {
   CheckIndexName(sync->index, sync->manage_index);
-  CheckOptions(sync->options, sync->manage_index);
+  CheckOptions(sync->options, sync->manage_index, sync->captured);
   CheckPublishers(sync->options, sync->published);
   if (!sync->manage_index && (sync->mapping || sync->settings))
     ereport(ERROR,
@@ -168,12 +177,13 @@ int32 InsertDefinition(const NewSync* sync) {
   Execute(
       "INSERT INTO polyglot.sync_definition (name, source, server, index, capture, key, columns,"
       " filter, document, routing, mapping, settings, manage_index, backfill, options)"
-      " VALUES ($1, $2::oid::regclass, $3::name, $4, 'outbox', $5::name[], $6::name[], $7, $8,"
+      " VALUES ($1, $2::oid::regclass, $3::name, $4, $15, $5::name[], $6::name[], $7, $8,"
       " $9::name, $10::jsonb, $11::jsonb, $12::boolean, $13::boolean, $14::jsonb) RETURNING id",
       {sync->name, psprintf("%u", sync->source), sync->server_name, sync->index,
        NameListText(sync->key), NameListText(sync->document.columns), sync->document.filter,
        sync->document.document, sync->document.routing, sync->mapping, sync->settings,
-       sync->manage_index ? "true" : "false", sync->backfill ? "true" : "false", sync->options});
+       sync->manage_index ? "true" : "false", sync->backfill ? "true" : "false", sync->options,
+       sync->capture});
   bool is_null;
   return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 }
@@ -218,15 +228,15 @@ Datum polyglot_create_sync(PG_FUNCTION_ARGS) {
   if (sync.published)
     CheckPublished(fcinfo);
   else
-    CheckSource(sync.source);
+    CheckSource(sync.source, sync.captured);
   LockServer(&sync);
   FillDefaults(&sync);
   if (sync.published) MakePublished(&sync);
   List* tree = LockTree(sync.source);
-  if (!sync.published) CheckTree(sync.source);
+  if (!sync.published) CheckTree(sync.source, sync.captured);
   CheckDefinition(&sync);
   Store(&sync);
-  InstallCaptureTriggers(sync.source);
+  if (sync.captured) InstallCaptureTriggers(sync.source);
   InvalidateTree(sync.source);
   AnnounceConfigChange();
   Report(&sync);

@@ -40,18 +40,34 @@ void CheckRoles(const JsonbValue* value) {
                     errmsg("option \"publishers\" must be an array of role names")));
 }
 
+// At most every second: the worker would do nothing else.
+void CheckReconcile(const JsonbValue* value) {
+  if (value->type == jbvString) {
+    char* text = pnstrdup(value->val.string.val, value->val.string.len);
+    Datum interval = DirectFunctionCall3(interval_in, CStringGetDatum(text),
+                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+    Datum second = DirectFunctionCall3(interval_in, CStringGetDatum("1 second"),
+                                       ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+    if (DatumGetBool(DirectFunctionCall2(interval_ge, interval, second))) return;
+  }
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("option \"reconcile\" must be an interval of at least one second"),
+                  errhint("For example {\"reconcile\": \"1 hour\"}.")));
+}
+
 void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index) {
   if (strcmp(name, "publishers") == 0) return CheckRoles(value);
-  static const char* const later[] = {"reconcile", "backfill_rate", "on_slot_loss",
-                                      "max_retained_wal", "origin"};
+  static const char* const later[] = {"backfill_rate", "on_slot_loss", "max_retained_wal",
+                                      "origin"};
   for (const char* known : later)
     if (strcmp(known, name) == 0)
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                       errmsg("option \"%s\" is not supported by this version", name),
                       errhint("Leave it out.")));
+  if (strcmp(name, "reconcile") == 0) return CheckReconcile(value);
   if (strcmp(name, "replace_index") != 0)
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
-                    errhint("Valid options are: replace_index, publishers.")));
+                    errhint("Valid options are: reconcile, replace_index, publishers.")));
   if (!IsBoolean(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must be true or false", name)));
@@ -63,6 +79,13 @@ void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index
 
 Jsonb* ParseJson(const char* json) {
   return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+}
+
+bool HasReconcile(const char* options) {
+  JsonbValue value;
+  if (!options) return false;
+  CheckJsonObject(options, "options");
+  return getKeyJsonValueFromContainer(&ParseJson(options)->root, "reconcile", 9, &value) != nullptr;
 }
 
 }  // namespace
@@ -91,7 +114,12 @@ void CheckJsonObject(const char* json, const char* what) {
           (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what)));
 }
 
-void CheckOptions(const char* options, bool manage_index) {
+void CheckOptions(const char* options, bool manage_index, bool captured) {
+  if (!captured && !HasReconcile(options))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("capture => 'none' needs the option \"reconcile\""),
+                    errhint("It says how often index and source are compared, for example "
+                            "{\"reconcile\": \"1 hour\"}.")));
   if (!options) return;
   CheckJsonObject(options, "options");
   JsonbIterator* iterator = JsonbIteratorInit(&ParseJson(options)->root);

@@ -14,6 +14,17 @@ namespace {
   pg_unreachable();
 }
 
+// What has no changes of its own to capture can only be compared now and then.
+void CheckBatchKind(const char* name, char relkind) {
+  if (relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE)
+    WrongKind(name, "a table, whose changes can be captured",
+              "Use capture => 'outbox'; the option \"reconcile\" can be used beside it.");
+  if (relkind != RELKIND_VIEW && relkind != RELKIND_MATVIEW && relkind != RELKIND_FOREIGN_TABLE)
+    WrongKind(name, "not a view or foreign table",
+              "With capture => 'none' the source of a sync is a view, a materialized view or a "
+              "foreign table.");
+}
+
 void CheckKind(const char* name, char relkind) {
   switch (relkind) {
     case RELKIND_RELATION:
@@ -22,14 +33,15 @@ void CheckKind(const char* name, char relkind) {
     case RELKIND_VIEW:
       WrongKind(name, "a view",
                 "Create the sync on the table beneath it; \"document\" and \"filter\" "
-                "can shape what is indexed.");
+                "can shape what is indexed; or use capture => 'none' with \"reconcile\".");
     case RELKIND_MATVIEW:
       WrongKind(name, "a materialized view",
-                "Its changes cannot be captured. Create the sync on a table.");
+                "Its changes cannot be captured. Use capture => 'none' with \"key\" and the option "
+                "\"reconcile\", or create the sync on a table.");
     case RELKIND_FOREIGN_TABLE:
       WrongKind(name, "a foreign table",
-                "Its changes cannot be captured here. Create the sync in the database that holds "
-                "the table.");
+                "Its changes cannot be captured here. Use capture => 'none' with \"key\" and the "
+                "option \"reconcile\", or create the sync in the database that holds the table.");
     default:
       WrongKind(name, "not a table", "The source of a sync is a table or a partitioned table.");
   }
@@ -56,14 +68,15 @@ void CheckSchema(const char* name, Oid relation, Oid schema) {
               "The source of a sync is a table of your own.");
 }
 
-void CheckOneRelation(Oid relation) {
+void CheckOneRelation(Oid relation, bool captured) {
   HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
   if (!HeapTupleIsValid(tuple))
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
                     errmsg("relation with OID %u does not exist", relation)));
   FormData_pg_class form = *reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
   ReleaseSysCache(tuple);
-  CheckKind(NameStr(form.relname), form.relkind);
+  captured ? CheckKind(NameStr(form.relname), form.relkind)
+           : CheckBatchKind(NameStr(form.relname), form.relkind);
   CheckPersistence(NameStr(form.relname), form.relpersistence);
   CheckSchema(NameStr(form.relname), relation, form.relnamespace);
 }
@@ -174,28 +187,29 @@ NameList PrimaryKey(Oid source) {
 
 }  // namespace
 
-void CheckSource(Oid source) {
-  CheckOneRelation(source);
+void CheckSource(Oid source, bool captured) {
+  CheckOneRelation(source, captured);
   if (!OwnsRelation(source, GetUserId()))
     aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(source)),
                    get_rel_name(source));
 }
 
-void CheckTree(Oid source) {
+void CheckTree(Oid source, bool captured) {
   ListCell* cell;
-  foreach (cell, find_all_inheritors(source, NoLock, nullptr))
+  foreach (cell, captured ? find_all_inheritors(source, NoLock, nullptr) : NIL)
     if (lfirst_oid(cell) == source || get_rel_persistence(lfirst_oid(cell)) != RELPERSISTENCE_TEMP)
-      CheckOneRelation(lfirst_oid(cell));
-  CheckSource(source);
+      CheckOneRelation(lfirst_oid(cell), true);
+  CheckSource(source, captured);
 }
 
 const char* KeyProblem(Oid source, const NameList& key) {
   for (int i = 0; i < key.count; ++i) {
     AttrNumber number = get_attnum(source, key.names[i]);
     if (number <= 0) return psprintf("key column \"%s\" does not exist", key.names[i]);
-    if (ColumnMayBeNull(source, number))
+    if (CanBeCaptured(source) && ColumnMayBeNull(source, number))
       return psprintf("key column \"%s\" may be null", key.names[i]);
   }
+  if (!CanBeCaptured(source)) return nullptr;  // declared: nothing can prove it
   switch (MatchUniqueIndex(source, key)) {
     case IndexMatch::kNone:
       return "there is no unique index without WHERE and expressions on exactly the key columns";
@@ -208,6 +222,10 @@ const char* KeyProblem(Oid source, const NameList& key) {
 }
 
 NameList ChooseKey(Oid source, const NameList& wanted) {
+  if (!wanted.names && !CanBeCaptured(source))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("a sync of \"%s\" needs a key", get_rel_name(source)),
+                    errhint("Name the columns that identify a row in \"key\".")));
   NameList key = wanted.names ? wanted : PrimaryKey(source);
   if (key.count > INDEX_MAX_KEYS)
     ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),

@@ -8,9 +8,10 @@
 namespace polyglot::pg {
 
 /// Kind, persistence, schema and owner of the source, before any lock on it: 42809, 0A000, 42501.
-void CheckSource(Oid source);
+/// `captured`: false with capture => 'none'.
+void CheckSource(Oid source, bool captured);
 /// The same for every relation of the tree, under locks.
-void CheckTree(Oid source);
+void CheckTree(Oid source, bool captured);
 
 /// The key: the given columns, or those of the primary key. ERROR 42703 unknown column, 55000 no
 /// usable unique index, 0A000 a type that cannot be a key.
@@ -27,8 +28,9 @@ void CheckRouting(Oid source, const char* routing);
 void CheckIndexName(const char* index, bool managed);
 /// 22023 unless it is a JSON object. `what` names the argument.
 void CheckJsonObject(const char* json, const char* what);
-/// 22023 for unknown names or wrong values, 0A000 for what later versions bring.
-void CheckOptions(const char* options, bool manage_index);
+/// 22023 for unknown names or wrong values, or when something is missing; 0A000 for what later
+/// versions bring.
+void CheckOptions(const char* options, bool manage_index, bool captured);
 /// ERROR 22023 for options.publishers of a sync that is not a published one.
 void CheckPublishers(const char* options, bool published);
 

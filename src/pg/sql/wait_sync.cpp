@@ -53,12 +53,19 @@ void AddTo(WaitList* list, const SyncRow* sync, bool named) {
   list->syncs[list->count++] = {sync->id, sync->name, named, false, ReadCounts(sync->id)};
 }
 
+// Of a source that is only compared now and then nothing tells what has changed.
+bool IsCaptured(const SyncRow* sync) { return strcmp(sync->capture, "none") != 0; }
+
 // One named sync, or all that are not paused and whose source the caller may read.
 WaitList ChooseSyncs(const char* name) {
   WaitList list{};
   if (name) {
     SyncRow* sync = LoadSyncOrError(name);
     CheckMayRead(sync);
+    if (!IsCaptured(sync))
+      ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                      errmsg("sync \"%s\" captures no changes", sync->name),
+                      errhint("polyglot.repair_sync compares index and source now, and waits.")));
     list.syncs = static_cast<Waited*>(palloc0(sizeof(Waited)));
     AddTo(&list, sync, true);
     return list;
@@ -67,7 +74,7 @@ WaitList ChooseSyncs(const char* name) {
   SyncRow** all = LoadSyncs(InvalidOid, &count);
   list.syncs = static_cast<Waited*>(palloc0(sizeof(Waited) * (count + 1)));
   for (int i = 0; i < count; ++i)
-    if (!all[i]->paused && MayRead(all[i])) AddTo(&list, all[i], false);
+    if (!all[i]->paused && IsCaptured(all[i]) && MayRead(all[i])) AddTo(&list, all[i], false);
   return list;
 }
 

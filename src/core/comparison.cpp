@@ -154,6 +154,8 @@ std::string MultiGetBody(const std::vector<WantedDocument>& wanted) {
     put("_id", document.id);
     if (document.routing) put("routing", *document.routing);
     if (!document.source) {
+      // Only with a stored field, or the source, does the answer tell the routing.
+      put("stored_fields", "_routing");
       writer.Key("_source");
       writer.Bool(false);
     }

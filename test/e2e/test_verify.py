@@ -22,7 +22,8 @@ def t(db):
 
 def verify(db, sync="t", **arguments):
     """document id → problem."""
-    words = "".join(f", {name} => %({name})s" for name in arguments)
+    casts = {"sample": "::real"}
+    words = "".join(f", {name} => %({name})s{casts.get(name, '')}" for name in arguments)
     rows = db.query(f"SELECT document_id, problem FROM polyglot.verify_sync(%(sync)s{words})",
                     {"sync": sync, **arguments})
     assert len(rows) == len(set(rows))
@@ -89,6 +90,7 @@ def test_routing(db):
         else:
             expected[name] = "orphan" if found["_routing"] == tenant else "different"
     assert set(expected.values()) > {"orphan", "missing+orphan"}
+
     assert verify(db, "r") == expected
     assert db.value("SELECT polyglot.repair_sync('r')") >= len(expected)
     assert verify(db, "r") == {}

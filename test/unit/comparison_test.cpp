@@ -9,7 +9,8 @@ namespace {
 
 TEST(Comparison, BodyOfMultiGet) {
   EXPECT_EQ(MultiGetBody({{.id = "a\"b"}, {.id = "2", .routing = "x", .source = false}}),
-            R"({"docs":[{"_id":"a\"b"},{"_id":"2","routing":"x","_source":false}]})");
+            R"({"docs":[{"_id":"a\"b"},{"_id":"2","routing":"x","stored_fields":"_routing",)"
+            R"("_source":false}]})");
 }
 
 TEST(Comparison, TakesSourcesAsTheyStand) {

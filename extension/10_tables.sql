@@ -146,9 +146,11 @@ CREATE TABLE polyglot.verification (
   PRIMARY KEY (sync_id, number)
 );
 
--- The differences of the last one. Without a problem: a candidate that is not judged yet.
+-- The differences of the last finished one, and of the running one. Without a problem: a candidate
+-- that is not judged yet.
 CREATE TABLE polyglot.difference (
   sync_id integer NOT NULL,
+  number bigint NOT NULL,
   document_id text NOT NULL,
   routing text NOT NULL DEFAULT '',
   has_routing boolean NOT NULL DEFAULT false,
@@ -158,7 +160,7 @@ CREATE TABLE polyglot.difference (
   problem text CHECK (problem IN ('missing', 'orphan', 'different', 'stale')),
   detail text,
   repaired boolean NOT NULL DEFAULT false,
-  PRIMARY KEY (sync_id, document_id, routing, has_routing)
+  PRIMARY KEY (sync_id, number, document_id, routing, has_routing)
 );
 
 -- Rows of ours that a subscription applies here are another database's: discarded.

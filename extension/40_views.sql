@@ -153,6 +153,9 @@ SELECT d.name AS sync,
   JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) f.sync_id
   LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source
  WHERE f.problem IS NOT NULL
+   AND f.number OPERATOR(pg_catalog.=) (
+     SELECT pg_catalog.max(v.number) FROM polyglot.verification v
+      WHERE v.sync_id OPERATOR(pg_catalog.=) f.sync_id AND v.finished_at IS NOT NULL)
    AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
         OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
 COMMENT ON VIEW polyglot.differences IS 'what the last comparison of each sync has found';

@@ -42,10 +42,10 @@ INSERT INTO polyglot.verification (sync_id, number, finished_at, compared, missi
 SELECT id, 1, now(), 10, 1 FROM polyglot.sync_definition;
 INSERT INTO polyglot.verification (sync_id, number, finished_at, compared, sample)
 SELECT id, 2, now(), 1, 0.1 FROM polyglot.sync_definition;
-INSERT INTO polyglot.difference (sync_id, document_id, packed_key, key, problem, detail)
-SELECT id, '7', '\x', '{"id": 7}', 'missing', 'quotes a row' FROM polyglot.sync_definition;
-INSERT INTO polyglot.difference (sync_id, document_id, packed_key)
-SELECT id, 'a candidate', '\x' FROM polyglot.sync_definition;
+INSERT INTO polyglot.difference (sync_id, number, document_id, packed_key, key, problem, detail)
+SELECT id, 2, '7', '\x', '{"id": 7}', 'missing', 'quotes a row' FROM polyglot.sync_definition;
+INSERT INTO polyglot.difference (sync_id, number, document_id, packed_key)
+SELECT id, 2, 'a candidate', '\x' FROM polyglot.sync_definition;
 SELECT sync, key, document_id, routing, problem, detail, repaired FROM polyglot.differences;
 SELECT sync, compared, missing, orphan, different, stale, sample FROM polyglot.verifications ORDER BY started_at;
 SELECT last_verified IS NOT NULL AS verified, last_differences FROM polyglot.status WHERE sync = 'checked';

@@ -113,6 +113,9 @@ void ReturnDifferences(FunctionCallInfo fcinfo, int32 sync) {
   const uint64 rows = ReadResults(
       "SELECT key, document_id, problem, detail FROM polyglot.difference"
       " WHERE sync_id OPERATOR(pg_catalog.=) $1 AND problem IS NOT NULL"
+      " AND number OPERATOR(pg_catalog.=) (SELECT pg_catalog.max(number)"
+      " FROM polyglot.verification WHERE sync_id OPERATOR(pg_catalog.=) $1"
+      " AND finished_at IS NOT NULL)"
       " ORDER BY document_id, routing, problem",
       sync);
   for (uint64 i = 0; i < rows; ++i) {

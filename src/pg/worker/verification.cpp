@@ -114,7 +114,7 @@ void Store(SyncRuntime* sync, core::Time now) {
   if (state->fresh.empty() && now - state->stored_at < kStoreInterval) return;
   state->stored_at = now;
   InTransaction([&] {
-    StoreCandidates(sync->id, state->fresh);
+    StoreCandidates(*sync, state->fresh);
     StoreVerification(sync->id, *state, false);
   });
   state->fresh.clear();

@@ -34,7 +34,7 @@ bool Load(SyncRuntime* sync) {
   const std::size_t limit = state->judgement.limit == 0 ? kCandidates : state->judgement.limit;
   state->judgement = Judgement{};
   Judgement& judgement = state->judgement;
-  InTransaction([&] { judgement.candidates = LoadCandidates(sync->id, limit); });
+  InTransaction([&] { judgement.candidates = LoadCandidates(*sync, limit); });
   bool unresolved = false;
   for (const Candidate& candidate : judgement.candidates) {
     judgement.touched.emplace(candidate.id, false);
@@ -189,9 +189,9 @@ class Judge {
     InTransaction([&] {
       baseline_ = BaselineVersion(sync_->id);
       Sort();
-      StoreDifferences(sync_->id, differences_, state_->repair);
-      DropCandidates(sync_->id, agreeing_);
-      CountTry(sync_->id, touched_);
+      StoreDifferences(*sync_, differences_, state_->repair);
+      DropCandidates(*sync_, agreeing_);
+      CountTry(*sync_, touched_);
       if (state_->repair) ParkDiffering(position);
       StoreVerification(sync_->id, *state_, false);
     });

@@ -18,12 +18,13 @@ Columns ColumnsOf(const std::vector<const Candidate*>& candidates) {
   return columns;
 }
 
-void RunOn(std::int32_t sync, const std::vector<const Candidate*>& candidates, const char* sql,
-           int expected) {
+void RunOn(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates,
+           const char* sql, int expected) {
   if (candidates.empty()) return;
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync.id);
   ColumnsOf(candidates).Push(&p, BYTEAOID);
+  p.Int8(sync.verification->number);
   p.Run(sql, expected);
 }
 
@@ -54,7 +55,11 @@ void LoadVerification(std::int32_t sync, VerificationState* state) {
 std::int64_t StartVerification(const SyncRuntime& sync, const VerificationState& state) {
   Parameters of_sync;
   of_sync.Int4(sync.id);
-  of_sync.Run("DELETE FROM polyglot.difference WHERE sync_id = $1", SPI_OK_DELETE);
+  of_sync.Run(
+      "DELETE FROM polyglot.difference WHERE sync_id = $1 AND number IS DISTINCT FROM"
+      " (SELECT max(number) FROM polyglot.verification WHERE sync_id = $1"
+      " AND finished_at IS NOT NULL)",
+      SPI_OK_DELETE);
   of_sync.Run(
       "DELETE FROM polyglot.verification WHERE sync_id = $1 AND (finished_at IS NULL OR number <="
       " (SELECT max(number) - 19 FROM polyglot.verification WHERE sync_id = $1))",
@@ -90,23 +95,26 @@ void StoreVerification(std::int32_t sync, const VerificationState& state, bool f
       SPI_OK_UPDATE);
 }
 
-void StoreCandidates(std::int32_t sync, const std::vector<Candidate>& candidates) {
+void StoreCandidates(const SyncRuntime& sync, const std::vector<Candidate>& candidates) {
   std::vector<const Candidate*> pointers;
   for (const Candidate& candidate : candidates) pointers.push_back(&candidate);
   RunOn(sync, pointers,
-        "INSERT INTO polyglot.difference (sync_id, document_id, routing, has_routing, packed_key)"
-        " SELECT $1, u.id, u.r, u.h, u.k FROM unnest($2, $3, $4, $5) AS u(id, r, h, k)"
+        "INSERT INTO polyglot.difference (sync_id, number, document_id, routing, has_routing,"
+        " packed_key) SELECT $1, $6, u.id, u.r, u.h, u.k FROM unnest($2, $3, $4, $5) AS u(id, r, "
+        "h, k)"
         " ON CONFLICT DO NOTHING",
         SPI_OK_INSERT);
 }
 
-std::vector<Candidate> LoadCandidates(std::int32_t sync, std::size_t limit) {
+std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit) {
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync.id);
   p.Int4(static_cast<std::int32_t>(limit));
+  p.Int8(sync.verification->number);
   p.Run(
       "SELECT document_id, routing, has_routing, packed_key FROM polyglot.difference"
-      " WHERE sync_id = $1 AND problem IS NULL ORDER BY tries, document_id, routing LIMIT $2",
+      " WHERE sync_id = $1 AND number = $3 AND problem IS NULL ORDER BY tries, document_id, "
+      "routing LIMIT $2",
       SPI_OK_SELECT);
   std::vector<Candidate> candidates;
   TupleDesc desc = SPI_tuptable->tupdesc;
@@ -124,30 +132,33 @@ std::vector<Candidate> LoadCandidates(std::int32_t sync, std::size_t limit) {
   return candidates;
 }
 
-void DropCandidates(std::int32_t sync, const std::vector<const Candidate*>& candidates) {
+void DropCandidates(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
   RunOn(sync, candidates,
         "DELETE FROM polyglot.difference d USING unnest($2, $3, $4, $5) AS u(id, r, h, k)"
-        " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+        " WHERE d.sync_id = $1 AND d.number = $6 AND d.document_id = u.id AND d.routing = u.r"
         " AND d.has_routing = u.h",
         SPI_OK_DELETE);
 }
 
-void CountTry(std::int32_t sync, const std::vector<const Candidate*>& candidates) {
+void CountTry(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
   RunOn(sync, candidates,
         "UPDATE polyglot.difference d SET tries = tries + 1"
         " FROM unnest($2, $3, $4, $5) AS u(id, r, h, k)"
-        " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+        " WHERE d.sync_id = $1 AND d.number = $6 AND d.document_id = u.id AND d.routing = u.r"
         " AND d.has_routing = u.h",
         SPI_OK_UPDATE);
   if (candidates.empty()) return;
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync.id);
   p.Int4(kTries);
-  p.Run("DELETE FROM polyglot.difference WHERE sync_id = $1 AND problem IS NULL AND tries >= $2",
-        SPI_OK_DELETE);
+  p.Int8(sync.verification->number);
+  p.Run(
+      "DELETE FROM polyglot.difference WHERE sync_id = $1 AND number = $3 AND problem IS NULL AND "
+      "tries >= $2",
+      SPI_OK_DELETE);
 }
 
-void StoreDifferences(std::int32_t sync, const std::vector<Difference>& differences,
+void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& differences,
                       bool repaired) {
   if (differences.empty()) return;
   Columns columns(differences.size());
@@ -160,16 +171,17 @@ void StoreDifferences(std::int32_t sync, const std::vector<Difference>& differen
                 PointerGetDatum(cstring_to_text(NameOf(difference.problem))));
   }
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync.id);
   columns.Push(&p, TEXTOID);
   p.Array(TEXTOID, keys, columns.count);
   p.Array(TEXTOID, details, columns.count);
   p.Bool(repaired);
+  p.Int8(sync.verification->number);
   p.Run(
       "UPDATE polyglot.difference d SET problem = u.p, key = nullif(u.k, '')::jsonb,"
       " detail = u.t, repaired = $8"
       " FROM unnest($2, $3, $4, $5, $6, $7) AS u(id, r, h, p, k, t)"
-      " WHERE d.sync_id = $1 AND d.document_id = u.id AND d.routing = u.r"
+      " WHERE d.sync_id = $1 AND d.number = $9 AND d.document_id = u.id AND d.routing = u.r"
       " AND d.has_routing = u.h",
       SPI_OK_UPDATE);
 }

@@ -12,13 +12,14 @@ void LoadVerification(std::int32_t sync, VerificationState* state);
 std::int64_t StartVerification(const SyncRuntime& sync, const VerificationState& state);
 void StoreVerification(std::int32_t sync, const VerificationState& state, bool finished);
 
-void StoreCandidates(std::int32_t sync, const std::vector<Candidate>& candidates);
+void StoreCandidates(const SyncRuntime& sync, const std::vector<Candidate>& candidates);
 /// Those that were tried least often come first.
-std::vector<Candidate> LoadCandidates(std::int32_t sync, std::size_t limit);
+std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit);
 /// They were in order, or have been tried in vain too often.
-void DropCandidates(std::int32_t sync, const std::vector<const Candidate*>& candidates);
-void CountTry(std::int32_t sync, const std::vector<const Candidate*>& candidates);
-void StoreDifferences(std::int32_t sync, const std::vector<Difference>& differences, bool repaired);
+void DropCandidates(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates);
+void CountTry(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates);
+void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& differences,
+                      bool repaired);
 /// The version that every document of the sync has at least.
 std::uint64_t BaselineVersion(std::int32_t sync);
 

@@ -39,6 +39,7 @@ SUPPORTED = ["elasticsearch-8.19.9", "elasticsearch-7.17.29", "opensearch-2.19.5
 WATERMARK = "indexing_pressure.memory.split_bulk.watermark"
 SPLITS = {f"{WATERMARK}.low": "1kb", f"{WATERMARK}.low.bulk_size": "10kb",
           f"{WATERMARK}.high": "2kb", f"{WATERMARK}.high.bulk_size": "10kb"}
+VARIANTS = {"elasticsearch": ("", "splits", "tls-basic", "tls-apikey"), "opensearch": ("",)}
 DEFAULT_KIND, _, DEFAULT_VERSION = os.environ.get("POLYGLOT_SEARCH", SUPPORTED[0]).partition("-")
 HEAP = "512m"
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
@@ -49,9 +50,17 @@ def cache_folder() -> pathlib.Path:
     return pathlib.Path(os.environ.get("POLYGLOT_CACHE") or default / "polyglot_sync")
 
 
+def with_variant(kind: str, version: str) -> tuple:
+    """A version that was asked for: its number and its variant."""
+    number, _, variant = version.partition("+")
+    if variant not in VARIANTS[kind]:
+        raise ValueError(f"{kind} has no variant {variant!r}")
+    return number, variant
+
+
 def fetch(kind: str, version: str) -> pathlib.Path:
     """The distribution's zip, downloaded once."""
-    folder, version = cache_folder() / "zip", version.partition("+")[0]
+    folder, version = cache_folder() / "zip", with_variant(kind, version)[0]
     archive = folder / f"{kind}-{version}.zip"
     if archive.exists():
         return archive
@@ -94,7 +103,7 @@ class SearchServer:
     def __init__(self, folder=None, kind=DEFAULT_KIND, version=DEFAULT_VERSION, port=None,
                  config=None):
         self.kind = kind
-        self.version, _, self.variant = version.partition("+")
+        self.version, self.variant = with_variant(kind, version)
         self.port = port or processes.free_port()
         self.folder = pathlib.Path(folder or processes.work_folder() / f"{kind}-{self.port}")
         self.config = {**(SPLITS if self.variant == "splits" else {}), **(config or {})}
@@ -152,7 +161,7 @@ class SearchServer:
         prefix = {"elasticsearch": "ES", "opensearch": "OPENSEARCH"}[self.kind]
         return {**os.environ, "HOME": str(self.folder), f"{prefix}_JAVA_HOME": self.java}
 
-    def start(self, timeout=180.0) -> "SearchServer":
+    def start(self, timeout=300.0) -> "SearchServer":
         """Starts the node and waits until it answers; its data are those of the last run."""
         self._install()
         pid_file = self.folder / "pid"

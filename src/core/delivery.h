@@ -41,6 +41,7 @@ struct BulkReply {
   bool transport_ok = false;       // false: no complete HTTP answer; transport_error says why
   std::string transport_error;     // names the phase (resolve, connect, TLS, send, wait, receive)
   bool may_have_been_sent = true;  // false: surely nothing reached the server
+  bool timed_out = false;          // no answer within the request's time
   int http_status = 0;
   std::string body;
   Time retry_after{0};      // from the Retry-After header, 0 = none

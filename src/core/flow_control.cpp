@@ -34,7 +34,8 @@ void FlowControl::SetLimits(std::uint32_t max_in_flight, std::size_t batch_bytes
 
 void FlowControl::Clean(bool at_limit) {
   if (at_limit) concurrency_ = std::min<double>(concurrency_ + 1 / concurrency_, max_in_flight_);
-  if (bytes_ >= max_bytes_ || ++clean_ < kCleanForGrowth) return;
+  if (bytes_ >= max_bytes_) passing_ = false;
+  if (bytes_ >= max_bytes_ || (++clean_ < kCleanForGrowth && !passing_)) return;
   clean_ = 0;
   bytes_ = std::min(bytes_ + bytes_ / 10 + 1, max_bytes_);
 }
@@ -59,8 +60,15 @@ bool FlowControl::IsSlow(std::size_t sent, Time latency) {
 
 void FlowControl::TooLarge(std::size_t sent) {
   clean_ = 0;
+  passing_ = false;
   const std::size_t half = std::min(bytes_, sent) / 2;
   bytes_ = std::min(bytes_, std::max(half, std::min(kSmallest, max_bytes_)));
+}
+
+void FlowControl::TimedOut(std::size_t sent) {
+  const bool passing = passing_ || bytes_ >= max_bytes_;
+  TooLarge(sent);
+  passing_ = passing;
 }
 
 }  // namespace polyglot::core

@@ -33,6 +33,8 @@ class FlowControl {
   bool IsSlow(std::size_t sent, Time latency);
   /// A request of `sent` bytes was too much.
   void TooLarge(std::size_t sent);
+  /// It was not answered in time. Smaller ones may be; unlike a limit, an outage passes.
+  void TimedOut(std::size_t sent);
 
  private:
   struct Latency {
@@ -45,6 +47,7 @@ class FlowControl {
   std::size_t bytes_;
   std::uint64_t round_ = 0;
   std::uint32_t clean_ = 0;            // answers in a row
+  bool passing_ = false;               // bytes_ shrank because of time only
   std::array<Latency, 16> latency_{};  // by request size
 };
 

@@ -278,9 +278,16 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
     paused_until = now + delay;
   }
   paused_until = std::max(paused_until, now + reply.retry_after);
+  // A server that is merely slow answers smaller requests in time.
+  const bool slow = reply.timed_out && reply.may_have_been_sent;
+  if (slow) {
+    flow.BackPressure(batch.round);
+    flow.TimedOut(batch.body->size());
+  }
   // A proxy that cuts large requests without a word looks like a server that is away.
-  const bool cut = !reply.transport_ok && reply.may_have_been_sent &&
-                   batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
+  const bool lost = !reply.transport_ok && reply.may_have_been_sent;
+  const bool cut = slow ? batch.body->size() > kSmallBody
+                        : lost && batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
   const Time due = elsewhere ? now : paused_until;
   if (cut && batch.items.size() > 1) {
     batch.attempts = 0;

@@ -38,6 +38,7 @@ struct HttpResult {
   std::uint64_t id = 0;
   bool ok = false;  // a complete answer
   bool may_have_been_sent = true;
+  bool timed_out = false;
   bool too_large = false;  // not ok because the answer was cut at the request's cap
   int status = 0;
   std::string body;     // decompressed

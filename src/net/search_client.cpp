@@ -298,6 +298,7 @@ std::vector<Response> SearchClient::TakeCompleted() {
     response.reply = {.transport_ok = result.ok,
                       .transport_error = std::move(result.error),
                       .may_have_been_sent = result.may_have_been_sent,
+                      .timed_out = result.timed_out,
                       .http_status = result.ok ? result.status : 0,
                       .body = std::move(result.body),
                       .retry_after = result.retry_after,

@@ -321,6 +321,7 @@ HttpResult ResultOf(Transfer* transfer) {
   result.status = static_cast<int>(LongInfo(easy, CURLINFO_RESPONSE_CODE));
   result.latency = core::Time{Info(easy, CURLINFO_TOTAL_TIME_T)};
   result.may_have_been_sent = BeganToSend(*transfer);
+  result.timed_out = transfer->code == CURLE_OPERATION_TIMEDOUT;
   const curl_off_t wait = std::min(Info(easy, CURLINFO_RETRY_AFTER), kMaxRetryAfter);
   result.retry_after = core::Time{wait * 1'000'000};
   if (!result.ok) result.error = std::string(PhaseOf(*transfer)) + ": " + CauseOf(*transfer);

@@ -81,5 +81,19 @@ TEST(FlowControl, NewLimitsHoldAtOnce) {
   EXPECT_EQ(flow.BatchBytes(), 2000u);
 }
 
+TEST(FlowControl, TimeoutsMakeRequestsSmallerForAWhile) {
+  FlowControl flow(8, 5u << 20);
+  flow.TimedOut(1u << 20);
+  EXPECT_EQ(flow.BatchBytes(), 512u << 10);
+  for (int i = 0; i < 10; ++i) flow.TimedOut(flow.BatchBytes());
+  EXPECT_EQ(flow.BatchBytes(), 64u << 10);
+  for (int i = 0; i < 50; ++i) flow.Clean(false);
+  EXPECT_EQ(flow.BatchBytes(), 5u << 20) << "an outage is no limit that is learnt";
+  flow.TimedOut(1u << 20);
+  flow.TooLarge(512u << 10);
+  for (int i = 0; i < 19; ++i) flow.Clean(false);
+  EXPECT_EQ(flow.BatchBytes(), 256u << 10) << "this is one";
+}
+
 }  // namespace
 }  // namespace polyglot::core

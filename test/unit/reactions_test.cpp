@@ -322,6 +322,23 @@ TEST_F(DeliveryTest, RequestThatIsRejectedAgainAndAgainIsCutInTwo) {
   EXPECT_EQ(delivery.TakeFinished().size(), 4u);
 }
 
+TEST_F(DeliveryTest, ASlowServerGetsLessAtATime) {
+  for (int i = 0; i < 16; ++i) {
+    Operation op = Make("a" + std::to_string(i), 1 + i);
+    op.body = "{\"v\":\"" + std::string(40'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  BulkReply timed_out = NoAnswer("waiting for the answer: timed out after 30 s");
+  timed_out.may_have_been_sent = timed_out.timed_out = true;
+  int requests = 0;
+  while (!delivery.Idle() && ++requests < 100) {  // it takes 4 operations within its time
+    const BulkBatch batch = NextWhenDue();
+    delivery.Complete(batch.id, batch.operations > 4 ? timed_out : Items(batch), now);
+  }
+  EXPECT_TRUE(delivery.Idle());
+  EXPECT_LE(requests, 3 + 4);
+}
+
 TEST_F(DeliveryTest, HalvesOfARejectedRequestAreNotSentInHaste) {
   constexpr int kOperations = 64;
   for (int i = 0; i < kOperations; ++i) {

@@ -67,8 +67,32 @@ CREATE TABLE polyglot.sync_state (
   backfill_total bigint NOT NULL DEFAULT 0,
   -- No document of the sync has a lower version: an older one was put back or left over.
   baseline_version bigint NOT NULL DEFAULT (4503599627370496 OPERATOR(pg_catalog.+)
-    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')::bigint)
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')::bigint),
+  -- Of the live generation: the highest generation that a name was given to, and whether the index shows what
+  -- the table holds: not since then; not at all any more (nothing is delivered to it).
+  last_generation integer NOT NULL DEFAULT 0,
+  outdated_since timestamptz,
+  frozen boolean NOT NULL DEFAULT false,
+  -- Of a generation that is being built: the sync that it is for, why, and how many documents it must have.
+  builds integer,
+  rebuild_reason text,
+  fewest_documents bigint NOT NULL DEFAULT 0,
+  most_documents bigint NOT NULL DEFAULT 0,
+  restore_settings text
 );
+
+-- Who wants a new generation. Rows, not updates: a worker must never wait for a user's transaction.
+CREATE SEQUENCE polyglot.rebuild_number;
+CREATE TABLE polyglot.rebuild_request (
+  sync_id integer NOT NULL,
+  number bigint NOT NULL DEFAULT pg_catalog.nextval('polyglot.rebuild_number'),
+  reason text NOT NULL,
+  outdated boolean NOT NULL,
+  frozen boolean NOT NULL,
+  requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  PRIMARY KEY (sync_id, number)
+);
+ALTER SEQUENCE polyglot.rebuild_number OWNED BY polyglot.rebuild_request.number;
 
 -- One pair of queue tables for each server; server = 0: free for the next server.
 CREATE TABLE polyglot.queue (
@@ -122,10 +146,17 @@ CREATE TABLE polyglot.published (
 );
 
 -- Indexes of dropped syncs that the worker is still to delete.
+-- Indexes of dropped syncs, and of generations that nobody needs, that the worker is still to delete.
 CREATE TABLE polyglot.dropped_index (
   server oid NOT NULL,
   physical_index text NOT NULL,
   alias text NOT NULL,
+  -- NULL: it may not have been made, or somebody else may have made it.
+  index_uuid text,
+  -- Of two generations: the one that the alias does not point to goes.
+  unless_aliased boolean NOT NULL DEFAULT false,
+  -- Searches that found it by the alias may take until then.
+  not_before timestamptz NOT NULL DEFAULT pg_catalog.now(),
   dropped_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
   PRIMARY KEY (server, physical_index)
 );
@@ -192,6 +223,9 @@ ALTER TABLE polyglot.verification ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.difference
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.difference ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.rebuild_request
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.rebuild_request ENABLE REPLICA TRIGGER ignore_replicated;
 
 INSERT INTO polyglot.instance (number, system_identifier, database)
 SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid

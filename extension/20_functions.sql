@@ -52,6 +52,11 @@ CREATE FUNCTION polyglot.resume_sync(sync text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_resume_sync';
 COMMENT ON FUNCTION polyglot.resume_sync(text) IS 'goes on with a paused or failed sync';
 
+CREATE FUNCTION polyglot.rebuild_sync(sync text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_rebuild_sync';
+COMMENT ON FUNCTION polyglot.rebuild_sync(text) IS
+  'fills a new index beside the live one, then lets the alias point to it; returns at once';
+
 CREATE FUNCTION polyglot.wait_for_sync(
   sync text DEFAULT NULL, timeout interval DEFAULT '30s', refresh boolean DEFAULT false
 ) RETURNS boolean

@@ -111,9 +111,7 @@ SELECT refused($$'plain_goods', 'refusal', 'second', 'first'$$);
 -- alter_sync.
 SELECT tell($$SELECT polyglot.alter_sync('nobody', filter => 'true')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', capture => 'wal')$$);
-SELECT tell($$SELECT polyglot.alter_sync('first', mapping => '{}')$$);
-SELECT tell($$SELECT polyglot.alter_sync('first', settings => '{}')$$);
-SELECT tell($$SELECT polyglot.alter_sync('first', reset => '{mapping}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', mapping => '[1]')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', reset => '{key}')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'true', reset => '{filter}')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'id')$$);

@@ -27,7 +27,7 @@ SELECT sync, source, server, index, generation, capture, key, columns, filter, d
   FROM polyglot.syncs ORDER BY sync;
 SELECT sync_id IS NOT NULL AS state, phase, resync_reason FROM polyglot.sync_state ORDER BY sync_id;
 
--- Changing what documents are goes through the resync path; a name alone does not.
+-- Changing what documents are needs a new index; a name alone does not.
 -- (As if the worker had made the indexes of two of them.)
 UPDATE polyglot.sync_state SET generation = 1, phase = 'stream', failed_reason = 'something'
  WHERE sync_id IN (SELECT id FROM polyglot.sync_definition WHERE name IN ('shelf', 'shelf by room'));
@@ -35,8 +35,10 @@ SELECT polyglot.alter_sync('shelf', new_name => 'shelves');
 SELECT polyglot.alter_sync('shelf by room', filter => 'id > 0', columns => '{label}');
 SELECT polyglot.alter_sync('foreign', reset => '{document}');
 SELECT sync, columns, filter, document, routing FROM polyglot.syncs ORDER BY sync;
-SELECT d.name, s.phase, s.resync_reason, s.failed_reason
-  FROM polyglot.sync_definition d JOIN polyglot.sync_state s ON s.sync_id = d.id ORDER BY 1;
+SELECT polyglot.rebuild_sync('shelves');
+SELECT d.name, s.phase, s.failed_reason, r.reason, r.outdated, r.frozen
+  FROM polyglot.sync_definition d JOIN polyglot.sync_state s ON s.sync_id = d.id
+  LEFT JOIN polyglot.rebuild_request r ON r.sync_id = d.id ORDER BY 1;
 
 SELECT polyglot.pause_sync('shelves');
 SELECT sync, state FROM polyglot.status WHERE sync = 'shelves';

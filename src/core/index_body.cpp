@@ -1,5 +1,6 @@
 #include "core/index_body.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "core/error_text.h"
@@ -209,6 +210,48 @@ Result<std::vector<IndexDescription>> ParseIndices(std::string_view body) {
     indices.push_back(std::move(index));
   }
   return indices;
+}
+
+bool HasAlias(const IndexDescription& index, std::string_view alias) {
+  return std::find(index.aliases.begin(), index.aliases.end(), alias) != index.aliases.end();
+}
+
+AliasChange ChangeOfAlias(std::string_view alias, std::string_view index,
+                          const std::vector<IndexDescription>& holders) {
+  AliasChange change{.alias = std::string(alias), .index = std::string(index)};
+  for (const IndexDescription& holder : holders) {
+    if (holder.name == alias)
+      change.remove_index.push_back(holder.name);
+    else if (holder.name != index && HasAlias(holder, alias))
+      change.remove_from.push_back(holder.name);
+  }
+  return change;
+}
+
+Result<std::int64_t> ParseCount(std::string_view body) {
+  Document answer;
+  if (!ParseObject(body, &answer) || IsPartial(answer)) return NotUsable("holds no count");
+  const Value* count = Find(&answer, "count");
+  if (count == nullptr || !count->IsInt64()) return NotUsable("holds no count");
+  return count->GetInt64();
+}
+
+Result<std::string> RefreshSettingBody(std::string_view body) {
+  Document answer;
+  if (!ParseObject(body, &answer)) return NotUsable("holds no settings");
+  const Value* found = nullptr;
+  for (const auto& member : answer.GetObject())
+    found = Find(Find(Find(&member.value, "settings"), "index"), "refresh_interval");
+  StringBuffer buffer;
+  Writer writer(buffer);
+  writer.StartObject();
+  PutKey(&writer, "index.refresh_interval");
+  if (found == nullptr)
+    writer.Null();
+  else
+    found->Accept(writer);
+  writer.EndObject();
+  return Text(buffer);
 }
 
 WalkOrder WalkOrderFor(Product product, std::string_view version) {

@@ -46,6 +46,18 @@ struct IndexDescription {
   std::string mapping;  // `{"_meta": …}`, all of it; "" when there is none
 };
 Result<std::vector<IndexDescription>> ParseIndices(std::string_view body);
+/// The change that makes `alias` point to `index`; `holders`: what GET of both names has found.
+AliasChange ChangeOfAlias(std::string_view alias, std::string_view index,
+                          const std::vector<IndexDescription>& holders);
+/// Does this index bear the alias?
+bool HasAlias(const IndexDescription& index, std::string_view alias);
+/// The number in an answer to `GET /<index>/_count`.
+Result<std::int64_t> ParseCount(std::string_view body);
+/// Path of the question, and the body of `PUT /<index>/_settings` that brings back what the answer
+/// says: the refresh interval, also when it is the default.
+inline constexpr std::string_view kRefreshSettingPath =
+    "/_settings?filter_path=*.settings.index.refresh_interval";
+Result<std::string> RefreshSettingBody(std::string_view body);
 /// What to add to those paths to get nothing else.
 inline constexpr std::string_view kDescribeFilter =
     "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid";

@@ -7,16 +7,22 @@ namespace {
 constexpr char kExtension[] = "polyglot_sync";
 constexpr char kSchema[] = "polyglot";
 
-// One list of columns for every way to look a sync up; ReadRow counts on this order.
+// One list of columns for every way to look a sync up, behind its id; ReadRow counts on this order.
+#define SYNC_COLUMNS                                                                          \
+  " d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"                \
+  " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text,"               \
+  " d.settings::text, d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"   \
+  " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation," \
+  " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"                    \
+  " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"              \
+  " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"   \
+  " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"              \
+  " s.most_documents, s.restore_settings FROM polyglot.sync_definition d "
+
 constexpr char kSelect[] =
-    "SELECT d.id, d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"
-    " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text, d.settings::text,"
-    " d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"
-    " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation,"
-    " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"
-    " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"
-    " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total"
-    " FROM polyglot.sync_definition d LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id ";
+    "SELECT d.id," SYNC_COLUMNS "LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id";
+constexpr char kSelectBuildings[] =
+    "SELECT s.sync_id," SYNC_COLUMNS "JOIN polyglot.sync_state s ON s.builds = d.id";
 
 // Reads the columns of one tuple from left to right. Pointers come from CurrentMemoryContext.
 class TupleColumns {
@@ -115,6 +121,14 @@ void ReadState(TupleColumns* columns, SyncRow* row) {
   row->backfill_key = columns->TextArray(&row->backfill_key_count);
   row->backfill_rows = columns->Int64();
   row->backfill_total = columns->Int64();
+  row->last_generation = columns->Int32();
+  row->outdated_since = columns->Int64();
+  row->frozen = columns->Bool();
+  row->builds = columns->Int32();
+  row->rebuild_reason = columns->Text();
+  row->fewest_documents = columns->Int64();
+  row->most_documents = columns->Int64();
+  row->restore_settings = columns->Text();
 }
 
 Oid OwnerOf(Oid relation) {
@@ -162,13 +176,14 @@ void SelectLatest(const char* sql, Oid type, Datum value) {
   if (result != SPI_OK_SELECT) elog(ERROR, "could not read polyglot_sync's tables: %d", result);
 }
 
-SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count) {
+SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count,
+                    const char* select = kSelect) {
   MemoryContext caller = CurrentMemoryContext;
   *count = 0;
   if (!ExtensionExists()) return nullptr;
   AsExtensionOwner as_owner;
   SPI_connect();
-  SelectLatest(psprintf("%s %s", kSelect, condition), type, value);
+  SelectLatest(psprintf("%s %s", select, condition), type, value);
   int rows = static_cast<int>(SPI_processed);
   MemoryContext spi = MemoryContextSwitchTo(caller);
   SyncRow** syncs = static_cast<SyncRow**>(palloc0(sizeof(SyncRow*) * (rows + 1)));
@@ -259,6 +274,18 @@ SyncRow** LoadSyncs(Oid server, int* count) {
       "WHERE s.server = $1 OR s.server IS NULL AND d.server ="
       " (SELECT f.srvname FROM pg_foreign_server f WHERE f.oid = $1) ORDER BY d.id",
       OIDOID, ObjectIdGetDatum(server), count);
+}
+
+SyncRow** LoadBuildings(Oid server, int* count) {
+  return LoadWhere("WHERE s.server = $1 ORDER BY s.sync_id", OIDOID, ObjectIdGetDatum(server),
+                   count, kSelectBuildings);
+}
+
+SyncRow* LoadBuildingById(int32 id) {
+  int count;
+  SyncRow** rows =
+      LoadWhere("WHERE s.sync_id = $1", INT4OID, Int32GetDatum(id), &count, kSelectBuildings);
+  return count > 0 ? rows[0] : nullptr;
 }
 
 SyncRow** LoadSyncsOfSource(Oid source, int* count) {

@@ -54,6 +54,15 @@ struct SyncRow {
   int backfill_key_count;  // 0: from the start
   char** backfill_key;     // text form of the last acknowledged key
   int64 backfill_rows, backfill_total;
+  int32 last_generation;       // the highest that a name was given to
+  TimestampTz outdated_since;  // 0: the live index shows what the table holds
+  bool frozen;                 // nothing is delivered to the live index any more
+
+  // of a generation that is being built
+  int32 builds;  // the sync that it is for; 0: this is the live generation
+  char* rebuild_reason;
+  int64 fewest_documents, most_documents;
+  char* restore_settings;
 
   Oid owner;  // of the source, looked up now
   bool source_exists;
@@ -84,6 +93,10 @@ SyncRow* LoadSync(const char* name);  // nullptr: no such sync
 SyncRow* LoadSyncById(int32 id);
 /// All syncs (server = InvalidOid) or those of one server, in order of id. Length in *count.
 SyncRow** LoadSyncs(Oid server, int* count);
+/// Generations that are being built on this server: `id` is their own, the definition that of the
+/// sync in `builds`.
+SyncRow** LoadBuildings(Oid server, int* count);
+SyncRow* LoadBuildingById(int32 id);
 /// The syncs of one source relation.
 SyncRow** LoadSyncsOfSource(Oid source, int* count);
 /// Like LoadSync, but ERROR 42704 with a hint that lists the view to look at.

@@ -26,7 +26,8 @@ enum class SyncState : int {
   kPaused,
   kBlocked,
   kDisconnected,
-  kFailed
+  kFailed,
+  kRebuilding
 };
 
 struct SyncSlot {

@@ -27,8 +27,8 @@ def tree(db):
 
 
 def resyncs(db):
-    """How often a sync of this database was brought in step anew, as the log says."""
-    return db.pg.log().count('sync "p" is brought in step anew')
+    """How often an index was built anew for a sync of this database, as the log says."""
+    return db.pg.log().count('sync "p" is rebuilt as')
 
 
 def test_statements_on_the_parent_and_on_children(tree):

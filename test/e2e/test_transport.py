@@ -153,7 +153,7 @@ def test_every_request_is_signed(search, through):
         db.execute("ALTER SERVER search OPTIONS (SET compression 'none');"
                    "INSERT INTO t SELECT i, repeat('much', 2000) FROM generate_series(1001, 1300) i")
         db.assert_equal("t")
-        db.execute("TRUNCATE t")  # the resync path: points in time, searches, deletes
+        db.execute("TRUNCATE t")  # a new index and all that it needs
         db.assert_equal("t")
         assert max(len(body) for _, _, _, body in gate.bulks()) > 1 << 20
         assert wrong == []

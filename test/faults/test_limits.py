@@ -1,61 +1,15 @@
 """Out of memory and a full disk, met by a real worker: limits of a build made for this test only."""
 
-import os
-import pathlib
-import shutil
-import subprocess
-
 import pytest
 
-import postgres
 import processes
-from conftest import Database, running_cluster
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What knows of the limits; everything else is taken over from the build of the run.
-REBUILT = ("src/pg/settings.o", "src/pg/worker/worker.o")
-
-
-def directory(kind):
-    done = subprocess.run([postgres.PG_CONFIG, f"--{kind}"], capture_output=True, text=True, check=True)
-    return pathlib.Path(done.stdout.strip())
-
-
-def build_with_limits(folder):
-    built = processes.work_folder() / "source"
-    shutil.copytree(built if built.exists() else ROOT, folder,
-                    ignore=shutil.ignore_patterns(".git", "*.so"))
-    for name in REBUILT:
-        (folder / name).unlink(missing_ok=True)
-    subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"PG_CONFIG={postgres.PG_CONFIG}",
-                    "POLYGLOT_FAULT_LIMITS=1", "all"], cwd=folder, check=True)
-
-
-def copy_postgresql(prefix, build):
-    """PostgreSQL finds its files from where its programs are: a copy of the tree is another one."""
-    folders = [directory(kind) for kind in ("bindir", "pkglibdir", "sharedir")]
-    common = os.path.commonpath(folders)
-    new_bin, new_lib, new_share = [prefix / folder.relative_to(common) for folder in folders]
-    for folder, new in zip(folders, (new_bin, new_lib, new_share)):
-        shutil.copytree(folder, new, symlinks=True, dirs_exist_ok=True)
-    shutil.copy(build / "polyglot_sync.so", new_lib)
-    for file in [build / "polyglot_sync.control", *build.glob("extension/polyglot_sync--*.sql")]:
-        shutil.copy(file, new_share / "extension")
-    return new_bin / "pg_config"
+from conftest import Database
+from faulty_build import faulty_cluster
 
 
 @pytest.fixture(scope="module")
 def pg():
-    folder = processes.work_folder() / "limits"
-    shutil.rmtree(folder, ignore_errors=True)
-    build_with_limits(folder / "source")
-    shipped = postgres.PG_CONFIG
-    try:
-        postgres.PG_CONFIG = copy_postgresql(folder / "postgresql", folder / "source")
-        yield from running_cluster(settings={"polyglot_sync.worker_restart_delay": "1s"})
-    finally:
-        postgres.PG_CONFIG = shipped
-        shutil.rmtree(folder)
+    yield from faulty_cluster("limits", {"polyglot_sync.worker_restart_delay": "1s"})
 
 
 @pytest.fixture

@@ -147,4 +147,44 @@ TEST(Server, ProductAndVersion) {
 }
 
 }  // namespace
+TEST(ChangeOfAlias, TakesItFromWhoeverHasIt) {
+  const auto holders = ParseIndices(
+      R"({"t-000001":{"aliases":{"t":{},"other":{}}},"t-000002":{"aliases":{}},"x":{"aliases":{}}})");
+  ASSERT_TRUE(holders.ok());
+  EXPECT_TRUE(HasAlias(holders.value()[0], "t"));
+  EXPECT_FALSE(HasAlias(holders.value()[1], "t"));
+  const AliasChange change = ChangeOfAlias("t", "t-000002", holders.value());
+  EXPECT_EQ(change.index, "t-000002");
+  EXPECT_EQ(change.remove_from, std::vector<std::string>{"t-000001"});
+  EXPECT_TRUE(change.remove_index.empty());
+}
+
+TEST(ChangeOfAlias, DoneTwiceItChangesNothing) {
+  const auto holders = ParseIndices(R"({"t-000002":{"aliases":{"t":{}}}})");
+  const AliasChange change = ChangeOfAlias("t", "t-000002", holders.value());
+  EXPECT_TRUE(change.remove_from.empty());
+  EXPECT_TRUE(change.remove_index.empty());
+}
+
+TEST(ChangeOfAlias, AnIndexOfThatNameGoes) {
+  const auto holders = ParseIndices(R"({"t":{"aliases":{}}})");
+  EXPECT_EQ(ChangeOfAlias("t", "t-000001", holders.value()).remove_index,
+            std::vector<std::string>{"t"});
+}
+
+TEST(ParseCount, NeedsEveryShard) {
+  EXPECT_EQ(ParseCount(R"({"count":42,"_shards":{"failed":0}})").value(), 42);
+  EXPECT_FALSE(ParseCount(R"({"count":42,"_shards":{"failed":1}})").ok());
+  EXPECT_FALSE(ParseCount(R"({"error":"x"})").ok());
+  EXPECT_FALSE(ParseCount("<html>").ok());
+}
+
+TEST(RefreshSettingBody, BringsBackWhatWasThere) {
+  EXPECT_EQ(RefreshSettingBody(R"({"t-000002":{"settings":{"index":{"refresh_interval":"5s"}}}})")
+                .value(),
+            R"({"index.refresh_interval":"5s"})");
+  EXPECT_EQ(RefreshSettingBody("{}").value(), R"({"index.refresh_interval":null})");
+  EXPECT_FALSE(RefreshSettingBody("<html>").ok());
+}
+
 }  // namespace polyglot::core

@@ -6,6 +6,7 @@
 #include "pg/capture/capture_plan.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/prelude.h"
+#include "pg/sql/sync_definition.h"
 
 namespace polyglot::pg {
 namespace {
@@ -146,14 +147,18 @@ PGDLLEXPORT Datum polyglot_capture(PG_FUNCTION_ARGS) {
   auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
   CapturePlan* plan = PlanOf(data);
   if (plan->queue_count == 0) return PointerGetDatum(nullptr);
-  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
+    // A row, not only an event: the worker must know before it reads any other event of this
+    // transaction, and any row of the table.
+    RequestRebuilds(SourceOfTrigger(data->tg_trigger), "TRUNCATE", LiveIndex::kFrozen);
     AppendRecord(plan, core::EventKind::kTruncate, nullptr, 0);
-  else if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+  } else if (TRIGGER_FIRED_BY_INSERT(data->tg_event)) {
     RecordRow(plan, core::EventKind::kInsert, data->tg_trigslot);
-  else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+  } else if (TRIGGER_FIRED_BY_DELETE(data->tg_event)) {
     RecordRow(plan, core::EventKind::kDelete, data->tg_trigslot);
-  else
+  } else {
     RecordUpdate(plan, data);
+  }
   return PointerGetDatum(nullptr);
 }
 

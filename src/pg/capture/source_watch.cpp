@@ -20,6 +20,14 @@ const char* MissingColumn(const SyncRow* sync) {
   return sync->routing && sync->routing_att <= 0 ? sync->routing : nullptr;
 }
 
+bool AnyUnmanaged(Oid source) {
+  int count;
+  SyncRow** syncs = LoadSyncsOfSource(source, &count);
+  for (int i = 0; i < count; ++i)
+    if (!syncs[i]->manage_index) return true;
+  return false;
+}
+
 }  // namespace
 
 List* AllSources() {
@@ -72,7 +80,8 @@ void FailBrokenSyncs(Oid source) {
 void ReviewSource(Oid source, bool resync) {
   if (RepairCaptureTriggers(source, SourceTree(source)) || resync) {
     InvalidateTree(source);
-    RecordSourceEvent(source, core::EventKind::kResync);
+    RequestRebuilds(source, "the table's definition has changed", LiveIndex::kOutdated);
+    if (AnyUnmanaged(source)) RecordSourceEvent(source, core::EventKind::kResync);
   }
   FailBrokenSyncs(source);
   AnnounceConfigChange();

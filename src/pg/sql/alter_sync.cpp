@@ -1,5 +1,4 @@
-// polyglot.alter_sync. Whatever changes documents goes through the resync path: the worker compares
-// the whole index with the whole table again.
+// polyglot.alter_sync. Whatever changes documents makes the worker fill a new index.
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/server_options.h"
@@ -37,13 +36,16 @@ constexpr const char* kNames[] = {"sync",     "new_name", "capture", "columns",
 
 bool CanReset(int argument) { return argument >= kColumns && argument <= kOptions; }
 
-void CheckSupported(FunctionCallInfo fcinfo, const bool* reset) {
-  for (int argument : {kCapture, kMapping, kSettings})
-    if (!PG_ARGISNULL(argument) || reset[argument])
-      ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-                      errmsg("changing \"%s\" of a sync is not supported by this version",
-                             kNames[argument]),
-                      errhint("Drop the sync and create it again.")));
+void CheckSupported(FunctionCallInfo fcinfo, const SyncRow* sync) {
+  if (!PG_ARGISNULL(kCapture))
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("changing \"capture\" of a sync is not supported by this version"),
+                    errhint("Drop the sync and create it again.")));
+  for (int argument : {kMapping, kSettings})
+    if (!PG_ARGISNULL(argument) && !sync->manage_index)
+      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                      errmsg("%s contradicts manage_index => false", kNames[argument]),
+                      errhint("Whoever creates the index configures it.")));
 }
 
 // Which arguments are to be set back to their defaults.
@@ -54,9 +56,11 @@ void ReadReset(FunctionCallInfo fcinfo, bool* reset) {
     for (int argument = kNewName; argument < kReset; ++argument)
       if (strcmp(kNames[argument], list.names[i]) == 0) found = argument;
     if (!CanReset(found))
-      ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                      errmsg("\"%s\" cannot be reset", list.names[i]),
-                      errhint("Valid names are: columns, filter, document, routing, options.")));
+      ereport(ERROR,
+              (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+               errmsg("\"%s\" cannot be reset", list.names[i]),
+               errhint("Valid names are: columns, filter, document, routing, mapping, settings, "
+                       "options.")));
     if (!PG_ARGISNULL(found))
       ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                       errmsg("\"%s\" is both set and reset", list.names[i])));
@@ -90,21 +94,28 @@ bool SameColumns(const SyncRow* sync, const NameList& columns) {
   return true;
 }
 
-char* OptionsArgument(FunctionCallInfo fcinfo) {
-  if (PG_ARGISNULL(kOptions)) return nullptr;
-  Jsonb* value = PG_GETARG_JSONB_P(kOptions);
-  return JsonbToCString(nullptr, &value->root, VARSIZE(value));
+char* JsonArgument(FunctionCallInfo fcinfo, int argument) {
+  if (PG_ARGISNULL(argument)) return nullptr;
+  Jsonb* value = PG_GETARG_JSONB_P(argument);
+  char* json = JsonbToCString(nullptr, &value->root, VARSIZE(value));
+  if (argument != kOptions) CheckJsonObject(json, kNames[argument]);
+  return json;
+}
+
+char* MergedJson(FunctionCallInfo fcinfo, int argument, const bool* reset, char* current) {
+  return Merged(fcinfo, argument, reset, current, JsonArgument(fcinfo, argument));
 }
 
 void Store(const SyncRow* sync, const char* name, const DocumentDefinition& document,
-           const char* options) {
+           const char* options, const char* mapping, const char* settings) {
   AsExtensionOwner as_owner;
   SPI_connect();
   Execute(
       "UPDATE polyglot.sync_definition SET name = $2, columns = $3::name[], filter = $4,"
-      " document = $5, routing = $6::name, options = $7::jsonb WHERE id = $1::integer",
+      " document = $5, routing = $6::name, options = $7::jsonb, mapping = $8::jsonb,"
+      " settings = $9::jsonb WHERE id = $1::integer",
       {psprintf("%d", sync->id), name, NameListText(document.columns), document.filter,
-       document.document, document.routing, options});
+       document.document, document.routing, options, mapping, settings});
   SPI_finish();
   CommandCounterIncrement();
 }
@@ -113,7 +124,9 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   char* new_name = TextArgument(fcinfo, kNewName);
   if (new_name && strcmp(new_name, sync->name) != 0) CheckSyncName(new_name);
   DocumentDefinition document = MergeDocument(fcinfo, sync, reset);
-  char* options = Merged(fcinfo, kOptions, reset, sync->options, OptionsArgument(fcinfo));
+  char* options = MergedJson(fcinfo, kOptions, reset, sync->options);
+  char* mapping = MergedJson(fcinfo, kMapping, reset, sync->mapping);
+  char* settings = MergedJson(fcinfo, kSettings, reset, sync->settings);
   const bool captured = strcmp(sync->capture, "none") != 0;
   CheckOptions(options, sync->manage_index, captured);
   const bool published = IsPublishedSource(sync->source);
@@ -132,8 +145,9 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   }
   if (published && new_name && strcmp(new_name, sync->name) != 0)
     RenamePublishedSource(sync->source, new_name);
-  Store(sync, new_name ? new_name : sync->name, document, options);
-  if (changed) RequestResync(sync, "alter_sync");
+  bool index = !Same(sync->mapping, mapping) || !Same(sync->settings, settings);
+  Store(sync, new_name ? new_name : sync->name, document, options, mapping, settings);
+  if (changed || index) RequestRebuild(sync, "alter_sync", LiveIndex::kOutdated);
   InvalidateTree(sync->source);
   AnnounceConfigChange();
 }
@@ -159,7 +173,7 @@ Datum polyglot_alter_sync(PG_FUNCTION_ARGS) {
   SyncRow* sync = OwnedSyncArgument(fcinfo);
   bool reset[kReset + 1] = {};
   ReadReset(fcinfo, reset);
-  CheckSupported(fcinfo, reset);
+  CheckSupported(fcinfo, sync);
   Alter(fcinfo, sync, reset);
   // Whatever made the sync fail may be cured now; the worker finds out.
   ClearFailure(sync);

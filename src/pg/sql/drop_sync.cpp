@@ -1,4 +1,4 @@
-// polyglot.drop_sync, pause_sync, resume_sync.
+// polyglot.drop_sync, pause_sync, resume_sync, rebuild_sync.
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
@@ -9,26 +9,35 @@ extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_drop_sync);
 PG_FUNCTION_INFO_V1(polyglot_pause_sync);
 PG_FUNCTION_INFO_V1(polyglot_resume_sync);
+PG_FUNCTION_INFO_V1(polyglot_rebuild_sync);
 PGDLLEXPORT Datum polyglot_drop_sync(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum polyglot_pause_sync(PG_FUNCTION_ARGS);
 PGDLLEXPORT Datum polyglot_resume_sync(PG_FUNCTION_ARGS);
+PGDLLEXPORT Datum polyglot_rebuild_sync(PG_FUNCTION_ARGS);
 }
 
 namespace polyglot::pg {
 
 namespace {
 
+// A failed sync is tried again: that is what its hint asks for.
+void ClearFailure(const SyncRow* sync) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute(
+      "UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
+      " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
+      {psprintf("%d", sync->id)});
+  SPI_finish();
+  CommandCounterIncrement();
+}
+
 void SetPaused(const SyncRow* sync, bool paused) {
+  if (!paused) ClearFailure(sync);
   AsExtensionOwner as_owner;
   SPI_connect();
   Execute("UPDATE polyglot.sync_definition SET paused = $2::boolean WHERE id = $1::integer",
           {psprintf("%d", sync->id), paused ? "true" : "false"});
-  // A failed sync is tried again: resuming is what its hint asks for.
-  if (!paused)
-    Execute(
-        "UPDATE polyglot.sync_state SET failed_reason = NULL, failed_hint = NULL"
-        " WHERE sync_id = $1::integer AND failed_reason IS NOT NULL",
-        {psprintf("%d", sync->id)});
   SPI_finish();
   CommandCounterIncrement();
   AnnounceConfigChange();
@@ -71,5 +80,19 @@ Datum polyglot_resume_sync(PG_FUNCTION_ARGS) {
             (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
              errmsg("cannot resume sync \"%s\": %s", sync->name, problem), errhint("%s", hint)));
   SetPaused(sync, false);
+  PG_RETURN_VOID();
+}
+
+Datum polyglot_rebuild_sync(PG_FUNCTION_ARGS) {
+  using namespace polyglot::pg;
+  CheckMayWrite("polyglot.rebuild_sync()");
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  if (!sync->manage_index)
+    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+                    errmsg("index \"%s\" is not managed by polyglot_sync", sync->index),
+                    errhint("Only an index that the sync itself makes can be replaced by another "
+                            "one.")));
+  ClearFailure(sync);
+  RequestRebuild(sync, "asked for", LiveIndex::kInStep);
   PG_RETURN_VOID();
 }

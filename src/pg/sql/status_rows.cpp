@@ -116,6 +116,8 @@ const char* StateName(SyncState state) {
       return "disconnected";
     case SyncState::kFailed:
       return "failed";
+    case SyncState::kRebuilding:
+      return "rebuilding";
   }
   return "starting";
 }
@@ -145,9 +147,14 @@ void AddError(RowBuilder* row, const SyncRow* sync, const Live& live) {
 
 // Copying is over when the first 'backfill' is; a resync goes through the same counters.
 void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
-  bool copying = strcmp(sync->phase, "stream") != 0;
-  int64 rows = Max(static_cast<int64>(live.backfill_rows), sync->backfill_rows);
-  int64 total = Max(static_cast<int64>(live.backfill_total), sync->backfill_total);
+  bool rebuilding = live.running && live.state == SyncState::kRebuilding;
+  bool copying = rebuilding || strcmp(sync->phase, "stream") != 0;
+  auto rows = static_cast<int64>(live.backfill_rows);
+  auto total = static_cast<int64>(live.backfill_total);
+  if (!rebuilding) {
+    rows = Max(rows, sync->backfill_rows);
+    total = Max(total, sync->backfill_total);
+  }
   double rate = static_cast<double>(live.rate_millis) / 1000;
   row->Big(rows);
   row->Big(Max(total, rows));

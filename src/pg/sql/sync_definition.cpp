@@ -19,6 +19,39 @@ uint64 Change(const char* sql, std::initializer_list<const char*> parameters) {
   return rows;
 }
 
+void InsertRequests(const char* which, const char* value, const char* reason, LiveIndex live) {
+  Change(psprintf("INSERT INTO polyglot.rebuild_request (sync_id, reason, outdated, frozen)"
+                  " SELECT d.id, $2, $3::boolean, $4::boolean FROM polyglot.sync_definition d"
+                  " JOIN polyglot.sync_state s ON s.sync_id = d.id WHERE d.manage_index AND %s",
+                  which),
+         {value, reason, live == LiveIndex::kInStep ? "false" : "true",
+          live == LiveIndex::kFrozen ? "true" : "false"});
+}
+
+// A generation that was being built leaves no index behind. When the alias has just been given to
+// it, the one before goes instead: the worker looks.
+void DropGenerations(const SyncRow* sync, bool all) {
+  char* id = psprintf("%d", sync->id);
+  Change(
+      "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
+      " unless_aliased) SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean"
+      " FROM polyglot.sync_state s WHERE s.physical_index IS NOT NULL AND (s.builds = $1::integer"
+      " OR s.sync_id = $1::integer AND ($3::boolean OR EXISTS (SELECT FROM polyglot.sync_state b"
+      " WHERE b.builds = $1::integer))) ON CONFLICT DO NOTHING",
+      {id, sync->index, all ? "true" : "false"});
+}
+
+void DeleteState(const char* id) {
+  for (const char* table :
+       {"parked_key", "dead_letter", "verification", "difference", "rebuild_request"})
+    Change(psprintf("DELETE FROM polyglot.%s WHERE sync_id = $1::integer OR sync_id IN"
+                    " (SELECT s.sync_id FROM polyglot.sync_state s WHERE s.builds = $1::integer)",
+                    table),
+           {id});
+  Change("DELETE FROM polyglot.sync_state WHERE sync_id = $1::integer OR builds = $1::integer",
+         {id});
+}
+
 }  // namespace
 
 void CheckDocumentDefinition(Oid source, const DocumentDefinition& definition) {
@@ -47,14 +80,21 @@ void CheckIndexFree(const char* server, const char* index) {
            errhint("Every sync has an index of its own; choose another one by \"index\".")));
 }
 
-void RequestResync(const SyncRow* sync, const char* reason) {
-  // Before there is an index there is nothing to compare.
-  Change(
-      "UPDATE polyglot.sync_state SET resync_reason = $2, resync_version = 0, phase = 'resync',"
-      " backfill_key = NULL, backfill_rows = 0, failed_reason = NULL, failed_hint = NULL"
-      " WHERE sync_id = $1::integer AND generation > 0",
-      {psprintf("%d", sync->id), reason});
+void RequestRebuild(const SyncRow* sync, const char* reason, LiveIndex live) {
+  char* id = psprintf("%d", sync->id);
+  if (sync->manage_index)
+    InsertRequests("d.id = $1::integer", id, reason, live);
+  else  // Before there is an index there is nothing to compare.
+    Change(
+        "UPDATE polyglot.sync_state SET resync_reason = $2, resync_version = 0, phase = 'resync',"
+        " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1::integer AND generation > 0",
+        {id, reason});
   AnnounceConfigChange();
+}
+
+// The worker hears of it by the events of the same transaction, which may be prepared.
+void RequestRebuilds(Oid source, const char* reason, LiveIndex live) {
+  InsertRequests("d.source = $1::oid", psprintf("%u", source), reason, live);
 }
 
 void MarkSyncFailed(int32 sync, const char* reason, const char* hint) {
@@ -67,16 +107,8 @@ void MarkSyncFailed(int32 sync, const char* reason, const char* hint) {
 
 void EndSync(const SyncRow* sync, bool drop_index) {
   char* id = psprintf("%d", sync->id);
-  if (drop_index && sync->has_state && sync->manage_index && sync->physical_index)
-    Change(
-        "INSERT INTO polyglot.dropped_index (server, physical_index, alias)"
-        " VALUES ($1::oid, $2, $3) ON CONFLICT DO NOTHING",
-        {psprintf("%u", sync->server), sync->physical_index, sync->index});
-  Change("DELETE FROM polyglot.parked_key WHERE sync_id = $1::integer", {id});
-  Change("DELETE FROM polyglot.dead_letter WHERE sync_id = $1::integer", {id});
-  Change("DELETE FROM polyglot.verification WHERE sync_id = $1::integer", {id});
-  Change("DELETE FROM polyglot.difference WHERE sync_id = $1::integer", {id});
-  Change("DELETE FROM polyglot.sync_state WHERE sync_id = $1::integer", {id});
+  if (sync->has_state && sync->manage_index) DropGenerations(sync, drop_index);
+  DeleteState(id);
   Change("DELETE FROM polyglot.sync_definition WHERE id = $1::integer", {id});
   if (IsPublishedSource(sync->source))
     DropPublishedSource(sync->source);

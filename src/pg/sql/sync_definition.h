@@ -21,9 +21,17 @@ void CheckSyncName(const char* name);
 /// ERROR 42710 when another sync of that server has this index.
 void CheckIndexFree(const char* server, const char* index);
 
-/// The sync starts over from its table at the worker's next look; `reason` is shown in status.
-/// Clears a failure. Nothing to do for a sync that has no index yet.
-void RequestResync(const SyncRow* sync, const char* reason);
+/// What a rebuild means for the index that is searched until it has ended.
+enum class LiveIndex {
+  kInStep,    // it goes on showing what the table holds
+  kOutdated,  // it gets all changes, but rows that did not change make other documents now
+  kFrozen,    // it shows the last state before this and gets no more changes
+};
+/// A new index is filled from the table beside the one in use; of a sync whose index is not managed
+/// documents are brought in step in place.
+void RequestRebuild(const SyncRow* sync, const char* reason, LiveIndex live);
+/// The same for all syncs of a source whose indexes are managed.
+void RequestRebuilds(Oid source, const char* reason, LiveIndex live);
 /// Marks a sync as failed; shown in status. Nothing is delivered until alter_sync or resume_sync.
 void MarkSyncFailed(int32 sync, const char* reason, const char* hint);
 /// Removes everything that is stored for a sync. `drop_index`: the worker removes the index later.

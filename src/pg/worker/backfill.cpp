@@ -18,7 +18,8 @@ constexpr core::Time kRateInterval{1'000'000};
 bool MayRead(const SyncRuntime& sync) {
   const BackfillState& b = sync.backfill;
   if (sync.blocked && sync.channel->delivery().Outstanding(sync.id) > 0) return false;  // a probe
-  return b.running && !b.end_reached && sync.Sends() && sync.index.physical != nullptr &&
+  return b.running && !b.end_reached && sync.Sends() && !sync.held &&
+         sync.index.physical != nullptr &&
          sync.channel->delivery().QueuedOperations() < kQueuedOperations &&
          sync.channel->delivery().QueuedBytes() < kQueuedBytes;
 }
@@ -44,7 +45,9 @@ void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std:
   if (batch->last_key.empty()) return;
   b.cursor = batch->last_key;
   ++b.last_page;
-  b.pages.push_back({b.last_page, std::move(batch->last_key), batch->rows.size()});
+  std::uint64_t documents = 0;
+  for (const ReadRow& row : batch->rows) documents += row.passes ? 1 : 0;
+  b.pages.push_back({b.last_page, std::move(batch->last_key), batch->rows.size(), documents});
   for (const ReadRow& row : batch->rows)
     if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
 }
@@ -55,6 +58,7 @@ void ReadPage(WorkerContext* context, SyncRuntime* sync) {
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
+  sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
     status = sync->reader->ReadPage(b.cursor, kRowsPerPage, kBytesPerPage, &batch, &error);
@@ -69,11 +73,10 @@ void ReadPage(WorkerContext* context, SyncRuntime* sync) {
 
 void MeasureRate(SyncRuntime* sync, core::Time now) {
   BackfillState& b = sync->backfill;
-  if (sync->slot == nullptr || now - b.rate_at < kRateInterval) return;
+  if (now - b.rate_at < kRateInterval) return;
   if (b.rate_at.count() != 0 && b.rows >= b.rate_rows)
-    pg_atomic_write_u64(&sync->slot->rate_millis,
-                        (b.rows - b.rate_rows) * 1'000'000'000ull /
-                            static_cast<std::uint64_t>((now - b.rate_at).count()));
+    b.rate_millis = (b.rows - b.rate_rows) * 1'000'000'000ull /
+                    static_cast<std::uint64_t>((now - b.rate_at).count());
   b.rate_at = now;
   b.rate_rows = b.rows;
 }
@@ -117,6 +120,8 @@ bool AcknowledgePages(WorkerContext* context, SyncRuntime* sync, core::Time now)
   while (!b.pages.empty() && b.pages.front().number <= settled) {
     b.acknowledged = std::move(b.pages.front().last_key);
     b.rows += b.pages.front().rows;
+    sync->rebuild.fewest += static_cast<std::int64_t>(b.pages.front().documents);
+    sync->rebuild.most += static_cast<std::int64_t>(b.pages.front().documents);
     b.pages.pop_front();
     b.dirty = true;
   }

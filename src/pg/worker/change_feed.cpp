@@ -7,6 +7,7 @@
 
 #include "core/queue_record.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/verification.h"
@@ -75,14 +76,20 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
                const QueueRow& row, ParkList* parks) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
   if (!sync->resync_wanted.empty()) return;  // older than the version that will be drawn
-  if (event.kind == core::EventKind::kTruncate || event.kind == core::EventKind::kResync) {
-    RequestResync(sync,
-                  event.kind == core::EventKind::kTruncate ? "TRUNCATE" : "unknown rows changed");
+  // The backfill, when it begins, will see what this transaction sees; nothing else will be seen of
+  // a live generation that stands still.
+  if (sync->rebuild.fresh || sync->live.frozen) return;
+  if (event.kind == core::EventKind::kTruncate) {
+    if (!sync->managed) RequestResync(sync, "TRUNCATE");  // otherwise a request has told
     return;
   }
+  if (event.kind == core::EventKind::kResync)
+    return BringInStep(context, sync, "unknown rows changed");
   PendingKey key;
   if (!MakeKey(sync, event, &key)) {
-    RequestResync(sync, "an event does not fit the definition any more");
+    // A generation that is outdated already will be replaced by one that it fits.
+    if (sync->live.outdated_since == 0)
+      BringInStep(context, sync, "an event does not fit the definition any more");
     return;
   }
   // A long transaction's event counts from the scan that could not see it yet, not from its
@@ -157,6 +164,10 @@ class Rereading {
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
       // The rows may be newer than their events, and of a commit that a crash would still undo.
       FlushEverythingVisible();
+      // Rows that are not there any more may have been truncated: searches go on seeing them until
+      // there is a new index. The read has locked the table, so nothing can come in between.
+      truncated_ = TruncationPending(*sync_);
+      if (truncated_) return;
       if (status == ReadStatus::kOk) {
         RecordReadFailures(sync_, batch_, versions_.index);
         UnparkFailures();
@@ -165,13 +176,16 @@ class Rereading {
         ParkAll();
       }
     });
-    if (status == ReadStatus::kOk) {
+    if (truncated_) {
+      PutAllBack();
+    } else if (status == ReadStatus::kOk) {
       NoteProbes();
       Submit();
     }
     ReleaseAll();
     return true;
   }
+  bool truncated() const { return truncated_; }
 
  private:
   // A parked key whose row cannot be read has its outcome: the dead letter.
@@ -226,6 +240,7 @@ class Rereading {
 
   void Delete(std::string_view id, std::string_view key, const std::optional<std::string>& routing,
               std::uint64_t version, const core::Tickets& tickets) {
+    sync_->rebuild.fewest--;
     core::Operation op = NewOperation(*sync_, core::OperationKind::kDelete, version, id, key);
     op.routing = routing;
     op.tickets = tickets;
@@ -250,6 +265,7 @@ class Rereading {
     op.routing = routing;
     op.body = batch_.Body(row);
     op.tickets = TicketsOf(id);
+    sync_->rebuild.most++;
     SubmitOperation(context_, sync_, std::move(op));
   }
 
@@ -259,10 +275,17 @@ class Rereading {
     if (!batch_.truncated) {
       Delete(key.id, key.key, key.routing, versions_.remove, key.tickets);
     } else {
-      core::Tickets kept = key.tickets;
-      context_->settlement.Add(sync_->id, kept);  // ReleaseAll takes one off
-      sync_->keys.PutBack(key, sync_->id, &context_->settlement);
+      PutBack(key);
     }
+  }
+
+  void PutBack(const PendingKey& key) {
+    context_->settlement.Add(sync_->id, key.tickets);  // ReleaseAll takes one off
+    sync_->keys.PutBack(key, sync_->id, &context_->settlement);
+  }
+
+  void PutAllBack() {
+    for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) PutBack(*key);
   }
 
   void ReleaseAll() {
@@ -272,6 +295,7 @@ class Rereading {
   WorkerContext* context_;
   SyncRuntime* sync_;
   Versions versions_{};
+  bool truncated_ = false;
   std::list<PendingKey> keys_;
   RowBatch batch_;
   std::unordered_map<std::string_view, std::vector<PendingKey*>> by_id_;
@@ -301,6 +325,7 @@ void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
     context->last_scan_with_rows[row.table] = context->scan_number;
   }
   StoreParks(&parks);
+  StartWantedRebuilds(context);
 }
 
 bool DefinitionsChanged(const WorkerContext& context) {
@@ -319,6 +344,9 @@ std::int64_t ReadQueue(WorkerContext* context, bool full) {
   InTransaction([&] {
     if (!(exists = context->reader->Exists())) return;
     if ((changed = DefinitionsChanged(*context))) return;
+    // With a snapshot that is not older than that of the rows below: a TRUNCATE is known before the
+    // events of its transaction.
+    TakeRebuildRequests(context);
     complete = context->reader->Step(full, kRecordsPerStep, MonotonicNow(), &rows);
     if (rows.rows.empty()) return;
     FlushEverythingVisible();
@@ -364,12 +392,18 @@ void ReadPositions(WorkerContext* context) {
 }
 
 bool ReadRowsAgain(WorkerContext* context) {
-  bool worked = false;
+  bool worked = false, truncated = false;
   for (auto& [id, sync] : context->syncs) {
-    if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends()) continue;
+    if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends() || sync->held)
+      continue;
     if (sync->unconfirmed.size() >= kUnconfirmed) continue;
-    if (sync->channel->delivery().HasRoom()) worked |= Rereading(context, sync.get()).Run();
+    if (!sync->channel->delivery().HasRoom()) continue;
+    Rereading reading(context, sync.get());
+    worked |= reading.Run();
+    if (!(truncated = reading.truncated())) continue;
+    break;  // runtimes may go
   }
+  if (truncated) InTransaction([&] { TakeRebuildRequests(context); });
   return worked;
 }
 
@@ -401,9 +435,10 @@ void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t 
     pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, static_cast<int64>(letters.size()));
 }
 
-void FailSync(WorkerContext*, SyncRuntime* sync, const char* reason, const char* hint) {
+void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint) {
   if (sync->failed) return;
   sync->failed = true;
+  if (sync->IsBuilding()) return RebuildFailed(context, *sync, reason);
   StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint);
   SetSyncError(sync->slot, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(), reason),

@@ -1,5 +1,6 @@
 #include "pg/worker/configuration.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pg/capture/capture_triggers.h"
@@ -10,6 +11,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/verification.h"
@@ -145,8 +147,9 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
 
 void SetIndex(const SyncRow& row, SyncRuntime* sync) {
   IndexState& index = sync->index;
-  if (row.physical_index != nullptr)
+  if (row.physical_index != nullptr && (row.builds == 0 || row.index_uuid != nullptr))
     index.physical = std::make_shared<const std::string>(row.physical_index);
+  if (row.builds != 0) index.planned = Text(row.physical_index);
   index.uuid = Text(row.index_uuid);
   index.generation = row.generation;
   index.alias_pending = row.alias_pending;
@@ -163,6 +166,18 @@ void SetProgress(SyncRuntime* sync, const SyncRow& row) {
     ContinueResync(sync, static_cast<std::uint64_t>(row.resync_version));
 }
 
+void SetGeneration(SyncRuntime* sync, const SyncRow& row) {
+  sync->rebuild.builds = row.builds;
+  sync->rebuild.reason = Text(row.rebuild_reason);
+  sync->rebuild.fewest = row.fewest_documents;
+  sync->rebuild.most = row.most_documents;
+  sync->rebuild.restore_settings = Text(row.restore_settings);
+  if (row.restore_settings != nullptr) sync->rebuild.step = RebuildState::Step::kFill;
+  sync->live.last_generation = row.last_generation;
+  sync->live.outdated_since = sync->lagging_since = row.outdated_since;
+  sync->live.frozen = row.frozen;
+}
+
 bool IsCopy(const SyncRow& row) {
   return static_cast<uint64>(row.system_identifier) != GetSystemIdentifier() ||
          row.database != MyDatabaseId;
@@ -172,12 +187,14 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
   auto owned = std::make_unique<SyncRuntime>();
   SyncRuntime* sync = owned.get();
   sync->id = row.id;
+  sync->incarnation = NewIncarnation();
   sync->epoch = static_cast<std::uint64_t>(row.epoch);
-  sync->slot = AcquireSyncSlot(MyDatabaseId, row.id);
-  if (sync->slot == nullptr)
+  sync->slot = row.builds != 0 ? nullptr : AcquireSyncSlot(MyDatabaseId, row.id);
+  if (sync->slot == nullptr && row.builds == 0)
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is not shown in polyglot.status", row.name),
                   errhint("Raise polyglot_sync.max_syncs and restart the server.")));
   SetIndex(row, sync);
+  SetGeneration(sync, row);
   if (!IsCopy(row))
     StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
                   static_cast<std::uint32_t>(row.timeline));
@@ -209,16 +226,24 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
     WantResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
 }
 
+SyncRow** LoadGenerations(Oid server, int* count) {
+  int live, building;
+  SyncRow** syncs = LoadSyncs(server, &live);
+  SyncRow** buildings = LoadBuildings(server, &building);
+  auto** all = static_cast<SyncRow**>(palloc(sizeof(SyncRow*) * (live + building + 1)));
+  std::copy_n(syncs, live, all);
+  std::copy_n(buildings, building, all + live);
+  *count = live + building;
+  return all;
+}
+
 void RemoveSync(WorkerContext* context, std::int32_t id) {
   SyncRuntime* sync = context->Find(id);
-  if (sync->channel != nullptr) {
-    sync->channel->delivery().Withdraw(id, UINT64_MAX);
-    sync->channel->delivery().Forget(id);
+  if (!sync->IsBuilding()) {
+    ReleaseSyncSlot(MyDatabaseId, id);
+    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has ended", sync->name.c_str())));
   }
-  context->settlement.Forget(id);
-  ReleaseSyncSlot(MyDatabaseId, id);
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has ended", sync->name.c_str())));
-  context->syncs.erase(id);
+  ForgetSync(context, sync);
 }
 
 void RemoveMissing(WorkerContext* context, SyncRow** rows, int count) {
@@ -255,14 +280,14 @@ void Load(WorkerContext* context) {
   }
   context->instance = InstanceNumber();
   int count;
-  SyncRow** rows = LoadSyncs(context->server, &count);
+  SyncRow** rows = LoadGenerations(context->server, &count);
   RemoveMissing(context, rows, count);
   for (int i = 0; i < count; i++)
     if (rows[i]->has_state && rows[i]->source_exists) ApplyRow(context, *options, *rows[i]);
   LoadIndexDrops(context, ChannelFor(context, *options, InvalidOid));
 }
 
-void RepairTriggers(SyncRuntime* sync) {
+void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
   PgError error;
   bool repaired = false;
   if (!InSubtransaction(
@@ -274,7 +299,7 @@ void RepairTriggers(SyncRuntime* sync) {
     SetSyncError(sync->slot, error.message);
     return;
   }
-  if (repaired) RequestResync(sync, "capture triggers had been disabled or changed");
+  if (repaired) BringInStep(context, sync, "capture triggers had been disabled or changed");
 }
 
 }  // namespace
@@ -282,6 +307,29 @@ void RepairTriggers(SyncRuntime* sync) {
 void LoadConfiguration(WorkerContext* context) {
   context->configuring_at = MonotonicNow();
   InTransaction([&] { Load(context); });
+}
+
+void ForgetSync(WorkerContext* context, SyncRuntime* sync) {
+  if (sync->channel != nullptr) {
+    sync->channel->delivery().Withdraw(sync->id, UINT64_MAX);
+    sync->channel->delivery().Forget(sync->id);
+  }
+  context->settlement.Forget(sync->id);
+  context->syncs.erase(sync->id);
+}
+
+std::uint64_t NewIncarnation() {
+  static std::uint64_t last = 0;
+  return ++last;
+}
+
+SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* channel) {
+  const SyncRow* row = LoadBuildingById(id);
+  SyncRuntime* sync = AddSync(context, *row);
+  sync->rebuild.fresh = true;
+  SetDefinition(context, *row, sync);
+  UseChannel(sync, channel);
+  return sync;
 }
 
 void ReloadCredentials(WorkerContext* context, core::Time now) {
@@ -303,10 +351,11 @@ void CheckTriggers(WorkerContext* context) {
   InTransaction([&] {
     if (!ExtensionExists()) return;
     for (auto& [id, sync] : context->syncs)
-      if (!sync->failed && OidIsValid(sync->source) &&
+      if (!sync->failed && !sync->IsBuilding() && OidIsValid(sync->source) &&
           SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sync->source)) &&
           !CaptureTriggersIntact(sync->source))
-        RepairTriggers(sync.get());
+        RepairTriggers(context, sync.get());
+    StartWantedRebuilds(context);
     ListCell* cell;
     foreach (cell, UnusedCaptureSources()) DropUnusedCaptureTriggers(lfirst_oid(cell));
   });

@@ -8,6 +8,7 @@
 #include "pg/catalog.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -50,7 +51,7 @@ void Confirmed(SyncRuntime* sync) {
   VersionState& versions = sync->versions;
   versions.bound = versions.stored_bound;
   const bool writable = sync->index.step == IndexStep::kReady && !sync->index.check_before_write;
-  if (writable) sync->channel->delivery().HoldSync(sync->id, versions.BeyondBound());
+  if (writable) sync->channel->delivery().HoldSync(sync->id, versions.BeyondBound() || sync->held);
 }
 
 void TakeWritten(SyncRuntime* sync, const net::Response& response) {
@@ -137,6 +138,18 @@ void WriteAgain(SyncRuntime* sync, bool older) {
   versions.index_older |= older;
   if (sync->managed) versions.bound = 0;
   IndexReady(sync);
+}
+
+// A new generation begins with epoch 1. Nothing can be written to this one any more.
+void Exhausted(WorkerContext* context, SyncRuntime* sync, const std::string& index) {
+  const std::string reason = "index \"" + index + "\" has reached its last epoch";
+  if (!sync->managed || sync->IsBuilding())
+    return RefuseIndex(sync, reason, "Drop the sync and create it again with another index.");
+  sync->index.step = IndexStep::kUnavailable;
+  sync->index.checking = false;
+  CheckAgain(sync);
+  sync->index.retry_at = core::kNever;
+  WantRebuild(context, *sync, reason.c_str(), true, true);
 }
 
 void RefuseContested(SyncRuntime* sync) {
@@ -227,7 +240,7 @@ core::VersionRecord ThisDatabase() {
 
 core::VersionRecord RecordToWrite(const SyncRuntime& sync) {
   core::VersionRecord record = ThisDatabase();
-  record.sync = sync.id;
+  record.sync = sync.PublicId();
   record.epoch = sync.epoch;
   record.bound = sync.versions.stored_bound;
   return record;
@@ -261,8 +274,7 @@ void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
     case core::EpochVerdict::kContested:
       return RefuseContested(sync);
     case core::EpochVerdict::kExhausted:
-      return RefuseIndex(sync, "index \"" + index.name + "\" has reached its last epoch",
-                         "Drop the sync with drop_index => true and create it again.");
+      return Exhausted(context, sync, index.name);
   }
 }
 

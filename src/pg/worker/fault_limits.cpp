@@ -54,4 +54,16 @@ void ApplyFaultLimits() {
   }
 }
 
+void FaultPoint(const char* name) {
+  char wanted[64] = "";
+  FILE* file = fopen("fault_point", "r");
+  if (file == nullptr) return;
+  if (fgets(wanted, sizeof wanted, file) == nullptr) wanted[0] = '\0';
+  fclose(file);
+  wanted[strcspn(wanted, "\n")] = '\0';
+  if (strcmp(wanted, name) != 0) return;
+  (void)unlink("fault_point");
+  (void)kill(getpid(), SIGKILL);
+}
+
 }  // namespace polyglot::pg

@@ -1,5 +1,6 @@
 #pragma once
-// Test-only (make POLYGLOT_FAULT_LIMITS=1): limits that make a worker run out of memory or disk.
+// Test-only (make POLYGLOT_FAULT_LIMITS=1): limits that make a worker run out of memory or disk,
+// and points at which it dies.
 // The shipped build has neither the settings nor the code.
 
 namespace polyglot::pg {
@@ -9,9 +10,13 @@ namespace polyglot::pg {
 void DefineFaultLimits();
 /// Sets this process's limits from them. Called once by a worker, before its work begins.
 void ApplyFaultLimits();
+/// kill -9 of this very process if the file `fault_point` in the data folder names this point; the
+/// file goes first, so it happens once.
+void FaultPoint(const char* name);
 #else
 inline void DefineFaultLimits() {}
 inline void ApplyFaultLimits() {}
+inline void FaultPoint(const char*) {}
 #endif
 
 }  // namespace polyglot::pg

@@ -2,8 +2,10 @@
 
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/outcomes.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -17,6 +19,18 @@ bool HasFinding(const SyncRuntime& sync) {
          ResyncDue(sync);
 }
 
+// Nothing is written any more under the name of an index that was ours: there will be a new one.
+// One that is somebody else's is filled again.
+void StoreLoss(WorkerContext* context, SyncRuntime* sync) {
+  constexpr const char* kReason = "its index is missing or was replaced";
+  sync->index.lost = false;
+  if (sync->managed) return WantRebuild(context, *sync, kReason, true, true);
+  RequestResync(sync, kReason);
+  // What waits names the lost index: it must not be sent when the new one is there.
+  ReadOlderAgain(context, sync);
+  ReadUnconfirmedAgain(context, sync);
+}
+
 void StoreFinding(WorkerContext* context, SyncRuntime* sync) {
   if (!sync->failure.empty()) {
     FailSync(context, sync, sync->failure.c_str(), sync->failure_hint.c_str());
@@ -27,13 +41,7 @@ void StoreFinding(WorkerContext* context, SyncRuntime* sync) {
     sync->index.dirty = false;
   }
   if (ResyncDue(*sync)) RequestResync(sync, std::string(sync->resync_wanted).c_str());
-  if (sync->index.lost) {
-    RequestResync(sync, "its index is missing or was replaced");
-    // What waits names the lost index: it must not be sent when the new one is there.
-    ReadOlderAgain(context, sync);
-    ReadUnconfirmedAgain(context, sync);
-    sync->index.lost = false;
-  }
+  if (sync->index.lost && !sync->IsBuilding()) StoreLoss(context, sync);
   if (sync->resync.ended) {
     StorePhase(sync->id, sync->backfill.running ? "backfill" : "stream");
     sync->resync.ended = false;
@@ -47,10 +55,11 @@ void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     SwitchAlias(context, sync, now);
     return;
   }
+  FaultPoint("backfill ended");
   sync->backfill.running = false;
   sync->backfill.dirty = false;
   InTransaction([&] {
-    StoreBackfill(sync->id, sync->backfill);
+    StoreBackfill(*sync);
     if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
   });
   ereport(LOG, (errmsg("polyglot_sync: backfill of sync \"%s\" has ended: %llu rows",
@@ -64,7 +73,8 @@ void StoreProgress(WorkerContext* context, core::Time now) {
       continue;
     backfill.stored_at = now;
     backfill.dirty = false;
-    InTransaction([&] { StoreBackfill(sync->id, backfill); });
+    InTransaction([&] { StoreBackfill(*sync); });
+    FaultPoint("progress stored");
   }
 }
 
@@ -76,6 +86,7 @@ void StoreFindings(WorkerContext* context, core::Time now) {
   if (any)
     InTransaction([&] {
       for (auto& [id, sync] : context->syncs) StoreFinding(context, sync.get());
+      StartWantedRebuilds(context);
     });
   for (auto& [id, sync] : context->syncs)
     if (AcknowledgePages(context, sync.get(), now)) FinishBackfill(context, sync.get(), now);

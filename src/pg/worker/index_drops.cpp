@@ -1,53 +1,95 @@
 #include "pg/worker/index_drops.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/epoch.h"
 #include "core/index_body.h"
 #include "pg/catalog.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/fault_limits.h"
+#include "pg/worker/index_steps.h"
 
 namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kRetry{5'000'000};
 
-using Drop = WorkerContext::IndexDrop;
-using Handler = void (*)(WorkerContext*, Drop*, const core::BulkReply&);
+using IndexDrop = WorkerContext::IndexDrop;
 
-void Ask(WorkerContext* context, Drop* drop, const char* method, std::string_view parameters,
-         Handler handle) {
-  drop->asking = true;
-  std::string path = "/" + net::SearchClient::EncodePath(drop->index);
-  path += parameters;
-  drop->channel->Ask(method, path, "", MonotonicNow(),
-                     [context, handle, name = drop->index](const net::Response& response) {
-                       auto it = context->index_drops.find(name);
-                       if (it == context->index_drops.end()) return;
-                       it->second.asking = false;
-                       it->second.retry_at = MonotonicNow() + kRetry;
-                       handle(context, &it->second, response.reply);
-                     });
+template <typename F>
+void Ask(WorkerContext* context, const std::string& index, const char* method,
+         const std::string& path, F handle) {
+  IndexDrop& drop = context->index_drops.find(index)->second;
+  drop.asking = true;
+  drop.channel->Ask(method, path, "", MonotonicNow(),
+                    [context, index, handle](const net::Response& response) {
+                      auto it = context->index_drops.find(index);
+                      if (it == context->index_drops.end()) return;
+                      it->second.asking = false;
+                      it->second.retry_at = MonotonicNow() + kRetry;
+                      handle(context, index, &it->second, response.reply);
+                    });
 }
 
-bool Answered(const core::BulkReply& reply) {
-  return reply.transport_ok && (reply.http_status == 200 || reply.http_status == 404);
+// It is not there: for good, or a late request may still make it again.
+void Gone(IndexDrop* drop) {
+  const core::Time now = MonotonicNow();
+  drop->deleted = true;
+  drop->done = now >= drop->final_at;
+  drop->retry_at = drop->final_at;
 }
 
-void TakeDeletion(WorkerContext*, Drop* drop, const core::BulkReply& reply) {
-  drop->done = Answered(reply);
+void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
+                 const core::BulkReply& reply) {
+  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) return;
+  if (reply.http_status == 200 && !drop->deleted)
+    ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
+  FaultPoint("index deleted");
+  Gone(drop);
 }
 
-// The rows of a copy of the database (CREATE DATABASE … TEMPLATE) name the original's indexes.
-void TakeDescription(WorkerContext* context, Drop* drop, const core::BulkReply& reply) {
-  if (!Answered(reply)) return;
-  const auto found = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+// A name may be anybody's by now. What a late delete has made bears no name.
+bool IsOurs(const IndexDrop& drop, const core::IndexDescription& found) {
+  const auto record = core::RecordOf(found.meta);
+  if (record && !core::SameDatabase(*record, ThisDatabase())) return false;
+  if (!record && drop.deleted) return true;
+  return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
+}
+
+bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->alias == alias) return true;
+  return false;
+}
+
+void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop* drop,
+                     const core::BulkReply& reply) {
+  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) return;
+  auto found = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!found.ok()) return;
-  drop->done = found.value().empty();
-  for (const core::IndexDescription& index : found.value()) {
-    const auto record = core::RecordOf(index.meta);
-    drop->foreign |= record && !core::SameDatabase(*record, ThisDatabase());
+  if (found.value().empty()) return Gone(drop);
+  const core::IndexDescription& description = found.value()[0];
+  if (description.name != index || !IsOurs(*drop, description)) {
+    drop->done = true;
+  } else if (drop->unless_aliased && core::HasAlias(description, drop->alias)) {
+    drop->done = !IsAliasOfSync(*context, drop->alias);  // otherwise the next rebuild takes it
+  } else {
+    Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
   }
-  drop->done |= drop->foreign;
-  if (!drop->done) Ask(context, drop, "DELETE", "", TakeDeletion);
+}
+
+void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::string& index,
+            bool building, core::Time wait) {
+  const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count());
+  Execute(
+      "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
+      " unless_aliased, not_before) VALUES ($1::pg_catalog.oid, $2, $3, $4, $5::pg_catalog.bool,"
+      " pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval)"
+      " ON CONFLICT DO NOTHING",
+      {server.c_str(), index.c_str(), sync.alias.c_str(),
+       sync.index.uuid.empty() ? nullptr : sync.index.uuid.c_str(), building ? "true" : "false",
+       wait_us.c_str()});
 }
 
 }  // namespace
@@ -55,20 +97,48 @@ void TakeDescription(WorkerContext* context, Drop* drop, const core::BulkReply& 
 void LoadIndexDrops(WorkerContext* context, Channel* channel) {
   char server[16];
   snprintf(server, sizeof server, "%u", context->server);
-  const uint64 rows =
-      Execute("SELECT physical_index FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid",
-              {server});
+  const uint64 rows = Execute(
+      "SELECT physical_index, alias, index_uuid, unless_aliased, greatest(0, extract(epoch FROM"
+      " not_before - clock_timestamp()) * 1000000)::int8 FROM polyglot.dropped_index"
+      " WHERE server = $1::pg_catalog.oid",
+      {server});
+  const core::Time now = MonotonicNow();
   for (uint64 i = 0; i < rows; i++) {
-    const std::string index = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
-    context->index_drops.try_emplace(index, WorkerContext::IndexDrop{index, "", channel});
+    HeapTuple tuple = SPI_tuptable->vals[i];
+    TupleDesc desc = SPI_tuptable->tupdesc;
+    bool isnull;
+    IndexDrop drop;
+    drop.alias = SPI_getvalue(tuple, desc, 2);
+    if (const char* uuid = SPI_getvalue(tuple, desc, 3)) drop.uuid = uuid;
+    drop.unless_aliased = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
+    drop.channel = channel;
+    drop.retry_at = now + core::Time{DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull))};
+    drop.final_at = now + context->request_timeout;
+    context->index_drops.try_emplace(SPI_getvalue(tuple, desc, 1), std::move(drop));
   }
 }
 
+void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building) {
+  const std::string& index =
+      sync.index.physical == nullptr ? sync.index.planned : *sync.index.physical;
+  if (index.empty()) return;
+  const core::Time now = MonotonicNow(), wait = building ? core::Time{0} : context->request_timeout;
+  Insert(*context, sync, index, building, wait);
+  IndexDrop drop;
+  drop.alias = sync.alias;
+  drop.uuid = sync.index.uuid;
+  drop.unless_aliased = building;
+  drop.channel = sync.channel;
+  drop.retry_at = now + wait;
+  drop.final_at = now + context->request_timeout;
+  context->index_drops.try_emplace(index, std::move(drop));
+}
+
 void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
-  for (auto& [index, drop] : context->index_drops) {
-    if (drop.asking || drop.done || now < drop.retry_at) continue;
-    Ask(context, &drop, "GET", "?" + std::string(core::kDescribeFilter), TakeDescription);
-  }
+  for (auto& [index, drop] : context->index_drops)
+    if (!drop.asking && !drop.done && now >= drop.retry_at)
+      Ask(context, index, "GET", "/" + Encoded(index) + "?" + std::string(core::kDescribeFilter),
+          TakeDescription);
 }
 
 void StoreIndexDrops(WorkerContext* context) {
@@ -79,17 +149,11 @@ void StoreIndexDrops(WorkerContext* context) {
   InTransaction([&] {
     char server[16];
     snprintf(server, sizeof server, "%u", context->server);
-    for (const std::string& index : done) {
+    for (const std::string& index : done)
       Execute(
           "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
           " AND physical_index = $2",
           {server, index.c_str()});
-      if (context->index_drops.at(index).foreign)
-        ereport(LOG, (errmsg("polyglot_sync: index \"%s\" belongs to another database and stays",
-                             index.c_str())));
-      else
-        ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
-    }
     AnnounceConfigChange();  // the launcher may have kept this worker for these alone
   });
   for (const std::string& index : done) context->index_drops.erase(index);

@@ -1,6 +1,7 @@
 #pragma once
-// Indexes of syncs that were dropped with drop_index => true: deleted when the server can be
-// reached.
+// Indexes that are to go: of syncs dropped with drop_index => true, and of generations that nobody
+// needs. Each is looked at before it is deleted, and once more when no request can be on its way
+// any more: a versioned delete to a missing index creates it.
 
 #include "pg/worker/worker_context.h"
 
@@ -8,6 +9,9 @@ namespace polyglot::pg {
 
 /// Reads polyglot.dropped_index of this server. Needs a transaction.
 void LoadIndexDrops(WorkerContext* context, Channel* channel);
+/// The index of this generation is to go: at once if nobody has searched it, otherwise when the
+/// searches that still use it have ended. Needs a transaction.
+void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building);
 /// Asks for the deletions that are due. C++ phase.
 void AdvanceIndexDrops(WorkerContext* context, core::Time now);
 /// Deletes the rows of those that are done, in a transaction of its own.

@@ -8,18 +8,13 @@
 #include "core/index_body.h"
 #include "core/json_writer.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
 
 namespace polyglot::pg {
 namespace {
 
 using Descriptions = std::vector<core::IndexDescription>;
-
-std::string PhysicalName(const SyncRuntime& sync, int generation) {
-  char number[16];
-  snprintf(number, sizeof number, "-%06d", generation);
-  return sync.alias + number;
-}
 
 // An index that names another database as its owner.
 bool IsForeign(const core::IndexDescription& index) {
@@ -29,7 +24,7 @@ bool IsForeign(const core::IndexDescription& index) {
 
 bool IsOwn(const SyncRuntime& sync, const core::IndexDescription& index) {
   const auto record = core::RecordOf(index.meta);
-  return record && !IsForeign(index) && record->sync == sync.id;
+  return record && !IsForeign(index) && record->sync == sync.PublicId();
 }
 
 void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
@@ -52,16 +47,23 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
                   const net::Response& response) {
   const core::BulkReply& reply = response.reply;
   if (reply.transport_ok && reply.http_status == 200) {
+    FaultPoint("index made");
     sync->index.generation = generation;
     sync->index.created_here = true;
     sync->index.physical = std::make_shared<const std::string>(PhysicalName(*sync, generation));
     AskUuid(context, sync, *sync->index.physical, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400 &&
              reply.body.find("resource_already_exists_exception") != std::string::npos) {
+    if (sync->IsBuilding())  // another name must be stored first
+      return RefuseIndex(sync, "an index named \"" + sync->index.planned + "\" exists already", "");
     Create(context, sync, generation + 1, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400) {
     RefuseIndex(sync, "the server refuses the index: " + core::NormaliseError("", reply.body),
                 "Correct mapping or settings: drop the sync and create it again.");
+  } else if (reply.transport_ok && sync->IsBuilding() && reply.http_status != 401) {
+    // Not the server's trouble: the live generation goes on.
+    RefuseIndex(sync, "the server does not make the index: " + core::NormaliseError("", reply.body),
+                "");
   } else {
     IndexUnavailable(sync, response, kIndexRetry);
   }
@@ -84,7 +86,8 @@ void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Tim
   }
   std::string text = body.value();
   // A free alias comes with the index, in one step; a taken one is switched after the backfill.
-  if (!sync->index.alias_pending) text = WithAlias(std::move(text), sync->alias);
+  if (!sync->index.alias_pending && !sync->IsBuilding())
+    text = WithAlias(std::move(text), sync->alias);
   sync->index.step = IndexStep::kAsking;
   sync->channel->Ask(
       "PUT", "/" + Encoded(PhysicalName(*sync, generation)), std::move(text), now,
@@ -163,6 +166,30 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
                      "", now, ForSync(context, sync, TakeName));
 }
 
+// ---- a generation that is being built ---------------------------------------------------------
+
+// Its name was stored before it was asked for: one that stands there and names us was made by a
+// worker that died before it could store the UUID.
+void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  const core::BulkReply& reply = response.reply;
+  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404))
+    return IndexUnavailable(sync, response, kIndexRetry);
+  auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
+  const Descriptions& found = parsed.value();
+  if (found.empty()) return Create(context, sync, sync->index.generation, MonotonicNow());
+  if (found.size() == 1 && found[0].name == sync->index.planned && IsOwn(*sync, found[0]))
+    return Adopt(context, sync, found[0]);
+  RefuseIndex(sync, "an index named \"" + sync->index.planned + "\" exists already", "");
+}
+
+void AskPlanned(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  sync->index.step = IndexStep::kAsking;
+  sync->channel->Ask("GET",
+                     "/" + Encoded(sync->index.planned) + "?" + std::string(core::kDescribeFilter),
+                     "", now, ForSync(context, sync, TakePlanned));
+}
+
 // ---- is it still the same ---------------------------------------------------------------------
 
 void Lost(SyncRuntime* sync) {
@@ -222,6 +249,8 @@ void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->channel->delivery().HoldSync(sync->id, true);
   if (sync->index.physical != nullptr && (sync->managed || !sync->index.uuid.empty()))
     AskUuid(context, sync, *sync->index.physical, now);
+  else if (sync->IsBuilding())
+    AskPlanned(context, sync, now);
   else
     AskName(context, sync, now);
 }
@@ -241,17 +270,10 @@ void TakeAliasAnswer(SyncRuntime* sync, const net::Response& response) {
 void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
   if (!response.reply.transport_ok) return IndexUnavailable(sync, response, kIndexRetry);
-  core::AliasChange change;
-  change.alias = sync->alias;
-  change.index = *sync->index.physical;
   auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "{}");
   if (!holders.ok()) return IndexUnavailable(sync, response, kIndexRetry);
-  for (const core::IndexDescription& holder : holders.value()) {
-    if (holder.name == sync->alias)
-      change.remove_index.push_back(holder.name);
-    else if (holder.name != change.index)
-      change.remove_from.push_back(holder.name);
-  }
+  const core::AliasChange change =
+      core::ChangeOfAlias(sync->alias, *sync->index.physical, holders.value());
   sync->index.checking = true;
   sync->channel->Ask(
       "POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
@@ -277,7 +299,9 @@ bool IsDue(const SyncRuntime& sync, core::Time now) {
 }
 
 bool MayAsk(const SyncRuntime& sync) {
-  return !sync.failed && sync.failure.empty() && sync.channel != nullptr && !sync.index.lost;
+  // A live generation whose index is lost waits for the next one.
+  return !sync.failed && sync.failure.empty() && sync.channel != nullptr && !sync.index.lost &&
+         !(sync.live.frozen && sync.index.physical == nullptr);
 }
 
 bool IsAsking(const SyncRuntime& sync) {
@@ -331,8 +355,6 @@ void CheckBeforeNextWrite(WorkerContext* context, Channel* channel) {
     channel->delivery().HoldSync(id, true);
   }
 }
-
-void CheckIndexSoon(SyncRuntime* sync) { sync->index.next_check = core::Time{0}; }
 
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->index.checking || sync->index.step != IndexStep::kReady) return;

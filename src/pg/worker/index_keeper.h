@@ -13,8 +13,6 @@ namespace polyglot::pg {
 void KeepIndexes(WorkerContext* context, core::Time now);
 /// No write to any index of this channel until its UUID was compared again.
 void CheckBeforeNextWrite(WorkerContext* context, Channel* channel);
-/// Compare this sync's UUID at the next occasion.
-void CheckIndexSoon(SyncRuntime* sync);
 /// The first backfill has ended: let the alias point to the index.
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now);
 /// Earliest time at which KeepIndexes has something to do.

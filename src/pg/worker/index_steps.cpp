@@ -28,6 +28,14 @@ void CheckAgain(SyncRuntime* sync) {
   Append(&sync->unconfirmed.checking, &sync->unconfirmed.waiting);
 }
 
+void CheckSoon(SyncRuntime* sync) { sync->index.next_check = core::Time{0}; }
+
+std::string PhysicalName(const SyncRuntime& sync, int generation) {
+  char number[16];
+  snprintf(number, sizeof number, "-%06d", generation);
+  return sync.alias + number;
+}
+
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
 bool IsServerTrouble(const core::BulkReply& reply) {
@@ -62,12 +70,13 @@ void IndexReady(SyncRuntime* sync) {
   sync->index.missing = false;
   if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);
   sync->channel->set_state(true, false, now);
-  sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound());
+  sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound() || sync->held);
 }
 
 void NoteAlias(SyncRuntime* sync, const core::IndexDescription& index) {
   const auto& names = index.aliases;
-  const bool elsewhere = !sync->index.alias_pending && index.name != sync->alias &&
+  const bool elsewhere = !sync->index.alias_pending && !sync->IsBuilding() &&
+                         index.name != sync->alias &&
                          std::find(names.begin(), names.end(), sync->alias) == names.end();
   if (elsewhere && !sync->index.alias_elsewhere)
     ereport(WARNING,

@@ -13,13 +13,17 @@ inline constexpr core::Time kIndexRetry{1'000'000};
 inline constexpr core::Time kBlockedRetry{30'000'000};
 
 std::string Encoded(const std::string& name);
+/// Name of a generation's index.
+std::string PhysicalName(const SyncRuntime& sync, int generation);
 
 /// Runs `handle(context, sync, response)` unless the sync has gone before the answer came.
 template <typename F>
 Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
   const std::int32_t id = sync->id;
-  return [context, id, handle](const net::Response& response) {
-    if (SyncRuntime* now = context->Find(id)) handle(context, now, response);
+  const std::uint64_t incarnation = sync->incarnation;
+  return [context, id, incarnation, handle](const net::Response& response) {
+    SyncRuntime* now = context->Find(id);
+    if (now != nullptr && now->incarnation == incarnation) handle(context, now, response);
   };
 }
 
@@ -29,6 +33,8 @@ bool IsServerTrouble(const core::BulkReply& reply);
 void BeginCheck(SyncRuntime* sync);
 /// That request has told nothing: they wait for the next one.
 void CheckAgain(SyncRuntime* sync);
+/// Compare its UUID at the next occasion.
+void CheckSoon(SyncRuntime* sync);
 /// Asked in vain; asked again after `wait`.
 void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait);
 /// Exists and is ours: may be written to.

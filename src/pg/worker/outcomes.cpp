@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pg/worker/index_keeper.h"
+#include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/records.h"
 
@@ -63,6 +64,7 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
   if (finished.outcome == core::FinalOutcome::kDead) {
     write->dead.push_back({op, finished.http_status, finished.error_type, finished.error_reason});
     sync->may_have_dead_letters = true;
+    sync->rebuild.fewest--;
   } else if (sync->may_have_dead_letters) {
     write->acknowledged.push_back(op);
   }
@@ -110,7 +112,7 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
     if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
     if (finished.not_found) {
       sync->unconfirmed.waiting.push_back(std::move(finished));
-      CheckIndexSoon(sync);
+      CheckSoon(sync);
     } else {
       settled->push_back(std::move(finished));
     }

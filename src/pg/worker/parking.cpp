@@ -145,10 +145,15 @@ void ProbeBlocked(WorkerContext* context, core::Time now) {
   }
 }
 
-void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
-  for (const PendingKey& key : Collector(context, sync).Run())
-    context->settlement.Release(sync->id, key.tickets);
+std::vector<PendingKey> TakeWaiting(WorkerContext* context, SyncRuntime* sync) {
+  std::vector<PendingKey> keys = Collector(context, sync).Run();
   EndProbes(sync);
+  return keys;
+}
+
+void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
+  for (const PendingKey& key : TakeWaiting(context, sync))
+    context->settlement.Release(sync->id, key.tickets);
 }
 
 void ParkWaiting(WorkerContext* context) {

@@ -6,6 +6,7 @@
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/queue_limit.h"
+#include "pg/worker/rebuild.h"
 
 namespace polyglot::pg {
 namespace {
@@ -130,9 +131,17 @@ SyncState StateOf(const SyncRuntime& sync) {
   return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;
 }
 
+// A rebuild shows where nothing worse does.
+SyncState StateOf(const SyncRuntime& sync, const SyncRuntime* building) {
+  const SyncState state = StateOf(sync);
+  const bool passes = state == SyncState::kStreaming || state == SyncState::kBackfilling ||
+                      state == SyncState::kStarting || state == SyncState::kBlocked;
+  return building != nullptr && passes ? SyncState::kRebuilding : state;
+}
+
 const char* NameOf(SyncState state) {
   static constexpr const char* names[] = {"starting", "backfilling",  "streaming", "paused",
-                                          "blocked",  "disconnected", "failed"};
+                                          "blocked",  "disconnected", "failed",    "rebuilding"};
   return names[static_cast<int>(state)];
 }
 
@@ -143,6 +152,7 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
     if (!more.empty()) notice += (notice.empty() ? "" : "; ") + more;
   };
   add(sync.dropped);
+  add(sync.live.trouble);
   add(context.pinned);
   if (sync.stale_share.high)
     add("more than half of what is sent is stale: another writer, or a wrong epoch");
@@ -160,11 +170,15 @@ void PublishNotice(const WorkerContext& context, SyncRuntime* sync) {
 }
 
 void PublishSync(WorkerContext* context, SyncRuntime* sync) {
+  if (sync->IsBuilding()) return;
   if (sync->Streaming()) {
     sync->dropped.clear();
     sync->lagging_since = 0;
   }
-  const SyncState state = StateOf(*sync);
+  const SyncRuntime* building = BuildingOf(context, *sync);
+  if (building != nullptr && building->rebuild.reason.starts_with("events dropped"))
+    sync->dropped = building->rebuild.reason;
+  const SyncState state = StateOf(*sync, building);
   ReportState(sync, NameOf(state));
   SyncSlot* slot = sync->slot;
   if (slot == nullptr) return;
@@ -176,9 +190,10 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
                                           context->reader->UnreadBlocks());
   pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
   pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
-  pg_atomic_write_u64(&slot->backfill_rows, sync->backfill.rows);
-  pg_atomic_write_u64(&slot->backfill_total, std::max(sync->backfill.total, sync->backfill.rows));
-  if (!sync->backfill.running) pg_atomic_write_u64(&slot->rate_millis, 0);
+  const BackfillState& backfill = building == nullptr ? sync->backfill : building->backfill;
+  pg_atomic_write_u64(&slot->backfill_rows, backfill.rows);
+  pg_atomic_write_u64(&slot->backfill_total, std::max(backfill.total, backfill.rows));
+  pg_atomic_write_u64(&slot->rate_millis, backfill.running ? backfill.rate_millis : 0);
 }
 
 void CopyText(char* out, std::size_t size, const std::string& text) {
@@ -233,6 +248,7 @@ void AdvancePositions(WorkerContext* context) {
 
 // Into the current table: never the one that is being emptied.
 void WriteControl(WorkerContext* context) {
+  StoreDocumentCounts(context);
   const std::vector<std::string> rows = EncodePositions(context);
   QueueWriter writer;
   if (!OpenQueue(context->queue, false, &writer)) return;

@@ -4,6 +4,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
@@ -30,15 +31,29 @@ std::uint64_t ParkedBytes(const WorkerContext& context) {
 
 // No change that was forgotten needs to be found again: the whole index will be.
 void ForgetChanges(WorkerContext* context, SyncRuntime* sync, const std::string& reason) {
-  if (sync->resync_wanted.empty())
+  if (sync->dropped.empty() && !sync->IsBuilding())
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\": %s", sync->name.c_str(), reason.c_str())));
-  sync->lagging_since =
+  const std::int64_t oldest =
       sync->CapturedAt(sync->oldest_by_scan.empty() ? 0 : sync->oldest_by_scan.begin()->first);
+  if (sync->lagging_since == 0 || oldest < sync->lagging_since) sync->lagging_since = oldest;
   const ParkedCount& parked = sync->parked.count;
   if (parked.rows > 0) sync->lagging_since = std::min(sync->lagging_since, parked.oldest);
   ForgetWaiting(context, sync);
+  sync->dropped = reason;
+  if (sync->managed) return;  // a new generation is stored already
   ResetBackfill(sync);
   WantResync(sync, reason);
+}
+
+// In the transaction that drops the events: a new index for each sync that has made its own.
+void StoreDropped(WorkerContext* context, const std::string& reason) {
+  for (auto& [id, sync] : context->syncs) {
+    if (!sync->managed)
+      StoreResync(id, 0, reason.c_str());
+    else if (!sync->IsBuilding())
+      WantRebuild(context, *sync, reason.c_str(), true, true);  // nothing is parked for it either
+  }
+  StartWantedRebuilds(context);
 }
 
 // Tables that can be locked now, as bits.
@@ -76,7 +91,7 @@ void DropEvents(WorkerContext* context) {
       NotePinned(context);
       return;
     }
-    for (auto& [id, sync] : context->syncs) StoreResync(id, 0, reason.c_str());
+    StoreDropped(context, reason);
     for (int table = 0; table < 2; table++)
       if ((locked & 1u << table) != 0) context->reader->Truncate(table);
     WriteControl(context);

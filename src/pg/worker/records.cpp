@@ -299,7 +299,8 @@ void StoreIndex(std::int32_t sync, const IndexState& index) {
   Parameters p;
   p.Int4(sync);
   p.Int4(index.generation);
-  p.TextOrNull(index.physical == nullptr ? nullptr : index.physical->c_str());
+  const std::string* name = index.physical == nullptr ? &index.planned : index.physical.get();
+  p.TextOrNull(name->empty() ? nullptr : name->c_str());
   p.TextOrNull(index.uuid.empty() ? nullptr : index.uuid.c_str());
   p.Bool(index.alias_pending);
   p.Run(
@@ -331,9 +332,10 @@ void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
       SPI_OK_UPDATE);
 }
 
-void StoreBackfill(std::int32_t sync, const BackfillState& backfill) {
+void StoreBackfill(const SyncRuntime& sync) {
+  const BackfillState& backfill = sync.backfill;
   Parameters p;
-  p.Int4(sync);
+  p.Int4(sync.id);
   Datum* keys = Columns::New(backfill.acknowledged.size());
   int count = 0;
   for (const std::string& key : backfill.acknowledged)
@@ -342,9 +344,11 @@ void StoreBackfill(std::int32_t sync, const BackfillState& backfill) {
   p.Array(TEXTOID, keys, count);
   p.Int8(static_cast<std::int64_t>(backfill.rows));
   p.Int8(static_cast<std::int64_t>(backfill.total));
+  p.Int8(sync.rebuild.fewest);
+  p.Int8(sync.rebuild.most);
   p.Run(
       "UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
-      " backfill_total = $4 WHERE sync_id = $1",
+      " backfill_total = $4, fewest_documents = $5, most_documents = $6 WHERE sync_id = $1",
       SPI_OK_UPDATE);
 }
 

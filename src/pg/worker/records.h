@@ -48,6 +48,7 @@ void StoreIndex(std::int32_t sync, const IndexState& index);
 void StorePhase(std::int32_t sync, const char* phase);
 /// Phase 'resync' from V, cause kept for the log; the backfill starts over.
 void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason);
-void StoreBackfill(std::int32_t sync, const BackfillState& backfill);
+/// Also how many documents there must be then.
+void StoreBackfill(const SyncRuntime& sync);
 
 }  // namespace polyglot::pg

@@ -182,6 +182,8 @@ void RequestResync(SyncRuntime* sync, const char* reason) {
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is brought in step anew: %s", sync->name.c_str(),
                        reason)));
   sync->resync_wanted.clear();
+  sync->rebuild.fewest = 0;  // what is there is not known any more
+  sync->rebuild.most = kAnyNumber;
   ResetBackfill(sync);
   ContinueResync(sync, version);
 }

@@ -34,6 +34,7 @@ struct IndexState {
   bool missing = false;  // somebody else's index (manage_index => false) does not exist
   IndexStep step = IndexStep::kUnknown;
   std::shared_ptr<const std::string> physical;  // nullptr: none yet
+  std::string planned;  // of a generation that is being built: the name stored for it
   std::string uuid;
   int generation = 0;
   bool alias_pending = false;
@@ -79,7 +80,7 @@ struct BackfillState {
   struct Page {
     std::uint64_t number;
     std::vector<std::string> last_key;
-    std::uint64_t rows;
+    std::uint64_t rows, documents;
   };
   std::deque<Page> pages;  // read, not acknowledged
   std::uint64_t last_page = 0;
@@ -87,7 +88,7 @@ struct BackfillState {
   std::uint64_t rows = 0, total = 0;
   bool dirty = false;  // progress not yet stored
   core::Time stored_at{0}, rate_at{0}, hold_until{0};
-  std::uint64_t rate_rows = 0;
+  std::uint64_t rate_rows = 0, rate_millis = 0;
 };
 
 /// The resync path (design.md, "resync"): see resync.h.
@@ -103,6 +104,52 @@ struct ResyncState {
   bool walk_done_once = false;   // the backfill has begun
   bool ended = false;            // the final walk is over; not yet stored
   std::uint64_t generation = 0;  // answers to requests of an older one are ignored
+};
+
+/// So many documents that all others may be added.
+inline constexpr std::int64_t kAnyNumber = INT64_MAX / 2;
+
+/// A generation that is being built: see rebuild.h.
+struct RebuildState {
+  enum class Step {
+    kPrepare,   // the refresh interval is asked for …
+    kRemember,  // … to be stored …
+    kRelax,     // … before it is turned off
+    kFill,
+    kRestore,
+    kDrain,  // the live generation is held
+    kRefresh,
+    kCount,
+    kSwitch,
+    kSwitched,
+    kDone
+  };
+  Step step = Step::kPrepare;
+  std::int32_t builds = 0;  // the sync that it is for; 0: this is the live generation
+  std::string reason;
+  bool fresh = false;           // made by this process, and nothing was read for it yet
+  bool asking = false;          // a request is under way
+  std::uint64_t caught_up = 0;  // full scan, begun after the backfill's end, that must be settled
+  std::uint64_t held_scan = 0;  // the live generation's settled scan when it was held
+  std::int64_t fewest = 0, most = 0;  // documents that must, and may, be in the index
+  std::string restore_settings;
+  core::Time retry_at{0}, hold_until{0};
+};
+
+/// A rebuild that is to begin; no reason: none.
+struct WantedRebuild {
+  std::string reason;
+  bool outdated = false, frozen = false;  // as below
+};
+
+/// What a live generation knows of its rebuilds.
+struct LiveState {
+  WantedRebuild wanted;
+  int last_generation = 0;
+  std::int64_t outdated_since = 0;  // TimestampTz; not 0: it does not show what the table holds
+  bool frozen = false;              // nothing is delivered to it any more
+  int failures = 0;                 // of rebuilds, in a row
+  std::string trouble;              // why the last one failed
 };
 
 /// Deletes that found nothing. Such a delete may have gone into an index that was just deleted: it
@@ -131,6 +178,7 @@ struct ParkedState {
 
 struct SyncRuntime {
   std::int32_t id = 0;
+  std::uint64_t incarnation = 0;  // answers to what an earlier one asked are ignored
   std::string name, alias, fingerprint;
   std::string mapping, settings;      // JSON texts for a new index
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
@@ -152,6 +200,9 @@ struct SyncRuntime {
   ParkedState parked;
   UnconfirmedState unconfirmed;
   std::shared_ptr<VerificationState> verification;  // verification.h
+  RebuildState rebuild;
+  LiveState live;
+  bool held = false;  // nothing is sent for a moment: the alias is about to move
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
@@ -180,13 +231,16 @@ struct SyncRuntime {
   bool Parks() const { return !Sends() || blocked; }
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {
-    return !paused && !failed && !away && !index.missing && (!blocked || probing);
+    return !paused && !failed && !away && !index.missing && !live.frozen && (!blocked || probing);
   }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
     return resync_wanted.empty() && !backfill.running && resync.step == ResyncState::Step::kNone &&
-           !index.alias_pending && versions.Settled();
+           !index.alias_pending && versions.Settled() && live.outdated_since == 0;
   }
+  bool IsBuilding() const { return rebuild.builds != 0; }
+  /// As whom it is known in the index and outside of the worker.
+  std::int32_t PublicId() const { return IsBuilding() ? rebuild.builds : id; }
 };
 
 }  // namespace polyglot::pg

@@ -23,6 +23,7 @@
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/queue_limit.h"
+#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/requests.h"
 #include "pg/worker/resync.h"
@@ -202,8 +203,10 @@ void Worker::Turn() {
   TakeDeliveryEvents(&context_, now);
   bool busy = SettleOutcomes(&context_);
   StoreFindings(&context_, now);
+  StoreRebuilds(&context_, now);
   KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
+  AdvanceRebuilds(&context_, now);
   ReloadCredentials(&context_, now);
   KeepIndexes(&context_, now);
   NoteAway(&context_, now);

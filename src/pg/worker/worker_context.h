@@ -64,10 +64,12 @@ struct WorkerContext {
   void WatchChannel(Channel* channel);
 
   struct IndexDrop {
-    std::string index, alias;
-    Channel* channel;
-    bool asking = false, done = false;
-    bool foreign = false;  // it names another database as its own: it stays
+    std::string alias, uuid;
+    bool unless_aliased = false;
+    Channel* channel = nullptr;
+    bool asking = false, deleted = false, done = false;
+    // No request of this sync is on its way any more that could make the index again.
+    core::Time final_at{0};
     core::Time retry_at{0};
   };
   std::map<std::string, IndexDrop> index_drops;

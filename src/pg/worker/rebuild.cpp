@@ -1,0 +1,353 @@
+#include "pg/worker/rebuild.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "pg/catalog.h"
+#include "pg/worker/configuration.h"
+#include "pg/worker/fault_limits.h"
+#include "pg/worker/index_drops.h"
+#include "pg/worker/index_steps.h"
+#include "pg/worker/parking.h"
+#include "pg/worker/positions.h"
+#include "pg/worker/rebuild_steps.h"
+#include "pg/worker/resync.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kFirstRetry{5'000'000}, kLastRetry{600'000'000};
+
+std::string Number(std::int64_t number) { return std::to_string(number); }
+
+std::string Time(std::int64_t timestamp) {
+  return DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(timestamp)));
+}
+
+// ---- beginning --------------------------------------------------------------------------------
+
+bool HasNoIndexYet(const SyncRuntime& live) {
+  return live.index.generation == 0 && live.index.physical == nullptr &&
+         live.index.step != IndexStep::kAsking;
+}
+
+void DeleteRows(std::int32_t id) {
+  const std::string number = Number(id);
+  for (const char* statement :
+       {"DELETE FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4",
+        "DELETE FROM polyglot.dead_letter WHERE sync_id = $1::pg_catalog.int4",
+        "DELETE FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4"})
+    Execute(statement, {number.c_str()});
+}
+
+// The index goes with it: nobody has ever searched it.
+void DropBuilding(WorkerContext* context, SyncRuntime* building) {
+  DropIndexOf(context, *building, true);
+  DeleteRows(building->id);
+  ForgetSync(context, building);
+}
+
+std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
+  const int generation = std::max(live->live.last_generation, live->index.generation) + 1;
+  live->live.last_generation = generation;
+  const std::string id = Number(live->id), number = Number(generation);
+  Execute(
+      "UPDATE polyglot.sync_state SET last_generation = $2::pg_catalog.int4"
+      " WHERE sync_id = $1::pg_catalog.int4",
+      {id.c_str(), number.c_str()});
+  Execute(
+      "INSERT INTO polyglot.sync_state (sync_id, server, queue, system_identifier, database,"
+      " generation, physical_index, builds, rebuild_reason)"
+      " SELECT pg_catalog.nextval('polyglot.sync_id'), server, queue, system_identifier, database,"
+      " $2::pg_catalog.int4, $3, sync_id, $4 FROM polyglot.sync_state"
+      " WHERE sync_id = $1::pg_catalog.int4 RETURNING sync_id",
+      {id.c_str(), number.c_str(), PhysicalName(*live, generation).c_str(), reason.c_str()});
+  bool isnull;
+  return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std::string& reason) {
+  SyncRuntime* building = AddBuilding(context, InsertBuilding(live, reason), live->channel);
+  FaultPoint("begun");
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
+                       building->index.planned.c_str(), reason.c_str())));
+  return building;
+}
+
+void StoreOutdated(const SyncRuntime& live) {
+  const std::string id = Number(live.id), since = Time(live.live.outdated_since);
+  Execute(
+      "UPDATE polyglot.sync_state SET outdated_since = $2::pg_catalog.timestamptz,"
+      " frozen = $3::pg_catalog.bool WHERE sync_id = $1::pg_catalog.int4",
+      {id.c_str(), since.c_str(), live.live.frozen ? "true" : "false"});
+}
+
+void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
+  LiveState& state = live->live;
+  if (state.outdated_since == 0) state.outdated_since = GetCurrentTimestamp();
+  if (live->lagging_since == 0) live->lagging_since = state.outdated_since;
+  if (frozen && !state.frozen) {
+    ForgetWaiting(context, live);  // read again, what waits would tell of the table as it is now
+    state.frozen = true;
+  }
+  StoreOutdated(*live);
+}
+
+void Start(WorkerContext* context, SyncRuntime* live) {
+  const WantedRebuild wanted = std::exchange(live->live.wanted, WantedRebuild{});
+  if (HasNoIndexYet(*live)) return;  // it will be made as things are now
+  if (wanted.outdated || wanted.frozen) MarkOutdated(context, live, wanted.frozen);
+  SyncRuntime* building = BuildingOf(context, *live);
+  if (building != nullptr && building->rebuild.fresh && !building->failed) return;
+  if (building != nullptr) DropBuilding(context, building);
+  BeginBuilding(context, live, wanted.reason);
+}
+
+// Cheaper than a statement: this is asked with each scan, and there is nothing nearly always.
+bool AnyRequest() {
+  Relation rel = table_open(OurRelation("rebuild_request"), AccessShareLock);
+  bool any = false;
+  if (RelationGetNumberOfBlocks(rel) > 0) {
+    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+    TableScanDesc scan = table_beginscan(rel, snapshot, 0, nullptr);
+    any = heap_getnext(scan, ForwardScanDirection) != nullptr;
+    table_endscan(scan);
+    UnregisterSnapshot(snapshot);
+  }
+  table_close(rel, AccessShareLock);
+  return any;
+}
+
+// ---- failures ---------------------------------------------------------------------------------
+
+core::Time RetryWait(int failures) {
+  core::Time wait = kFirstRetry;
+  for (int i = 1; i < failures && wait < kLastRetry; i++) wait *= 2;
+  return std::min(wait, kLastRetry);
+}
+
+void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building, core::Time now) {
+  live->live.failures++;
+  const std::string reason = building->rebuild.reason;
+  InTransaction([&] {
+    DropBuilding(context, building);
+    SyncRuntime* next = BeginBuilding(context, live, reason);
+    next->index.step = IndexStep::kUnavailable;
+    next->index.retry_at = now + RetryWait(live->live.failures);
+  });
+}
+
+using Step = RebuildState::Step;
+
+void StoreSettings(SyncRuntime* building) {
+  InTransaction([&] {
+    const std::string id = Number(building->id);
+    Execute(
+        "UPDATE polyglot.sync_state SET restore_settings = $2"
+        " WHERE sync_id = $1::pg_catalog.int4",
+        {id.c_str(), building->rebuild.restore_settings.c_str()});
+  });
+  building->rebuild.step = Step::kRelax;
+}
+
+// ---- the hand-over ----------------------------------------------------------------------------
+
+void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
+  const std::string to = Number(live.id), from = Number(building.id);
+  for (const char* table : {"parked_key", "dead_letter"}) {
+    const std::string name = std::string("polyglot.") + table;
+    Execute(("DELETE FROM " + name + " WHERE sync_id = $1::pg_catalog.int4").c_str(), {to.c_str()});
+    Execute(("UPDATE " + name +
+             " SET sync_id = $1::pg_catalog.int4"
+             " WHERE sync_id = $2::pg_catalog.int4")
+                .c_str(),
+            {to.c_str(), from.c_str()});
+  }
+  Execute(
+      "UPDATE polyglot.sync_state l SET generation = b.generation,"
+      " physical_index = b.physical_index, index_uuid = b.index_uuid, alias_pending = false,"
+      " epoch = b.epoch, timeline = b.timeline, version_bound = b.version_bound,"
+      " failed_reason = NULL, failed_hint = NULL, phase = b.phase,"
+      " resync_version = b.resync_version, resync_reason = NULL, backfill_key = b.backfill_key,"
+      " backfill_rows = b.backfill_rows, backfill_total = b.backfill_total,"
+      " baseline_version = b.baseline_version, outdated_since = NULL, frozen = false"
+      " FROM polyglot.sync_state b WHERE l.sync_id = $1::pg_catalog.int4"
+      " AND b.sync_id = $2::pg_catalog.int4",
+      {to.c_str(), from.c_str()});
+  Execute("DELETE FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4", {from.c_str()});
+}
+
+// The building runtime takes the live one's place and name; what waits for it goes along as keys.
+void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
+  std::vector<PendingKey> keys = TakeWaiting(context, building);
+  const std::int32_t id = live->id;
+  auto owned = std::move(context->syncs.find(building->id)->second);
+  building->slot = std::exchange(live->slot, nullptr);
+  building->last_state = live->last_state;
+  building->live.last_generation = live->live.last_generation;
+  building->live.wanted = live->live.wanted;
+  building->verification = std::move(live->verification);  // sees that the index is another one
+  building->channel->delivery().Forget(building->id);
+  context->settlement.Forget(building->id);
+  context->syncs.erase(building->id);
+  ForgetSync(context, live);
+  building->id = id;
+  building->incarnation = NewIncarnation();
+  building->rebuild = RebuildState{};
+  building->index.planned.clear();
+  building->index.checking = building->index.alias_elsewhere = false;
+  building->index.check_before_write = true;
+  building->versions.writing = false;
+  context->syncs.emplace(id, std::move(owned));
+  for (PendingKey& key : keys) {
+    key.tickets = {.scan = key.tickets.scan};
+    building->keys.Add(id, std::move(key), &context->settlement);
+  }
+  Hold(building, false);
+}
+
+void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
+  const std::string old = live->index.physical == nullptr ? "" : *live->index.physical;
+  InTransaction([&] {
+    if (!old.empty()) DropIndexOf(context, *live, false);
+    StoreHandOver(*live, *building);
+    FaultPoint("hand-over");
+    Replace(context, live, building);
+    WriteControl(context);
+  });
+  FaultPoint("handed over");
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" now uses index \"%s\": %llu rows",
+                       building->name.c_str(), building->index.physical->c_str(),
+                       static_cast<unsigned long long>(building->backfill.rows))));
+}
+
+void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
+  SyncRuntime* building = BuildingOf(context, *live);
+  if (building == nullptr || live->failed) return;
+  if (building->failed || building->index.lost)
+    BeginAgain(context, live, building, now);
+  else if (building->rebuild.step == Step::kRemember)
+    StoreSettings(building);
+  else if (building->rebuild.step == Step::kDone)
+    HandOver(context, live, building);
+}
+
+// For fault points.
+[[maybe_unused]] const char* NameOf(Step step) {
+  static constexpr const char* names[] = {"prepare", "remember", "relax",   "fill",
+                                          "restore", "drain",    "refresh", "count",
+                                          "switch",  "switched", "done"};
+  return names[static_cast<int>(step)];
+}
+
+std::vector<SyncRuntime*> LiveSyncs(WorkerContext* context) {
+  std::vector<SyncRuntime*> live;
+  for (auto& [id, sync] : context->syncs)
+    if (!sync->IsBuilding()) live.push_back(sync.get());
+  return live;
+}
+
+}  // namespace
+
+SyncRuntime* BuildingOf(WorkerContext* context, const SyncRuntime& live) {
+  for (auto& [id, sync] : context->syncs)
+    if (sync->rebuild.builds == live.id) return sync.get();
+  return nullptr;
+}
+
+void WantRebuild(WorkerContext* context, const SyncRuntime& sync, const char* reason, bool outdated,
+                 bool frozen) {
+  SyncRuntime* live = context->Find(sync.PublicId());
+  if (live == nullptr) return;
+  live->live.wanted.reason = reason;
+  live->live.wanted.outdated |= outdated;
+  live->live.wanted.frozen |= frozen;
+}
+
+void BringInStep(WorkerContext* context, SyncRuntime* sync, const char* reason) {
+  if (sync->managed)
+    WantRebuild(context, *sync, reason, true, false);
+  else
+    RequestResync(sync, reason);
+}
+
+bool TruncationPending(const SyncRuntime& sync) {
+  if (!sync.managed || !AnyRequest()) return false;
+  const std::string id = Number(sync.PublicId());
+  return Execute(
+             "SELECT 1 FROM polyglot.rebuild_request WHERE sync_id = $1::pg_catalog.int4"
+             " AND frozen",
+             {id.c_str()}) > 0;
+}
+
+void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const char* reason) {
+  if (SyncRuntime* live = context->Find(building.rebuild.builds))
+    live->live.trouble = std::string("the rebuild has failed and is tried again: ") + reason;
+  ereport(LOG, (errmsg("polyglot_sync: rebuild of sync \"%s\" has failed: %s",
+                       building.name.c_str(), reason)));
+}
+
+void TakeRebuildRequests(WorkerContext* context) {
+  if (!AnyRequest()) return;
+  const std::string server = Number(context->server);
+  const uint64 rows = Execute(
+      "DELETE FROM polyglot.rebuild_request r USING (SELECT q.sync_id, q.number"
+      " FROM polyglot.rebuild_request q JOIN polyglot.sync_state s ON s.sync_id = q.sync_id"
+      " WHERE s.server = $1::pg_catalog.oid FOR UPDATE OF q SKIP LOCKED) t"
+      " WHERE r.sync_id = t.sync_id AND r.number = t.number"
+      " RETURNING r.sync_id, r.reason, r.outdated, r.frozen",
+      {server.c_str()});
+  SPITupleTable* table = SPI_tuptable;
+  for (uint64 i = 0; i < rows; i++) {
+    bool isnull;
+    HeapTuple tuple = table->vals[i];
+    SyncRuntime* sync =
+        context->Find(DatumGetInt32(SPI_getbinval(tuple, table->tupdesc, 1, &isnull)));
+    if (sync == nullptr) continue;
+    WantRebuild(context, *sync, SPI_getvalue(tuple, table->tupdesc, 2),
+                DatumGetBool(SPI_getbinval(tuple, table->tupdesc, 3, &isnull)),
+                DatumGetBool(SPI_getbinval(tuple, table->tupdesc, 4, &isnull)));
+  }
+  StartWantedRebuilds(context);
+}
+
+void StartWantedRebuilds(WorkerContext* context) {
+  for (SyncRuntime* live : LiveSyncs(context))
+    if (!live->live.wanted.reason.empty()) Start(context, live);
+}
+
+void AdvanceRebuilds(WorkerContext* context, core::Time now) {
+  for (SyncRuntime* live : LiveSyncs(context)) {
+    SyncRuntime* building = BuildingOf(context, *live);
+    if (building == nullptr) continue;
+    building->paused = live->paused || live->failed;
+    Step before;
+    do {
+      before = building->rebuild.step;
+      FaultPoint(NameOf(before));
+      AdvanceRebuild(context, live, building, now);
+    } while (building->rebuild.step != before);
+  }
+}
+
+void StoreRebuilds(WorkerContext* context, core::Time now) {
+  bool wanted = false;
+  for (const auto& [id, sync] : context->syncs) wanted |= !sync->live.wanted.reason.empty();
+  if (wanted) InTransaction([&] { StartWantedRebuilds(context); });
+  for (SyncRuntime* live : LiveSyncs(context)) StoreOne(context, live, now);
+}
+
+void StoreDocumentCounts(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs) {
+    if (!sync->IsBuilding()) continue;
+    const std::string number = Number(id), fewest = Number(sync->rebuild.fewest),
+                      most = Number(sync->rebuild.most);
+    Execute(
+        "UPDATE polyglot.sync_state SET fewest_documents = $2::pg_catalog.int8,"
+        " most_documents = $3::pg_catalog.int8 WHERE sync_id = $1::pg_catalog.int4",
+        {number.c_str(), fewest.c_str(), most.c_str()});
+  }
+}
+
+}  // namespace polyglot::pg

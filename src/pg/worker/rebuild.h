@@ -1,0 +1,47 @@
+#pragma once
+// Generations. A rebuild is a hidden second sync of the same table: its own runtime, row of
+// polyglot.sync_state (`builds` names the sync), index, position, backfill, parked keys. The
+// queue's events go to it as to any sync, so whatever makes a sync survive a crash makes a rebuild
+// survive it, and what goes wrong with it is not the live generation's trouble: it is dropped and
+// begun again with the next number, a little later. It owns no alias.
+//
+//   fill, until a full scan begun after the backfill's end is settled  →  settings as they should
+//   be →  hold the live generation: what it has delivered must be in the new index too  →  refresh
+//   → count documents  →  one atomic `_aliases` call  →  hold both until nothing is in flight  →
+//   one transaction makes the new generation the live one, the old index is left to index_drops.h.
+//
+// A crash after the `_aliases` call is recognised by looking at the alias: the hand-over follows.
+
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+/// The generation that is being built for this sync, or nullptr.
+SyncRuntime* BuildingOf(WorkerContext* context, const SyncRuntime& live);
+
+/// A new generation is to be built for this sync (or the one that `sync` builds for): stored by the
+/// next StartWantedRebuilds.
+void WantRebuild(WorkerContext* context, const SyncRuntime& sync, const char* reason, bool outdated,
+                 bool frozen);
+/// Something that no key event tells: a new generation, or the resync path where the index is
+/// somebody else's. Needs a transaction.
+void BringInStep(WorkerContext* context, SyncRuntime* sync, const char* reason);
+/// Has the table been truncated as far as a snapshot taken now sees it, and the worker not heard of
+/// it? Needs a transaction.
+bool TruncationPending(const SyncRuntime& sync);
+/// This generation goes and is begun again later: noted for the log and status.
+void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const char* reason);
+/// Takes what users and triggers ask for, as far as a snapshot taken now sees it. Needs a
+/// transaction; runtimes of generations that were being built may go.
+void TakeRebuildRequests(WorkerContext* context);
+/// Stores what WantRebuild was told. Needs a transaction.
+void StartWantedRebuilds(WorkerContext* context);
+
+/// Moves every rebuild on as far as it can go without waiting. C++ phase.
+void AdvanceRebuilds(WorkerContext* context, core::Time now);
+/// Begins failed ones again, hands finished ones over. Transactions of its own.
+void StoreRebuilds(WorkerContext* context, core::Time now);
+/// How many documents the new indexes must have, with the positions. Needs a transaction.
+void StoreDocumentCounts(WorkerContext* context);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,14 @@
+#pragma once
+// What is asked of the search server on the way of a new generation: rebuild.h. C++ phase.
+
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+/// Nothing of this sync is sent while it is held, apart from what is on its way.
+void Hold(SyncRuntime* sync, bool hold);
+/// One step, or none if something is waited for.
+void AdvanceRebuild(WorkerContext* context, SyncRuntime* live, SyncRuntime* building,
+                    core::Time now);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,226 @@
+"""Generations: a new index is filled beside the live one, and searches never see anything half done."""
+
+import psycopg
+import pytest
+
+import processes
+from generations import Searcher, Writer, generation, indexes, never_fewer, only_index, wait_for_generation
+
+
+@pytest.fixture
+def t(db):
+    # An old index stays for as long as a request may last.
+    db.execute("ALTER SERVER search OPTIONS (ADD request_timeout '15s');"
+               "CREATE TABLE t (id integer PRIMARY KEY, v text, n integer NOT NULL DEFAULT 0);"
+               "INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 2000) i")
+    db.create_sync("t")
+    db.wait()
+    return db
+
+
+def test_rebuild_moves_the_alias_and_drops_the_old_index(t):
+    assert indexes(t) == {"t-000001": ["t"]}
+    with Searcher(t, wrong=lambda count: count != 2000 and f"{count} documents"):
+        t.execute("SELECT polyglot.rebuild_sync('t')")
+        wait_for_generation(t, 2)
+        only_index(t, 2)
+    t.execute("UPDATE t SET v = 'after' WHERE id < 100; DELETE FROM t WHERE id > 1900")
+    t.assert_equal("t")
+    assert t.query("SELECT sync_id FROM polyglot.sync_state WHERE builds IS NOT NULL") == []
+
+
+def test_rebuild_while_others_insert(t):
+    with Searcher(t, wrong=never_fewer()) as searcher, \
+            Writer(t, "INSERT INTO t VALUES (10000 + %(n)s, 'live')"):
+        for number in (2, 3):
+            t.execute("SELECT polyglot.rebuild_sync('t')")
+            wait_for_generation(t, number)
+        only_index(t, 3)
+    assert len(set(searcher.counts)) > 2
+    t.assert_equal("t")
+
+
+def test_rebuild_while_others_change_everything(t):
+    with Searcher(t), \
+            Writer(t, "INSERT INTO t VALUES (%(n)s %% 3000, 'again', %(n)s) ON CONFLICT (id) DO UPDATE"
+                      " SET n = excluded.n"), \
+            Writer(t, "DELETE FROM t WHERE id = (%(n)s * 7) %% 3000"):
+        t.execute("SELECT polyglot.rebuild_sync('t')")
+        wait_for_generation(t, 2)
+    t.assert_equal("t")
+    only_index(t, 2)
+
+
+def test_a_rebuild_beside_a_live_generation_is_not_waited_for(t):
+    t.execute("INSERT INTO t SELECT i, 'more' FROM generate_series(3000, 40000) i")
+    t.wait()
+    t.execute("SELECT polyglot.rebuild_sync('t')")
+    states = set()
+    while generation(t) == 1:
+        t.execute("UPDATE t SET v = 'live' WHERE id = 1")
+        assert t.value("SELECT polyglot.wait_for_sync('t', '60s', true)")
+        assert t.documents("t")["1"]["v"] == "live"
+        states.add(t.status("t")["state"])
+    assert "rebuilding" in states
+    t.assert_equal("t")
+
+
+def test_truncate_and_reload_in_one_transaction_is_seen_as_a_whole(t):
+    t.execute("UPDATE t SET v = 'old'")
+    t.wait()
+    old = {"term": {"v.keyword": "old"}}
+    with Searcher(t, wrong=lambda count: count not in (2000, 15000) and f"{count} documents") as all_of_it, \
+            Searcher(t, old, lambda count: count not in (2000, 0) and f"{count} old documents"):
+        with t.connect(autocommit=False) as session:
+            session.execute("UPDATE t SET v = 'not seen' WHERE id < 100; TRUNCATE t;"
+                            "INSERT INTO t SELECT i, 'new' FROM generate_series(1001, 16000) i")
+        t.wait("t")
+        processes.wait_for(lambda: all_of_it.counts[-1] == 15000, "a search of the new content")
+    assert set(all_of_it.counts) == {2000, 15000}
+    t.assert_equal("t")
+    assert generation(t) == 2
+
+
+def test_truncate_while_changes_wait_keeps_the_old_content(t):
+    """Rows that are read again after a TRUNCATE are not there: that must not delete documents."""
+    with Searcher(t, wrong=lambda count: count not in (2000, 1) and f"{count} documents"):
+        t.execute("UPDATE t SET v = v || 'x'")
+        t.execute("TRUNCATE t; INSERT INTO t VALUES (1, 'one')")
+        t.assert_equal("t")
+
+
+def test_truncate_is_not_settled_before_the_new_content_is_there(t):
+    t.execute("INSERT INTO t SELECT i, 'more' FROM generate_series(3000, 20000) i")
+    t.wait()
+    t.execute("TRUNCATE t; INSERT INTO t VALUES (7, 'seven')")
+    t.execute("UPDATE t SET v = 'after'")
+    t.wait("t")
+    assert t.documents("t") == {"7": {"id": 7, "v": "after", "n": 0}}
+    assert t.status("t")["lag"].total_seconds() < 5
+
+
+@pytest.mark.parametrize("change", [
+    "ALTER TABLE t ALTER COLUMN n TYPE text USING 'number ' || n",
+    "ALTER TABLE t DROP COLUMN n",
+    "ALTER TABLE t RENAME COLUMN n TO number",
+    "ALTER TABLE t ADD COLUMN extra integer DEFAULT 7",
+    "SELECT polyglot.alter_sync('t', mapping => '{\"properties\": {\"v\": {\"type\": \"keyword\"}}}')",
+    "SELECT polyglot.alter_sync('t', settings => '{\"number_of_shards\": 2}')"])
+def test_changed_definitions_build_a_new_index(t, change):
+    with Searcher(t, wrong=lambda count: count != 2000 and f"{count} documents"):
+        t.execute(change)
+        t.wait()
+    t.assert_equal("t", wait=False)
+    assert generation(t) == 2
+    client = t.search.client()
+    if "mapping" in change:
+        (found,) = client.indices.get_mapping(index=t.index("t")).values()
+        assert found["mappings"]["properties"]["v"] == {"type": "keyword"}
+    if "number_of_shards" in change:
+        (found,) = client.indices.get_settings(index=t.index("t")).values()
+        assert found["settings"]["index"]["number_of_shards"] == "2"
+
+
+def test_an_index_that_somebody_deletes_is_built_again_behind_the_alias(t):
+    client = t.search.client()
+    client.indices.delete(index=t.index("t-000001"))
+    wait_for_generation(t, 2)
+    t.execute("UPDATE t SET v = 'after'")
+    t.assert_equal("t")
+    assert indexes(t) == {"t-000002": ["t"]}
+
+
+def test_an_index_that_somebody_replaces_is_left_to_him(t):
+    client = t.search.client()
+    client.indices.delete(index=t.index("t-000001"))
+    client.indices.create(index=t.index("t-000001"))
+    client.index(index=t.index("t-000001"), id="x", body={"not": "ours"}, refresh=True)
+    wait_for_generation(t, 2)
+    t.execute("UPDATE t SET v = 'after'")
+    t.assert_equal("t")
+    assert indexes(t) == {"t-000001": [], "t-000002": ["t"]}
+    assert t.documents("t-000001") == {"x": {"not": "ours"}}
+
+
+@pytest.fixture
+def large(t):
+    """A rebuild of this one lasts for a while."""
+    t.execute("INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(3001, 60000) i")
+    t.wait()
+    return t
+
+
+def begin_rebuild(db):
+    db.execute("SELECT polyglot.rebuild_sync('t')")
+    processes.wait_for(lambda: "t-000002" in indexes(db), "the new index")
+
+
+def test_drop_sync_in_the_middle_leaves_no_index_behind(large):
+    begin_rebuild(large)
+    large.execute("SELECT polyglot.drop_sync('t')")
+    only_index(large, 1)
+    processes.wait_for(lambda: not large.worker_pids(), "the worker's end", 120)
+    assert indexes(large) == {"t-000001": ["t"]}
+
+
+def test_pause_in_the_middle_then_resume(large):
+    begin_rebuild(large)
+    large.execute("SELECT polyglot.pause_sync('t'); UPDATE t SET v = 'paused' WHERE id < 100")
+    large.wait_for_state("t", "paused")
+    large.execute("SELECT polyglot.resume_sync('t')")
+    wait_for_generation(large, 2)
+    large.assert_equal("t")
+    only_index(large, 2)
+
+
+def test_a_rebuild_goes_on_after_a_crash(large):
+    begin_rebuild(large)
+    processes.wait_for(lambda: large.value("SELECT backfill_key FROM polyglot.sync_state"
+                                           " WHERE builds IS NOT NULL"), "some progress stored")
+    large.pg.kill(large.wait_for_worker())
+    large.pg.wait_until_up()
+    large.execute("DELETE FROM t WHERE id > 59000; UPDATE t SET v = 'after' WHERE id < 10")
+    wait_for_generation(large, 2)
+    large.assert_equal("t")
+    only_index(large, 2)
+
+
+def test_a_truncated_table_stays_so_over_a_crash(large):
+    large.execute("TRUNCATE t; INSERT INTO t SELECT i, 'new' FROM generate_series(1, 30000) i")
+    large.pg.kill(large.wait_for_worker())
+    large.pg.wait_until_up()
+    large.execute("UPDATE t SET v = 'changed' WHERE id < 100")
+    large.assert_equal("t")
+
+
+def test_a_rebuild_whose_index_is_lost_is_begun_again(large):
+    begin_rebuild(large)
+    large.search.client().indices.delete(index=large.index("t-000002"))
+    wait_for_generation(large, 3)
+    large.assert_equal("t")
+    only_index(large, 3)
+
+
+def test_an_index_that_lacks_documents_is_not_searched(large):
+    begin_rebuild(large)
+    client = large.search.client()
+
+    def is_there():
+        try:
+            return client.exists(index=large.index("t-000002"), id="5")
+        except Exception:  # its shard is not there yet
+            return False
+    processes.wait_for(is_there, "a document")
+    client.delete(index=large.index("t-000002"), id="5")
+    with Searcher(large, {"term": {"id": 5}}, lambda count: count != 1 and "the document is missing"):
+        wait_for_generation(large, 3)
+    assert "documents instead of" in large.pg.log()
+    large.assert_equal("t")
+
+
+def test_only_a_managed_index_can_be_rebuilt(db):
+    db.search.client().indices.create(index=db.index("own"))
+    db.execute("CREATE TABLE own (id integer PRIMARY KEY)")
+    db.create_sync("own", index=db.index("own"), manage_index=False)
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+        db.execute("SELECT polyglot.rebuild_sync('own')")

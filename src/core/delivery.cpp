@@ -27,6 +27,8 @@ std::uint64_t Delivery::QueuedOperations() const { return state_->lanes.operatio
 std::uint64_t Delivery::QueuedBytes() const { return state_->lanes.bytes(); }
 std::uint32_t Delivery::InFlight() const { return state_->InFlight(); }
 
+bool Delivery::Away() const { return state_->Away(); }
+
 void Delivery::Submit(Operation operation, Time now) {
   const std::int32_t sync = operation.sync;
   state_->lanes.Submit(std::move(operation), now, &state_->finished);
@@ -81,6 +83,7 @@ Time Delivery::NextDeadline(Time now) const {
 void Delivery::ResetBackoff(Time now) {
   State& s = *state_;
   s.paused_until = Time{0};
+  s.server_error.clear();  // if this was in vain, it is news
   s.lanes.ResetBackoff(now);
   s.RetryAllNow(true, now);
 }

@@ -78,9 +78,11 @@ struct Finished {
 /// Something that stops a whole sync or the whole server; the worker decides what to do.
 struct DeliveryEvent {
   enum class Kind : std::uint8_t {
-    kConnected,     // first success after kDisconnected or kDenied, or first ever
+    kConnected,     // first answer of a server that is well after kDisconnected or kDenied, or
+                    // first ever
     kDisconnected,  // the server cannot be reached, or answers nothing usable; again when the
-                    // reason changes. One request at a time until it answers
+                    // reason changes, and after ResetBackoff. One request at a time until it
+                    // answers
     kDenied,        // 401/403/407 of the whole request: the credentials; otherwise as kDisconnected
     kBlocked,  // this sync's index cannot take writes now, or refuses too many documents alike.
                // Its operations stay, one is tried now and then (the event comes again with each
@@ -114,6 +116,9 @@ class Delivery {
   std::uint64_t QueuedOperations() const;
   std::uint64_t QueuedBytes() const;
   std::uint32_t InFlight() const;  // bulk requests
+
+  /// The last that was heard of the server is kDisconnected or kDenied.
+  bool Away() const;
 
   void Submit(Operation operation, Time now);
 

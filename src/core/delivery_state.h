@@ -26,6 +26,7 @@ struct Delivery::State {
       : limits(l), random(seed), flow(l.max_in_flight, l.batch_bytes) {}
 
   std::uint32_t InFlight() const { return static_cast<std::uint32_t>(in_flight.size()); }
+  bool Away() const { return server == Server::kDisconnected || server == Server::kDenied; }
   std::uint32_t Allowed() const;  // requests at once
   BulkBatch Start(Batch batch);
   std::optional<Batch> NextRetry(Time now);
@@ -86,6 +87,7 @@ struct Delivery::State {
   Server server = Server::kUnknown;
   std::string server_error;         // the last one reported
   std::uint32_t failures = 0;       // requests in a row without a usable answer
+  std::uint32_t large_lost = 0;     // large requests in a row that the connection was lost under
   std::uint32_t lone_refusals = 0;  // single operations refused in a row, nothing accepted between
   std::string lone_type;            // their error type
   Time paused_until{0};

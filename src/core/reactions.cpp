@@ -17,7 +17,7 @@ constexpr BackoffPolicy kBlockBackoff{.base = Time{1'000'000}, .cap = Time{60'00
 
 constexpr std::uint32_t kShardTries = 5;    // "shard is away" so often: its index counts as blocked
 constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a row blame the request
-constexpr std::uint32_t kCutTries = 3;      // connections lost under the same large request
+constexpr std::uint32_t kCutTries = 3;      // connections lost under large requests in a row
 constexpr std::size_t kLargeBody = 1u << 20;
 constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same request so often: it is cut in two
 constexpr std::size_t kSmallBody = 64u << 10;
@@ -39,10 +39,7 @@ bool WasSent(const BulkReply& reply) { return reply.transport_ok || reply.may_ha
 
 // Requests.
 
-std::uint32_t Delivery::State::Allowed() const {
-  const bool away = server == Server::kDisconnected || server == Server::kDenied;
-  return away ? 1 : flow.Concurrency();
-}
+std::uint32_t Delivery::State::Allowed() const { return Away() ? 1 : flow.Concurrency(); }
 
 BulkBatch Delivery::State::Start(Batch batch) {
   const BulkBatch out{.id = ++last_batch,
@@ -105,6 +102,7 @@ void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
 void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time latency,
                                  Time now) {
   Tally tally;
+  if (batch.body->size() > kLargeBody) large_lost = 0;
   for (std::size_t i = 0; i < batch.items.size(); ++i)
     ApplyItem(&batch, &batch.items[i], std::move(answers[i]), &tally, now);
   // One rejected item among hundreds is noise; from one in a hundred on the server is full.
@@ -228,6 +226,7 @@ void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
   switch (verdict.action) {
     case RequestAction::kItems:
     case RequestAction::kRetry:
+      if (reply.transport_ok) Connected(now);
       return RetryLater(std::move(batch), reply, now);
     case RequestAction::kUnreachable:
     case RequestAction::kMisrouted:
@@ -240,6 +239,7 @@ void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
     case RequestAction::kSplitBytes:
       return SplitOrBury(std::move(batch), reply, verdict, now);
     case RequestAction::kBlocked:
+      Connected(now);
       for (std::int32_t sync : batch.syncs)
         BlockSync(sync, DeliveryEvent::Kind::kBlocked, error, now);
       return Dissolve(std::move(batch), now, now);
@@ -273,7 +273,8 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
   if (!elsewhere) Lost(why, error);
   if (WasSent(reply)) CountRetried(batch);
   // Requests that were in flight together fail together: that is one failure, one pause.
-  if (!elsewhere && now >= paused_until) {
+  const bool together = now < paused_until;
+  if (!elsewhere && !together) {
     const Time delay = FullJitter(kServerBackoff, failures++, &random);
     paused_until = now + delay;
   }
@@ -285,14 +286,15 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
     flow.TimedOut(batch.body->size());
   }
   // A proxy that cuts large requests without a word looks like a server that is away.
-  const bool lost = !reply.transport_ok && reply.may_have_been_sent;
-  const bool cut = slow ? batch.body->size() > kSmallBody
-                        : lost && batch.body->size() > kLargeBody && ++batch.attempts >= kCutTries;
+  const bool lost = !reply.transport_ok && reply.may_have_been_sent &&
+                    batch.body->size() > kLargeBody && !together;
+  const bool cut = slow ? batch.body->size() > kSmallBody : lost && ++large_lost >= kCutTries;
   const Time due = elsewhere ? now : paused_until;
-  if (cut && batch.items.size() > 1) {
-    batch.attempts = 0;
-    return Split(std::move(batch), true, due);
+  if (cut && !slow) {
+    large_lost = 0;
+    flow.TooLarge(batch.body->size());
   }
+  if (cut && batch.items.size() > 1) return Split(std::move(batch), true, due);
   retries.emplace(due, std::move(batch));
 }
 
@@ -302,6 +304,7 @@ void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const Request
   if (batch.items.size() == 1) {
     // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes
     // on.
+    batch.items.front().pending.alone = true;
     Lost(Server::kDisconnected, Describe(reply, verdict));
     return RetryLater(std::move(batch), reply, now);
   }
@@ -331,6 +334,7 @@ void Delivery::State::SplitOrBury(Batch batch, const BulkReply& reply,
                    .error_reason = verdict.reason};
   if (refusal.error_reason.empty())
     refusal.error_reason = by_bytes ? "the request is too large" : "the request was refused";
+  Connected(now);
   const std::int32_t sync = batch.syncs.front();
   std::optional<std::string> why;
   Refuse(&batch, &batch.items.front(), std::move(refusal), false, &why, now);

@@ -277,6 +277,57 @@ TEST_F(DeliveryTest, ANewReasonIsReportedAgain) {
   EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDisconnected, Kind::kDisconnected}));
 }
 
+/// The worker holds every sync after a disconnection until its index has been looked at, and may
+/// take operations back: what was learnt must not hang on the request.
+TEST_F(DeliveryTest, LargeRequestsUnderWhichTheConnectionIsLostBecomeSmaller) {
+  BulkReply cut = NoAnswer("sending the request: Connection reset by peer");
+  cut.may_have_been_sent = true;
+  for (int i = 0; i < 8; ++i) {
+    Operation op = Make("id" + std::to_string(i), 1 + i);
+    op.body = "{\"v\":\"" + std::string(300'000, 'x') + "\"}";
+    delivery.Submit(std::move(op), now);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const BulkBatch batch = NextWhenDue();
+    EXPECT_EQ(batch.operations, 8u);
+    delivery.Complete(batch.id, cut, now);
+    delivery.HoldSync(1, true);
+    now += 60 * kSecond;
+    EXPECT_EQ(delivery.NextBatch(now), std::nullopt);
+    delivery.HoldSync(1, false);
+  }
+  while (!delivery.Idle()) {
+    const BulkBatch batch = NextWhenDue();
+    EXPECT_LE(batch.operations, 4u);
+    delivery.Complete(batch.id, Items(batch), now);
+  }
+  EXPECT_EQ(delivery.TakeFinished().size(), 8u);
+}
+
+TEST_F(DeliveryTest, TheSameReasonIsReportedAgainAfterAResetInVain) {
+  delivery.Submit(Make("a", 1), now);
+  delivery.Complete(Next().id, Http(404), now);
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDisconnected}));
+  delivery.Complete(NextWhenDue().id, Http(404), now);
+  EXPECT_EQ(Events(), std::vector<Kind>{});
+  delivery.ResetBackoff(now);
+  delivery.Complete(Next().id, Http(404), now);
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kDisconnected}));
+}
+
+TEST_F(DeliveryTest, AnAnswerOfAServerThatIsWellEndsTheDisconnection) {
+  const std::string block = R"({"error":{"type":"cluster_block_exception","reason":"x"}})";
+  for (const BulkReply& well : {Http(429), Http(403, block), Http(400), Http(413)}) {
+    Delivery fresh(Limits(), 1);
+    fresh.Submit(Make("a", 1), now);
+    fresh.Complete(fresh.NextBatch(now)->id, NoAnswer(), now);
+    EXPECT_TRUE(fresh.Away());
+    now += 60 * kSecond;
+    fresh.Complete(fresh.NextBatch(now)->id, well, now);
+    EXPECT_FALSE(fresh.Away()) << well.http_status;
+  }
+}
+
 TEST_F(DeliveryTest, DeniedWaitsAndRecovers) {
   delivery.Submit(Make("a", 1), now);
   const BulkBatch batch = Next();
@@ -298,7 +349,7 @@ TEST_F(DeliveryTest, RetryAfterIsHonoured) {
   EXPECT_EQ(delivery.NextDeadline(now), now + 7 * kSecond);
   EXPECT_EQ(delivery.NextBatch(now + 7 * kSecond - Time{1}), std::nullopt);
   EXPECT_TRUE(delivery.NextBatch(now + 7 * kSecond).has_value());
-  EXPECT_EQ(Events(), std::vector<Kind>{});
+  EXPECT_EQ(Events(), std::vector<Kind>{Kind::kConnected});
 }
 
 TEST_F(DeliveryTest, RequestThatIsRejectedAgainAndAgainIsCutInTwo) {
@@ -426,7 +477,7 @@ TEST_F(DeliveryTest, BlockedClusterBlocksEverySyncOfTheRequest) {
   const BulkBatch batch = Next();
   delivery.Complete(batch.id,
                     Http(403, R"({"error":{"type":"cluster_block_exception","reason":"x"}})"), now);
-  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kBlocked, Kind::kBlocked}));
+  EXPECT_EQ(Events(), (std::vector<Kind>{Kind::kConnected, Kind::kBlocked, Kind::kBlocked}));
   EXPECT_EQ(delivery.NextBatch(now), std::nullopt);
   EXPECT_EQ(delivery.Withdraw(1, UINT64_MAX).size(), 1u);
 }

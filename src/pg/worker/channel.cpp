@@ -49,10 +49,16 @@ bool Channel::Pump(core::Time now) {
 }
 
 void Channel::set_state(bool connected, bool denied, core::Time now) {
-  if (connected_ && !connected) away_since_ = now;
+  if (connected_ && !unproven_ && !connected) away_since_ = now;
   returned_ |= connected && !connected_;
   connected_ = connected;
   denied_ = denied;
+}
+
+void Channel::DeliveryFailed(bool denied, core::Time now) {
+  if (connected_) ProbeFailed(true, now);
+  set_state(false, denied, now);
+  unproven_ = true;
 }
 
 core::Time Channel::NextProbe(core::Time now) const {

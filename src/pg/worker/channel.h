@@ -40,15 +40,27 @@ class Channel {
   bool connected() const { return connected_; }
   bool denied() const { return denied_; }
   void set_state(bool connected, bool denied, core::Time now);
+  /// A bulk request has failed, or found nobody.
+  void DeliveryFailed(bool denied, core::Time now);
+  /// Other requests are answered, bulk requests were not: a proxy may treat them differently, or
+  /// one of them is at fault. A few operations are tried, until one of them has an outcome.
+  bool on_trial() const { return connected_ && unproven_; }
+  /// There is nothing to try it with.
+  void EndTrial() { unproven_ = false; }
   /// So long without an answer that its syncs park their keys: a hiccup does not count.
-  bool Away(core::Time now) const { return !connected_ && now - away_since_ >= kGrace; }
+  bool Away(core::Time now) const {
+    return (!connected_ || unproven_) && now - away_since_ >= kGrace;
+  }
   /// May a server that is away be asked whether it is back? Nodes that do not answer have a
   /// back-off of their own; this one is for those that answer with an error.
   core::Time NextProbe(core::Time now) const;
   void ProbeFailed(bool answered, core::Time now);
   void ProbeAtOnce() { probe_at_ = core::Time{0}; }
   /// Delivery works: the back-off of probes starts over.
-  void Delivered() { probe_wait_ = core::Time{0}; }
+  void Delivered() {
+    probe_wait_ = core::Time{0};
+    unproven_ = false;
+  }
   /// true once after each return of the server.
   bool TakeReturned() { return std::exchange(returned_, false); }
   std::int32_t last_probe = 0;  // sync whose index was asked for last while the server was away
@@ -68,6 +80,7 @@ class Channel {
   std::string product_;
   static constexpr core::Time kGrace{3'000'000};
   bool connected_ = true, denied_ = false, returned_ = false;
+  bool unproven_ = false;  // no operation has had an outcome since a bulk request failed
   core::Time away_since_{0}, probe_at_{0}, probe_wait_{0};
 };
 

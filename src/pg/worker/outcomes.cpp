@@ -146,7 +146,8 @@ void Settle(WorkerContext* context, const std::vector<core::Finished>& settled) 
 void TakeChannel(WorkerContext* context, Channel* channel, std::vector<core::Finished>* settled) {
   std::vector<core::Finished> arrived = channel->delivery().TakeFinished();
   for (const core::Finished& finished : arrived) {
-    if (finished.outcome == core::FinalOutcome::kReplaced) continue;
+    // One operation may have been taken while the server gives another one no usable answer.
+    if (finished.outcome == core::FinalOutcome::kReplaced || channel->delivery().Away()) continue;
     channel->set_state(true, false, MonotonicNow());
     channel->Delivered();
     break;
@@ -167,10 +168,11 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
   switch (event.kind) {
     case Kind::kConnected:
       channel->set_state(true, false, now);
+      channel->Delivered();
       break;
     case Kind::kDisconnected:
     case Kind::kDenied:
-      channel->set_state(false, event.kind == Kind::kDenied, now);
+      channel->DeliveryFailed(event.kind == Kind::kDenied, now);
       NoteError(context, channel, event);
       CheckBeforeNextWrite(context, channel);
       break;

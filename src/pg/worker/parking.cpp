@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 #include <utility>
 
 #include "pg/worker/backfill.h"
@@ -13,7 +14,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr int kKeysPerPage = 1000;
-constexpr int kKeysPerProbe = 10;  // of an index that is blocked
+constexpr int kKeysPerProbe = 10;  // of an index that is blocked, or of a server on trial
 constexpr std::size_t kKeysWaiting = 2000;
 constexpr std::size_t kKeysPerTransaction = 5000;
 
@@ -88,7 +89,7 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
 
 void LoadPage(WorkerContext* context, SyncRuntime* sync) {
   ParkedState& parked = sync->parked;
-  const int limit = sync->blocked ? kKeysPerProbe : kKeysPerPage;
+  const int limit = sync->Trying() ? kKeysPerProbe : kKeysPerPage;
   std::vector<PendingKey> keys;
   InTransaction(
       [&] { keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr); });
@@ -107,9 +108,9 @@ void EndDrain(SyncRuntime* sync) {
   EndProbes(sync);
 }
 
-// Of a blocked index no more is tried before the answer to the first few keys.
+// No more is tried before the answer to the first few keys.
 bool WaitsForAnswer(const SyncRuntime& sync) {
-  return sync.blocked && (!sync.keys.empty() || HasOperations(sync) || !sync.unconfirmed.empty());
+  return sync.Trying() && (!sync.keys.empty() || HasOperations(sync) || !sync.unconfirmed.empty());
 }
 
 bool NothingToTry(const SyncRuntime& sync) {
@@ -117,11 +118,25 @@ bool NothingToTry(const SyncRuntime& sync) {
          !HasWaiting(sync);
 }
 
+// A server on trial that nobody has anything for is well until the contrary is seen.
+void EndIdleTrials(WorkerContext* context) {
+  std::set<const Channel*> busy;
+  for (const auto& [id, sync] : context->syncs)
+    if (sync->Sends() && !NothingToTry(*sync)) busy.insert(sync->channel);
+  for (auto& channel : context->channels)
+    if (channel->on_trial() && !busy.contains(channel.get())) channel->EndTrial();
+}
+
 }  // namespace
 
 void NoteAway(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs)
+  bool trial = false;
+  for (auto& [id, sync] : context->syncs) {
     sync->away = sync->channel != nullptr && sync->channel->Away(now);
+    sync->on_trial = sync->channel != nullptr && sync->channel->on_trial();
+    trial |= sync->on_trial;
+  }
+  if (trial) EndIdleTrials(context);
 }
 
 void Block(SyncRuntime* sync, core::Time now) {

@@ -125,7 +125,7 @@ SyncState StateOf(const SyncRuntime& sync) {
   if (sync.failed) return SyncState::kFailed;
   if (sync.paused) return SyncState::kPaused;
   if (sync.channel == nullptr) return SyncState::kStarting;
-  if (!sync.channel->connected()) return SyncState::kDisconnected;
+  if (!sync.channel->connected() || sync.channel->on_trial()) return SyncState::kDisconnected;
   if (sync.blocked || sync.index.missing) return SyncState::kBlocked;
   if (sync.index.physical == nullptr || !sync.versions.judged) return SyncState::kStarting;
   return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;

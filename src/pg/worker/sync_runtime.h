@@ -186,6 +186,7 @@ struct SyncRuntime {
   bool managed = true, paused = false, failed = false, replace_index = false;
   bool blocked = false, probing = false;  // no writes now; some keys are tried
   bool away = false;                      // the server has not answered for a while
+  bool on_trial = false;                  // see Channel::on_trial
   std::uint64_t epoch = 1;
   std::vector<core::CapturedColumn> key_columns;
   std::int16_t routing_att = 0;
@@ -228,11 +229,14 @@ struct SyncRuntime {
     return it != oldest_by_scan.end() ? it->second : GetCurrentTimestamp();
   }
   /// Do changes go to the parked table instead of the index?
-  bool Parks() const { return !Sends() || blocked; }
+  bool Parks() const { return !Sends() || Trying(); }
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {
-    return !paused && !failed && !away && !index.missing && !live.frozen && (!blocked || probing);
+    return !paused && !failed && (!away || on_trial) && !index.missing && !live.frozen &&
+           (!blocked || probing);
   }
+  /// If operations are made: only a few, to see whether they are taken.
+  bool Trying() const { return blocked || away; }
   /// Nothing but live changes is left to do: no backfill, no resync, and searches see the index.
   bool Streaming() const {
     return resync_wanted.empty() && !backfill.running && resync.step == ResyncState::Step::kNone &&

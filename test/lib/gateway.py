@@ -1,18 +1,56 @@
 """HTTP servers of Python's own between worker and search server: they see every request, may refuse
 or spoil it, and hand the rest on to a real server. And a proxy."""
 
+import collections
+import functools
 import gzip
 import hashlib
 import hmac
+import http.client
 import http.server
+import json
 import select
 import socket
 import ssl
 import threading
+import time
+import typing
 import urllib.parse
 
 
 PASSED_ON = ("content-type", "content-encoding", "x-opaque-id")
+
+
+class Operation(typing.NamedTuple):
+    """One of a bulk request."""
+    action: str
+    index: str
+    id: str
+    version: int
+    lines: bytes
+
+
+class Request(collections.namedtuple("Request", "command path headers body")):
+    def __init__(self, *unused):
+        self.at = time.monotonic()
+
+    @property
+    def is_bulk(self) -> bool:
+        return self.path.startswith("/_bulk")
+
+    @functools.cached_property
+    def operations(self) -> list:
+        found, lines = [], unpacked(self.headers, self.body).splitlines(True)
+        while lines:
+            text = lines.pop(0)
+            ((action, what),) = json.loads(text).items()
+            text += lines.pop(0) if action == "index" else b""
+            found.append(Operation(action, what["_index"], what["_id"], what["version"], text))
+        return found
+
+    @property
+    def ids(self) -> list:
+        return [operation.id for operation in self.operations]
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -52,32 +90,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         super().setup()
 
     def answer(self, status: int, body: bytes, headers=()):
-        self.send_response_only(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self.wfile.write(self.message(status, body, headers))
+
+    def message(self, status: int, body: bytes, headers=()) -> bytes:
+        """A whole answer as it goes over the wire."""
+        reason = http.client.responses.get(status, "Strange")
+        lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers),
+                 f"Content-Length: {len(body)}"]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode() + \
+            (body if self.command != "HEAD" else b"")
 
     def serve(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.server.requests.append((self.command, self.path, self.headers, body))
+        self.request_seen = Request(self.command, self.path, self.headers, body)
+        self.server.requests.append(self.request_seen)
         if self.server.check(self, body):
-            self.hand_on(body)
+            self.answer(*self.ask(body))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
 
-    def hand_on(self, body: bytes):
+    def ask(self, body: bytes) -> tuple:
+        """What the search server answers to this request: status, body, headers."""
         target = self.server.search.connection()
         headers = {name: value for name, value in self.headers.items()
                    if name.lower() in PASSED_ON} | self.server.search.authorization
         target.request(self.command, self.path, body or None, headers)
         found = target.getresponse()
-        self.answer(found.status, found.read(),
-                    [pair for pair in found.getheaders()
-                     if pair[0].lower() in ("content-type", "x-elastic-product")])
+        data = found.read()
         target.close()
+        return found.status, data, [pair for pair in found.getheaders()
+                                    if pair[0].lower() in ("content-type", "x-elastic-product")]
 
 
 class Gateway(Server):
@@ -103,7 +145,7 @@ class Gateway(Server):
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def bulks(self) -> list:
-        return [request for request in self.requests if "/_bulk" in request[1]]
+        return [request for request in self.requests if request.is_bulk]
 
 
 class ProxyHandler(http.server.BaseHTTPRequestHandler):

@@ -42,7 +42,7 @@ void Gone(IndexDrop* drop) {
 
 void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
                  const core::BulkReply& reply) {
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) return;
+  if (!TellsHolders(reply)) return;
   if (reply.http_status == 200 && !drop->deleted)
     ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
   FaultPoint("index deleted");
@@ -65,7 +65,7 @@ bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
 
 void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop* drop,
                      const core::BulkReply& reply) {
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) return;
+  if (!TellsHolders(reply)) return;
   auto found = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!found.ok()) return;
   if (found.value().empty()) return Gone(drop);

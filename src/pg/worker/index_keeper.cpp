@@ -145,7 +145,7 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
 void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   Descriptions holders;
   const core::BulkReply& reply = response.reply;
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404)) {
+  if (!TellsHolders(reply)) {
     IndexUnavailable(sync, response, kIndexRetry);
     return;
   }
@@ -172,8 +172,7 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 // worker that died before it could store the UUID.
 void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404))
-    return IndexUnavailable(sync, response, kIndexRetry);
+  if (!TellsHolders(reply)) return IndexUnavailable(sync, response, kIndexRetry);
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
   const Descriptions& found = parsed.value();
@@ -220,8 +219,7 @@ void CheckFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
 
 void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
-  if (!reply.transport_ok || (reply.http_status != 200 && reply.http_status != 404))
-    return CheckFailed(context, sync, response);
+  if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
   const bool found = parsed.value().size() == 1;
@@ -269,7 +267,7 @@ void TakeAliasAnswer(SyncRuntime* sync, const net::Response& response) {
 
 void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
-  if (!response.reply.transport_ok) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!TellsHolders(response.reply)) return IndexUnavailable(sync, response, kIndexRetry);
   auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "{}");
   if (!holders.ok()) return IndexUnavailable(sync, response, kIndexRetry);
   const core::AliasChange change =

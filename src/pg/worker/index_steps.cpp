@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/bulk_response.h"
 #include "core/error_text.h"
 
 namespace polyglot::pg {
@@ -38,9 +39,22 @@ std::string PhysicalName(const SyncRuntime& sync, int generation) {
 
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
+// Whatever does not answer as a search server does says nothing about an index.
 bool IsServerTrouble(const core::BulkReply& reply) {
-  return !reply.transport_ok || reply.http_status == 401 || reply.http_status == 403 ||
-         reply.http_status >= 500;
+  const int status = reply.http_status;
+  if (!reply.transport_ok || status < 200 || status >= 500) return true;
+  if (status < 300) return !reply.body.starts_with('{');
+  if (status < 400 || status == 401 || status == 403 || status == 407) return true;
+  return status != 429 && core::ParseServerError(reply.body).type.empty();
+}
+
+bool SaysMissing(const core::BulkReply& reply) {
+  return reply.transport_ok && reply.http_status == 404 &&
+         core::ParseServerError(reply.body).type == "index_not_found_exception";
+}
+
+bool TellsHolders(const core::BulkReply& reply) {
+  return reply.transport_ok && (reply.http_status == 200 || SaysMissing(reply));
 }
 
 void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait) {

@@ -121,8 +121,10 @@ bool NothingToTry(const SyncRuntime& sync) {
 // A server on trial that nobody has anything for is well until the contrary is seen.
 void EndIdleTrials(WorkerContext* context) {
   std::set<const Channel*> busy;
-  for (const auto& [id, sync] : context->syncs)
-    if (sync->Sends() && !NothingToTry(*sync)) busy.insert(sync->channel);
+  for (const auto& [id, sync] : context->syncs) {
+    const bool stopped = sync->paused || sync->failed || sync->blocked || sync->index.missing;
+    if (!stopped && !NothingToTry(*sync)) busy.insert(sync->channel);
+  }
   for (auto& channel : context->channels)
     if (channel->on_trial() && !busy.contains(channel.get())) channel->EndTrial();
 }
@@ -133,8 +135,9 @@ void NoteAway(WorkerContext* context, core::Time now) {
   bool trial = false;
   for (auto& [id, sync] : context->syncs) {
     sync->away = sync->channel != nullptr && sync->channel->Away(now);
-    sync->on_trial = sync->channel != nullptr && sync->channel->on_trial();
-    trial |= sync->on_trial;
+    const bool on_trial = sync->channel != nullptr && sync->channel->on_trial();
+    sync->on_trial = on_trial && sync->index.step == IndexStep::kReady;
+    trial |= on_trial;
   }
   if (trial) EndIdleTrials(context);
 }

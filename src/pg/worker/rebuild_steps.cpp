@@ -34,7 +34,7 @@ bool IsUsable(const net::Response& response) {
 }
 
 void NotUsable(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
-  if (response.reply.transport_ok && response.reply.http_status == 404) CheckSoon(building);
+  if (SaysMissing(response.reply)) CheckSoon(building);
   StepBack(context, building, MonotonicNow());
 }
 

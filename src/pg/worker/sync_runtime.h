@@ -186,7 +186,7 @@ struct SyncRuntime {
   bool managed = true, paused = false, failed = false, replace_index = false;
   bool blocked = false, probing = false;  // no writes now; some keys are tried
   bool away = false;                      // the server has not answered for a while
-  bool on_trial = false;                  // see Channel::on_trial
+  bool on_trial = false;                  // see Channel::on_trial; and the index is ready
   std::uint64_t epoch = 1;
   std::vector<core::CapturedColumn> key_columns;
   std::int16_t routing_att = 0;

@@ -130,10 +130,10 @@ def _pass_some(handler, operations) -> list:
     return json.loads(data)["items"]
 
 
-def _answer_items(handler, items, errors=None) -> None:
-    failed = any("error" in item for wrapped in items for item in wrapped.values())
-    handler.answer(200, json.dumps({"errors": failed if errors is None else errors,
-                                    "items": items}).encode())
+def _answer_items(handler, items) -> None:
+    failed = any("error" in item or item["status"] >= 300 and (action, item["status"]) != ("delete", 404)
+                 for wrapped in items for action, item in wrapped.items())
+    handler.answer(200, json.dumps({"errors": failed, "items": items}).encode())
 
 
 def edit(change):

@@ -724,12 +724,12 @@ MANY = 10_000
 
 
 def insert_many(scene):
-    """The number of bulk requests before; the operations of those after it come from here."""
+    """The bulk requests that this costs."""
     before = len(scene.endpoint.bulks())
     scene.db.execute("INSERT INTO t SELECT i, CASE WHEN i = 7777 THEN 'bad' ELSE i::text END"
                      f" FROM generate_series(1001, {1000 + MANY}) i")
     scene.db.wait()
-    return before
+    return scene.endpoint.bulks()[before:]
 
 
 def repetitions(requests):
@@ -746,7 +746,7 @@ def repetitions(requests):
 
 def test_an_item_refused_among_ten_thousand_costs_no_request(make_scene):
     scene = make_scene(rows=0, mapping={"properties": {"v": {"type": "integer"}}})
-    requests = scene.endpoint.bulks()[insert_many(scene):]
+    requests = insert_many(scene)
     again = repetitions(requests)
     print(f"{len(requests)} requests, {len(again)} of them extra")
     assert again == []
@@ -759,7 +759,7 @@ def test_a_request_refused_for_one_of_ten_thousand_is_bisected(make_scene):
     scene = make_scene(rows=0)
     rule = scene.endpoint.script(error(400, "illegal_argument_exception", "bad"),
                                  bulk(holding="7777"))
-    requests = scene.endpoint.bulks()[insert_many(scene):]
+    requests = insert_many(scene)
     again, batch = repetitions(requests), len(rule.used[0].ids)
     most = 2 * math.ceil(math.log2(batch))
     print(f"{len(requests)} requests, a batch of {batch}: {len(again)} extra, at most {most}")

@@ -5,7 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/bulk_response.h"
 #include "core/error_text.h"
 
 namespace polyglot::pg {
@@ -39,18 +38,18 @@ std::string PhysicalName(const SyncRuntime& sync, int generation) {
 
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
-// Whatever does not answer as a search server does says nothing about an index.
+// Whatever does not answer in JSON, as a search server does, says nothing about an index. Its words
+// are not looked at: a short password may have been erased from them.
 bool IsServerTrouble(const core::BulkReply& reply) {
   const int status = reply.http_status;
   if (!reply.transport_ok || status < 200 || status >= 500) return true;
   if (status < 300) return !reply.body.starts_with('{');
   if (status < 400 || status == 401 || status == 403 || status == 407) return true;
-  return status != 429 && core::ParseServerError(reply.body).type.empty();
+  return status != 429 && !reply.body.starts_with('{');
 }
 
 bool SaysMissing(const core::BulkReply& reply) {
-  return reply.transport_ok && reply.http_status == 404 &&
-         core::ParseServerError(reply.body).type == "index_not_found_exception";
+  return reply.transport_ok && reply.http_status == 404 && reply.body.starts_with('{');
 }
 
 bool TellsHolders(const core::BulkReply& reply) {

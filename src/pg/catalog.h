@@ -75,6 +75,9 @@ Oid OurRelation(const char* name);
 /// Owner of the extension: as whom our own tables are read and written.
 Oid ExtensionOwner();
 
+/// Statements until the end of the current GUC nest level are ours, not a publisher's.
+void WriteAsOrigin();
+
 /// Runs f as the extension's owner with a safe search_path; used around every statement on our own
 /// tables in a function called by an ordinary user. Restores both, also after an error (the
 /// (sub)transaction's abort does that).

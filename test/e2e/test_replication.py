@@ -14,6 +14,30 @@ def test_writes_with_replica_role_are_captured(db):
         session.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(1, 100) i")
         session.execute("DELETE FROM t WHERE id < 10; UPDATE t SET v = 'y' WHERE id > 90")
     db.assert_equal("t")
+    with db.connect() as session:
+        session.execute("SET session_replication_role = replica")
+        session.execute("TRUNCATE t; INSERT INTO t VALUES (1, 'alone')")
+    db.assert_equal("t")
+
+
+def test_a_session_with_replica_role_manages_syncs(db):
+    """Our tables discard replicated rows, not what such a session asks for."""
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'x')")
+    with db.connect() as session:
+        session.execute("SET session_replication_role = replica")
+        session.execute("SELECT polyglot.create_sync('t', 'search', index => %s)", (db.index("t"),))
+        session.execute("SELECT polyglot.create_sync(NULL, 'search', 'events', index => %s)",
+                        (db.index("events"),))
+        session.execute("""SELECT polyglot.publish('events', '1', '{"n": 1}')""")
+        session.execute("ALTER TABLE t ADD COLUMN w integer DEFAULT 7")
+        assert session.execute("SHOW session_replication_role").fetchone()[0] == "replica"
+    db.assert_equal("t")
+    db.wait("events")
+    assert db.search.client().get(index=db.index("events"), id="1")["_source"] == {"n": 1}
+    with db.connect() as session:
+        session.execute("SET session_replication_role = replica")
+        session.execute("SELECT polyglot.drop_sync('t')")
+    assert [row["sync"] for row in db.status()] == ["events"]
 
 
 @pytest.fixture

@@ -88,6 +88,7 @@ uint64 ChangeAsOwner(const SyncRow* sync, const char* sql, int count, Oid* types
                      const char* nulls) {
   SecurityContext saved;
   EnterSourceContext(sync->owner, &saved);
+  WriteAsOrigin();
   SPI_connect();
   int result = SPI_execute_with_args(sql, count, types, values, nulls, false, 0);
   if (result < 0)

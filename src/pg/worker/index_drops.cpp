@@ -49,11 +49,14 @@ void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
   Gone(drop);
 }
 
-// A name may be anybody's by now. What a late delete has made bears no name.
+// A name may be anybody's by now. What a late request of ours has made bears no record: after we
+// have deleted the index, or in place of one that was being built, which nobody else knows, when it
+// was lost.
 bool IsOurs(const IndexDrop& drop, const core::IndexDescription& found) {
   const auto record = core::RecordOf(found.meta);
   if (record && !core::SameDatabase(*record, ThisDatabase())) return false;
-  if (!record && drop.deleted) return true;
+  const bool unknown = drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty();
+  if (!record && (drop.deleted || unknown)) return true;
   return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
 }
 

@@ -51,6 +51,10 @@ void Ask(WorkerContext* context, SyncRuntime* building, std::string_view method,
               }));
 }
 
+std::string PathOfName(const std::string& name) {
+  return "/" + Encoded(name) + "?" + std::string(core::kDescribeFilter);
+}
+
 std::string PathOf(const SyncRuntime& sync) { return "/" + Encoded(*sync.index.physical); }
 
 // Nobody searches it before the end, so nothing needs to be visible. Replicas stay as they are: the
@@ -124,32 +128,36 @@ void RefuseHolder(WorkerContext* context, SyncRuntime* building) {
               "polyglot.resume_sync.");
 }
 
+using Descriptions = std::vector<core::IndexDescription>;
+
 void PointAlias(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
-  auto found = IsUsable(response)
-                   ? core::ParseIndices(response.reply.body)
-                   : core::Result<std::vector<core::IndexDescription>>(core::Error{});
+  const bool known = TellsHolders(response.reply);
+  auto found = known ? core::ParseIndices(IsUsable(response) ? response.reply.body : "{}")
+                     : core::Result<Descriptions>(core::Error{});
   if (!found.ok()) return NotUsable(context, building, response);
-  bool exists = false;
-  for (const core::IndexDescription& index : found.value()) {
+  for (const core::IndexDescription& index : found.value())
     if (index.name == building->alias && !building->replace_index)
       return RefuseHolder(context, building);
-    exists |= index.name == *building->index.physical && index.uuid == building->index.uuid;
-  }
-  if (!exists) {
-    CheckSoon(building);
-    return StepBack(context, building, MonotonicNow());
-  }
   const core::AliasChange change =
       core::ChangeOfAlias(building->alias, *building->index.physical, found.value());
   Ask(context, building, "POST", "/_aliases", core::AliasBody(change), TakeSwitched);
   FaultPoint("asked to switch");
 }
 
+void AskHolders(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
+  auto found = IsUsable(response) ? core::ParseIndices(response.reply.body)
+                                  : core::Result<Descriptions>(core::Error{});
+  if (!found.ok()) return NotUsable(context, building, response);
+  if (found.value().size() != 1 || found.value()[0].uuid != building->index.uuid) {
+    CheckSoon(building);
+    return StepBack(context, building, MonotonicNow());
+  }
+  Ask(context, building, "GET", PathOfName(building->alias), "", PointAlias);
+}
+
+// Two questions, because a path with a comma is signed otherwise by libcurl than by AWS.
 void Switch(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "GET",
-      "/" + Encoded(building->alias) + "," + Encoded(*building->index.physical) +
-          "?ignore_unavailable=true&" + std::string(core::kDescribeFilter),
-      "", PointAlias);
+  Ask(context, building, "GET", PathOfName(*building->index.physical), "", AskHolders);
 }
 
 bool IsFilled(WorkerContext* context, SyncRuntime* building) {

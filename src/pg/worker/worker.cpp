@@ -318,6 +318,7 @@ void PinSettings() {
                                               {"default_transaction_isolation", "read committed"},
                                               {"default_transaction_read_only", "off"},
                                               {"default_transaction_deferrable", "off"},
+                                              {"session_replication_role", "origin"},
                                               {"jit", "off"},
                                               {"max_parallel_workers_per_gather", "0"},
                                               {"DateStyle", "ISO, MDY"},

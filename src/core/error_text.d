@@ -1,0 +1,2 @@
+src/core/error_text.o: src/core/error_text.cpp src/core/error_text.h
+src/core/error_text.h:

@@ -1,0 +1,2 @@
+src/net/multiplexer.o: src/net/multiplexer.cpp src/net/multiplexer.h
+src/net/multiplexer.h:

@@ -1,0 +1,12 @@
+src/pg/capture/transaction_buffer.o: \
+ src/pg/capture/transaction_buffer.cpp \
+ src/pg/capture/transaction_buffer.h src/core/queue_record.h \
+ src/pg/capture/capture_plan.h src/pg/prelude.h \
+ src/pg/queue/queue_writer.h src/pg/settings.h src/pg/shared_state.h
+src/pg/capture/transaction_buffer.h:
+src/core/queue_record.h:
+src/pg/capture/capture_plan.h:
+src/pg/prelude.h:
+src/pg/queue/queue_writer.h:
+src/pg/settings.h:
+src/pg/shared_state.h:

@@ -1,0 +1,22 @@
+src/pg/document/reader_state.o: src/pg/document/reader_state.cpp \
+ src/pg/document/reader_state.h src/core/queue_record.h \
+ src/pg/document/read_plan.h src/pg/catalog.h src/pg/prelude.h \
+ src/pg/document/key_codec.h src/pg/document/type_encoder.h \
+ src/pg/document/type_class.h src/core/type_mapping.h src/core/result.h \
+ src/pg/document/row_reader.h src/pg/guard.h src/core/document_id.h \
+ src/pg/document/row_receiver.h src/pg/document/security_context.h
+src/pg/document/reader_state.h:
+src/core/queue_record.h:
+src/pg/document/read_plan.h:
+src/pg/catalog.h:
+src/pg/prelude.h:
+src/pg/document/key_codec.h:
+src/pg/document/type_encoder.h:
+src/pg/document/type_class.h:
+src/core/type_mapping.h:
+src/core/result.h:
+src/pg/document/row_reader.h:
+src/pg/guard.h:
+src/core/document_id.h:
+src/pg/document/row_receiver.h:
+src/pg/document/security_context.h:

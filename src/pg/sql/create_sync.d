@@ -1,0 +1,16 @@
+src/pg/sql/create_sync.o: src/pg/sql/create_sync.cpp \
+ src/pg/capture/capture_triggers.h src/pg/prelude.h \
+ src/pg/capture/source_tree.h src/pg/server_options.h \
+ src/pg/shared_state.h src/pg/sql/published.h src/pg/catalog.h \
+ src/pg/sql/sync_checks.h src/pg/sql/arguments.h \
+ src/pg/sql/sync_definition.h
+src/pg/capture/capture_triggers.h:
+src/pg/prelude.h:
+src/pg/capture/source_tree.h:
+src/pg/server_options.h:
+src/pg/shared_state.h:
+src/pg/sql/published.h:
+src/pg/catalog.h:
+src/pg/sql/sync_checks.h:
+src/pg/sql/arguments.h:
+src/pg/sql/sync_definition.h:

@@ -78,7 +78,12 @@ CREATE TABLE polyglot.sync_state (
   rebuild_reason text,
   fewest_documents bigint NOT NULL DEFAULT 0,
   most_documents bigint NOT NULL DEFAULT 0,
-  restore_settings text
+  restore_settings text,
+  -- adopt_sync: whoever wrote into the index, it is ours from now on.
+  adopt boolean NOT NULL DEFAULT false,
+  -- Somebody else has written into the index: it must be compared with the table.
+  repair_reason text,
+  repair_since timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
 
 -- Who wants a new generation. Rows, not updates: a worker must never wait for a user's transaction.

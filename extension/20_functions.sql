@@ -90,6 +90,11 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync'
 COMMENT ON FUNCTION polyglot.repair_sync(text) IS
   'compares the index with the table and puts right what differs; returns how many documents';
 
+CREATE FUNCTION polyglot.adopt_sync(sync text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_adopt_sync';
+COMMENT ON FUNCTION polyglot.adopt_sync(text) IS
+  'lets this database write to an index that another copy of it, or its original, has written';
+
 -- The literal transactional outbox: who may call them is checked inside.
 CREATE FUNCTION polyglot.publish(sync text, id text, document jsonb, routing text DEFAULT NULL)
 RETURNS void

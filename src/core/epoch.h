@@ -49,11 +49,17 @@ struct EpochQuestion {
   std::optional<VersionRecord> index;  // what the index says
   bool first = true;                   // not judged yet by this process: nothing was written by it
   std::uint64_t acknowledged = 0;      // the bound that the index has confirmed to this process
+  // What the lease told when it was taken (lease.h).
+  bool lease_raises = false;  // another epoch is needed
+  bool lease_vouches = true;  // nobody has written what our table does not know
+  std::uint64_t lease_epoch = 0;
+  bool adopt = false;  // whoever wrote into the index: it is ours from now on
 };
 
 struct EpochJudgement {
   EpochVerdict verdict = EpochVerdict::kGoOn;
   std::uint64_t epoch = 0;  // the new one, for kRaise
+  bool repair = false;      // and index and table may differ
 };
 EpochJudgement JudgeEpoch(const EpochQuestion& question);
 

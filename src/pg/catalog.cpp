@@ -17,7 +17,8 @@ constexpr char kSchema[] = "polyglot";
   " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"              \
   " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"   \
   " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"              \
-  " s.most_documents, s.restore_settings FROM polyglot.sync_definition d "
+  " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since"           \
+  " FROM polyglot.sync_definition d "
 
 constexpr char kSelect[] =
     "SELECT d.id," SYNC_COLUMNS "LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id";
@@ -129,6 +130,9 @@ void ReadState(TupleColumns* columns, SyncRow* row) {
   row->fewest_documents = columns->Int64();
   row->most_documents = columns->Int64();
   row->restore_settings = columns->Text();
+  row->adopt = columns->Bool();
+  row->repair_reason = columns->Text();
+  row->repair_since = columns->Int64();
 }
 
 Oid OwnerOf(Oid relation) {

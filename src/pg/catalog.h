@@ -57,6 +57,9 @@ struct SyncRow {
   int32 last_generation;       // the highest that a name was given to
   TimestampTz outdated_since;  // 0: the live index shows what the table holds
   bool frozen;                 // nothing is delivered to the live index any more
+  bool adopt;                  // whoever has written into the index: it is ours
+  char* repair_reason;         // not null: index and table must be compared
+  TimestampTz repair_since;
 
   // of a generation that is being built
   int32 builds;  // the sync that it is for; 0: this is the live generation

@@ -16,6 +16,7 @@ extern "C" {
 #include "access/reloptions.h"
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/timeline.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"

@@ -200,18 +200,25 @@ def test_an_older_backup_on_the_same_timeline(shop, new_cluster):
     assert record_of_index(there)["epoch"] == 2
 
 
-def test_of_two_living_copies_one_gives_way(shop, new_cluster):
+def test_of_two_living_copies_the_newcomer_gives_way(shop, new_cluster):
+    """Promoted while the primary lives: it writes nothing until it is told to take the index over."""
     copy = copy_of(shop.pg, new_cluster, backup(shop.pg))
     (copy.data / "standby.signal").touch()
     processes.own(copy.data)
     copy.start()
     copy.execute("SELECT pg_promote(wait => true)")
     there = at(shop, copy)
+    there.execute("UPDATE t SET v = 'not seen' WHERE id = 7")
+    there.wait_for_state("t", "failed")
+    assert "polyglot.adopt_sync" in there.status("t")["last_error"]
+    shop.execute("UPDATE t SET v = 'goes on' WHERE id > 200")
+    shop.assert_equal("t")
+    there.execute("SELECT polyglot.adopt_sync('t'); UPDATE t SET v = 'seen' WHERE id = 8")
     there.assert_equal("t")
+    assert record_of_index(there)["epoch"] == 2
     shop.wait_for_state("t", "failed")
     assert "another copy of this database" in shop.status("t")["last_error"]
     shop.execute("UPDATE t SET v = 'not seen'")
-    there.execute("UPDATE t SET v = 'seen' WHERE id = 7")
     there.assert_equal("t")
     copy.stop("immediate")
     shop.execute("SELECT polyglot.resume_sync('t')")
@@ -250,7 +257,7 @@ def test_a_copied_database_writes_nothing(shop):
     copy.execute("SELECT polyglot.start_workers()")
     copy.wait_for_state("t", "failed")
     assert "copy" in copy.status("t")["last_error"]
-    assert "drop the sync and create it again" in copy.status("t")["last_error"]
+    assert "polyglot.adopt_sync" in copy.status("t")["last_error"]
     copy.execute("UPDATE t SET v = 'copy'; DELETE FROM t WHERE id > 100")
     shop.execute("SELECT polyglot.start_workers()")
     shop.execute("UPDATE t SET v = 'original' WHERE id > 290")

@@ -26,7 +26,7 @@ constexpr long kLookAgainMs = 200;
 void CheckRuns(const SyncRow* sync) {
   if (!sync->has_state)
     NotRunning(sync, "it was restored from a dump and is not running",
-               "Drop it with polyglot.drop_sync and create it again.");
+               "Call polyglot.adopt_sync, or drop it with polyglot.drop_sync.");
   if (sync->failed_reason)
     NotRunning(sync, psprintf("it has failed: %s", sync->failed_reason),
                sync->failed_hint ? sync->failed_hint

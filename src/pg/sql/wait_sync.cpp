@@ -90,7 +90,7 @@ void CheckStillThere(Waited* waited) {
   if (!sync->has_state)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("sync \"%s\" was restored from a dump and is not running", sync->name),
-                    errhint("Drop it with polyglot.drop_sync and create it again.")));
+                    errhint("Call polyglot.adopt_sync, or drop it with polyglot.drop_sync.")));
   if (sync->failed_reason)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("sync \"%s\" has failed: %s", sync->name, sync->failed_reason),

@@ -1,7 +1,11 @@
 #include "pg/worker/channel.h"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "pg/worker/clock.h"
 
 namespace polyglot::pg {
 
@@ -46,6 +50,15 @@ bool Channel::Pump(core::Time now) {
   }
   answered |= TakeAnswers(now);  // a request that could not even be started is answered at once
   return answered;
+}
+
+bool Channel::WaitForAnswers(core::Time end) {
+  const core::Time left = end - MonotonicNow();
+  if (left <= core::Time{0}) return false;
+  if (TakeAnswers(MonotonicNow())) return true;
+  pollfd waiting{.fd = client_.poll_fd(), .events = POLLIN, .revents = 0};
+  (void)poll(&waiting, 1, static_cast<int>(left.count() / 1000) + 1);
+  return true;
 }
 
 void Channel::set_state(bool connected, bool denied, core::Time now) {

@@ -36,6 +36,9 @@ class Channel {
   /// came; what follows from it must be taken before anybody waits.
   bool Pump(core::Time now);
   core::Time NextDeadline(core::Time now) const;
+  /// Waits for answers and takes them, without sending anything more: for the end of the process.
+  /// false: it is past `end`.
+  bool WaitForAnswers(core::Time end);
 
   bool connected() const { return connected_; }
   bool denied() const { return denied_; }

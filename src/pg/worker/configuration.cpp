@@ -11,6 +11,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
+#include "pg/worker/lease.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
@@ -199,6 +200,8 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
     StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
                   static_cast<std::uint32_t>(row.timeline));
   SetProgress(sync, row);
+  if (row.repair_reason != nullptr)
+    ContinueRepair(*context, sync, row.repair_reason, row.repair_since);
   sync->parked.count = CountParked(row.id);
   sync->may_have_dead_letters = HasDeadLetters(row.id);
   context->syncs.emplace(row.id, std::move(owned));
@@ -214,13 +217,16 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   if (was_failed && !sync->failed) {  // resumed: ask and judge again
     sync->index.step = IndexStep::kUnknown;
     sync->versions.judged = false;
+    StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
+                  static_cast<std::uint32_t>(row.timeline));
   }
+  sync->adopt = row.adopt;
   SetDefinition(context, row, sync);
   ConfigureVerification(sync, row.options, row.created_at);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",
-             "To let this database write, drop the sync and create it again.");
+             "To let this database write to the index, call polyglot.adopt_sync.");
   UseChannel(sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
     WantResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
@@ -239,6 +245,7 @@ SyncRow** LoadGenerations(Oid server, int* count) {
 
 void RemoveSync(WorkerContext* context, std::int32_t id) {
   SyncRuntime* sync = context->Find(id);
+  DropLease(context, *sync);
   if (!sync->IsBuilding()) {
     ReleaseSyncSlot(MyDatabaseId, id);
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has ended", sync->name.c_str())));
@@ -268,6 +275,15 @@ ServerOptions* LoadServer(WorkerContext* context) {
   return options;
 }
 
+void LoadSyncIds(WorkerContext* context) {
+  context->syncs_of_database.clear();
+  const uint64 rows = Execute("SELECT sync_id FROM polyglot.sync_state", {});
+  bool isnull;
+  for (uint64 i = 0; i < rows; i++)
+    context->syncs_of_database.insert(DatumGetInt32(
+        SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+}
+
 void Load(WorkerContext* context) {
   if (!ExtensionExists() || !WorkersEnabled() || !context->slot->wanted) {
     context->leave = true;
@@ -279,6 +295,7 @@ void Load(WorkerContext* context) {
     return;
   }
   context->instance = InstanceNumber();
+  LoadSyncIds(context);
   int count;
   SyncRow** rows = LoadGenerations(context->server, &count);
   RemoveMissing(context, rows, count);

@@ -5,13 +5,13 @@ src/pg/worker/configuration.o: src/pg/worker/configuration.cpp \
  src/core/queue_scan.h src/pg/prelude.h src/pg/worker/channel.h \
  src/net/search_client.h src/core/node_pool.h src/core/backoff.h \
  src/core/result.h src/pg/worker/clock.h src/pg/worker/sync_runtime.h \
- src/core/control_record.h src/core/queue_record.h \
+ src/core/control_record.h src/core/lease.h src/core/queue_record.h \
  src/pg/document/row_reader.h src/pg/catalog.h src/pg/guard.h \
  src/pg/shared_state.h src/pg/worker/pending_keys.h \
  src/pg/capture/capture_triggers.h src/pg/server_connection.h \
  src/pg/server_options.h src/pg/worker/backfill.h \
  src/pg/worker/change_feed.h src/pg/worker/epoch.h src/core/epoch.h \
- src/core/index_body.h src/pg/worker/index_drops.h \
+ src/core/index_body.h src/pg/worker/index_drops.h src/pg/worker/lease.h \
  src/pg/worker/rebuild.h src/pg/worker/records.h src/pg/worker/resync.h \
  src/pg/worker/verification.h
 src/pg/worker/configuration.h:
@@ -32,6 +32,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:
@@ -47,6 +48,7 @@ src/pg/worker/epoch.h:
 src/core/epoch.h:
 src/core/index_body.h:
 src/pg/worker/index_drops.h:
+src/pg/worker/lease.h:
 src/pg/worker/rebuild.h:
 src/pg/worker/records.h:
 src/pg/worker/resync.h:

@@ -7,10 +7,12 @@
 #include "core/index_body.h"
 #include "pg/catalog.h"
 #include "pg/worker/index_steps.h"
+#include "pg/worker/lease.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/verification.h"
 
 namespace polyglot::pg {
 namespace {
@@ -100,7 +102,8 @@ void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 // ---- judging ----------------------------------------------------------------------------------
 
-core::EpochQuestion QuestionOf(const SyncRuntime& sync, const core::IndexDescription& index) {
+core::EpochQuestion QuestionOf(WorkerContext* context, const SyncRuntime& sync,
+                               const core::IndexDescription& index) {
   core::EpochQuestion question;
   question.now = RecordToWrite(sync);
   question.stored_timeline = sync.versions.timeline;
@@ -108,16 +111,37 @@ core::EpochQuestion QuestionOf(const SyncRuntime& sync, const core::IndexDescrip
   if (sync.managed) question.index = core::RecordOf(index.meta);
   question.first = !sync.versions.judged;
   question.acknowledged = sync.versions.judged ? sync.versions.bound : 0;
+  question.adopt = sync.adopt;
+  const LeaseState* lease = LeaseOf(context, sync);
+  if (lease == nullptr || sync.index.created_here) return question;
+  question.lease_raises = sync.IsBuilding() ? lease->disturbed : lease->raises;
+  question.lease_vouches = lease->vouches;
+  question.lease_epoch = lease->found_epoch;
   return question;
 }
 
-void RaiseEpoch(WorkerContext* context, SyncRuntime* sync, std::uint64_t epoch) {
+// The lease first, then the index, then our table: whoever finds one of them finds no lower epoch
+// than was ever used.
+void RaiseEpoch(SyncRuntime* sync, const core::EpochJudgement& judgement) {
+  if (sync->IsBuilding())
+    return RefuseIndex(sync, "another copy of this database may have written into it", "");
   VersionState& versions = sync->versions;
-  versions.new_epoch = epoch;
-  versions.epoch_written = !sync->managed;
+  versions.new_epoch = judgement.epoch;
+  versions.repair = judgement.repair;
   // Positions begin again where this database stands.
   versions.new_bound = FlushedPosition() + core::kBoundStep;
-  if (sync->managed) WriteRecord(context, sync, MonotonicNow());
+  sync->index.checking = true;
+  sync->lease.renew_at = core::Time{0};
+}
+
+void WriteNewEpoch(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  VersionState& versions = sync->versions;
+  if (versions.new_epoch == 0 || versions.writing || versions.epoch_written) return;
+  if (sync->lease.written_epoch != versions.new_epoch) return;
+  if (sync->managed)
+    WriteRecord(context, sync, now);
+  else
+    versions.epoch_written = true;
 }
 
 void GoOn(SyncRuntime* sync, std::uint64_t index_bound) {
@@ -128,6 +152,7 @@ void GoOn(SyncRuntime* sync, std::uint64_t index_bound) {
     versions.raised = sync->index.created_here;
     versions.raised_at = MonotonicNow();
   }
+  sync->lease.raises = false;
   IndexReady(sync);
 }
 
@@ -156,7 +181,7 @@ void RefuseContested(SyncRuntime* sync) {
   RefuseIndex(sync,
               "another copy of this database has written into index \"" + *sync->index.physical +
                   "\" meanwhile",
-              "End one of the two. If this one is to go on, call polyglot.resume_sync: the index "
+              "End one of the two. If this one is to go on, call polyglot.adopt_sync: the index "
               "is then brought in step with it.");
 }
 
@@ -172,7 +197,18 @@ void StoreVersions(const SyncRuntime& sync) {
       {id.c_str(), epoch.c_str(), timeline.c_str(), bound.c_str()});
 }
 
-// The index has the new epoch already: what was drawn in the old one is drawn again.
+// What the index lacks is delivered anyway while it is filled; otherwise it is compared with the
+// table, and searches notice nothing.
+void BringInStepAfter(WorkerContext* context, SyncRuntime* sync, const char* reason) {
+  const bool filling = sync->backfill.running || sync->resync.version != 0;
+  if (filling)
+    RequestResync(sync, reason);
+  else
+    RequestRepair(*context, sync, reason);
+  ReadOlderAgain(context, sync, sync->epoch << 52);
+}
+
+// Lease and index have the new epoch already: what was drawn in the old one is drawn again.
 void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
   VersionState& versions = sync->versions;
   sync->epoch = versions.new_epoch;
@@ -180,22 +216,33 @@ void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
   versions.stored_bound = versions.new_bound;
   InTransaction([&] {
     StoreVersions(*sync);
-    RequestResync(sync, "the database was promoted or restored");
-    ReadOlderAgain(context, sync);
+    if (versions.repair || sync->backfill.running || sync->resync.version != 0)
+      BringInStepAfter(context, sync, "the database was promoted, restored or copied");
+    else
+      ReadOlderAgain(context, sync, sync->epoch << 52);
   });
   versions.new_epoch = 0;
-  versions.epoch_written = versions.index_older = false;
+  versions.epoch_written = versions.index_older = versions.repair = false;
   versions.bound = versions.stored_bound;
   versions.judged = versions.raised = true;
   versions.raised_at = MonotonicNow();
+  sync->lease.raises = false;
   IndexReady(sync);
 }
 
 void TakeOlderIndex(WorkerContext* context, SyncRuntime* sync) {
   sync->versions.index_older = false;
+  InTransaction([&] { BringInStepAfter(context, sync, "its index was restored"); });
+}
+
+// The index is ours now, whoever had it before.
+void EndAdoption(SyncRuntime* sync) {
+  if (!sync->adopt || sync->index.step != IndexStep::kReady || !sync->versions.Settled()) return;
+  sync->adopt = false;
+  const std::string id = std::to_string(sync->id);
   InTransaction([&] {
-    RequestResync(sync, "its index was restored");
-    ReadOlderAgain(context, sync);
+    Execute("UPDATE polyglot.sync_state SET adopt = false WHERE sync_id = $1::pg_catalog.int4",
+            {id.c_str()});
   });
 }
 
@@ -257,7 +304,7 @@ void StartVersions(SyncRuntime* sync, std::uint64_t stored_bound, std::uint32_t 
 }
 
 void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
-  const core::EpochQuestion question = QuestionOf(*sync, index);
+  const core::EpochQuestion question = QuestionOf(context, *sync, index);
   const core::EpochJudgement judgement = core::JudgeEpoch(question);
   switch (judgement.verdict) {
     case core::EpochVerdict::kGoOn:
@@ -267,7 +314,7 @@ void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
     case core::EpochVerdict::kIndexOlder:
       return WriteAgain(sync, true);
     case core::EpochVerdict::kRaise:
-      return RaiseEpoch(context, sync, judgement.epoch);
+      return RaiseEpoch(sync, judgement);
     case core::EpochVerdict::kForeign:
       return RefuseIndex(sync, "index \"" + index.name + "\" belongs to another sync or database",
                          "Drop the sync and create it again with an index of its own.");
@@ -291,6 +338,8 @@ void KeepVersions(WorkerContext* context, core::Time now) {
     if (sync->failed || !sync->failure.empty()) continue;
     if (sync->versions.epoch_written) TakeEpoch(context, sync.get());
     if (sync->versions.index_older) TakeOlderIndex(context, sync.get());
+    EndAdoption(sync.get());
+    if (sync->channel != nullptr) WriteNewEpoch(context, sync.get(), now);
     if (MayWrite(*sync) && IsRaiseDue(sync->versions, now)) due.push_back(sync.get());
     writing += sync->versions.writing ? 1 : 0;
   }

@@ -5,11 +5,12 @@ src/pg/worker/epoch.o: src/pg/worker/epoch.cpp src/pg/worker/epoch.h \
  src/pg/queue/queue_reader.h src/core/queue_scan.h src/pg/prelude.h \
  src/pg/worker/channel.h src/net/search_client.h src/core/node_pool.h \
  src/core/backoff.h src/pg/worker/clock.h src/pg/worker/sync_runtime.h \
- src/core/control_record.h src/core/queue_record.h \
+ src/core/control_record.h src/core/lease.h src/core/queue_record.h \
  src/pg/document/row_reader.h src/pg/catalog.h src/pg/guard.h \
  src/pg/shared_state.h src/pg/worker/pending_keys.h src/core/error_text.h \
- src/pg/worker/index_steps.h src/pg/worker/parking.h \
- src/pg/worker/rebuild.h src/pg/worker/records.h src/pg/worker/resync.h
+ src/pg/worker/index_steps.h src/pg/worker/lease.h \
+ src/pg/worker/parking.h src/pg/worker/rebuild.h src/pg/worker/records.h \
+ src/pg/worker/resync.h src/pg/worker/verification.h
 src/pg/worker/epoch.h:
 src/core/epoch.h:
 src/core/index_body.h:
@@ -30,6 +31,7 @@ src/core/backoff.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:
@@ -38,7 +40,9 @@ src/pg/shared_state.h:
 src/pg/worker/pending_keys.h:
 src/core/error_text.h:
 src/pg/worker/index_steps.h:
+src/pg/worker/lease.h:
 src/pg/worker/parking.h:
 src/pg/worker/rebuild.h:
 src/pg/worker/records.h:
 src/pg/worker/resync.h:
+src/pg/worker/verification.h:

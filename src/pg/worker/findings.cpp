@@ -27,7 +27,7 @@ void StoreLoss(WorkerContext* context, SyncRuntime* sync) {
   if (sync->managed) return WantRebuild(context, *sync, kReason, true, true);
   RequestResync(sync, kReason);
   // What waits names the lost index: it must not be sent when the new one is there.
-  ReadOlderAgain(context, sync);
+  ReadOlderAgain(context, sync, sync->resync.version);
   ReadUnconfirmedAgain(context, sync);
 }
 

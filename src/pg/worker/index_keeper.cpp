@@ -10,6 +10,7 @@
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
+#include "pg/worker/lease.h"
 
 namespace polyglot::pg {
 namespace {
@@ -119,7 +120,8 @@ void TakeHolders(WorkerContext* context, SyncRuntime* sync, const Descriptions& 
       Adopt(context, sync, holder);
       return;
     }
-    if (IsForeign(holder) || (holder.name == sync->alias && !sync->replace_index)) {
+    const bool foreign = IsForeign(holder) && !sync->adopt;
+    if (foreign || (holder.name == sync->alias && !sync->replace_index)) {
       RefuseName(sync, holder);
       return;
     }
@@ -245,6 +247,10 @@ void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physi
 
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->channel->delivery().HoldSync(sync->id, true);
+  if (!HoldsLease(context, *sync, now))
+    return AskLease(context, sync, now, [](WorkerContext* c, SyncRuntime* s) {
+      Begin(c, s, MonotonicNow());
+    });
   if (sync->index.physical != nullptr && (sync->managed || !sync->index.uuid.empty()))
     AskUuid(context, sync, *sync->index.physical, now);
   else if (sync->IsBuilding())

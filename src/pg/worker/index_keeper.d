@@ -5,12 +5,12 @@ src/pg/worker/index_keeper.o: src/pg/worker/index_keeper.cpp \
  src/core/queue_scan.h src/pg/prelude.h src/pg/worker/channel.h \
  src/net/search_client.h src/core/node_pool.h src/core/backoff.h \
  src/core/result.h src/pg/worker/clock.h src/pg/worker/sync_runtime.h \
- src/core/control_record.h src/core/queue_record.h \
+ src/core/control_record.h src/core/lease.h src/core/queue_record.h \
  src/pg/document/row_reader.h src/pg/catalog.h src/pg/guard.h \
  src/pg/shared_state.h src/pg/worker/pending_keys.h src/core/error_text.h \
  src/core/index_body.h src/core/json_writer.h src/pg/worker/epoch.h \
  src/core/epoch.h src/pg/worker/fault_limits.h \
- src/pg/worker/index_steps.h
+ src/pg/worker/index_steps.h src/pg/worker/lease.h
 src/pg/worker/index_keeper.h:
 src/pg/worker/worker_context.h:
 src/core/delivery.h:
@@ -29,6 +29,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:
@@ -42,3 +43,4 @@ src/pg/worker/epoch.h:
 src/core/epoch.h:
 src/pg/worker/fault_limits.h:
 src/pg/worker/index_steps.h:
+src/pg/worker/lease.h:

@@ -5,7 +5,7 @@ src/pg/worker/outcomes.o: src/pg/worker/outcomes.cpp \
  src/core/queue_scan.h src/pg/prelude.h src/pg/worker/channel.h \
  src/net/search_client.h src/core/node_pool.h src/core/backoff.h \
  src/core/result.h src/pg/worker/clock.h src/pg/worker/sync_runtime.h \
- src/core/control_record.h src/core/queue_record.h \
+ src/core/control_record.h src/core/lease.h src/core/queue_record.h \
  src/pg/document/row_reader.h src/pg/catalog.h src/pg/guard.h \
  src/pg/shared_state.h src/pg/worker/pending_keys.h \
  src/pg/worker/index_keeper.h src/pg/worker/index_steps.h \
@@ -28,6 +28,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:

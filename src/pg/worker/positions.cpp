@@ -25,7 +25,7 @@ const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
 
 bool Answers(const SyncRuntime& sync) {
   return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
-         sync.unconfirmed.empty();
+         sync.unconfirmed.empty() && sync.repair.reason.empty();
 }
 
 void PublishAcknowledged(const SyncRuntime& sync) {
@@ -118,6 +118,8 @@ std::int64_t OldestEvent(const SyncRuntime& sync) {
     oldest = parked.oldest;
   if (sync.lagging_since != 0 && (oldest == 0 || sync.lagging_since < oldest))
     oldest = sync.lagging_since;
+  if (sync.repair.since != 0 && (oldest == 0 || sync.repair.since < oldest))
+    oldest = sync.repair.since;
   return oldest;
 }
 
@@ -153,6 +155,8 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   };
   add(sync.dropped);
   add(sync.live.trouble);
+  if (!sync.repair.reason.empty())
+    add("index and table are compared, because " + sync.repair.reason);
   add(context.pinned);
   if (sync.stale_share.high)
     add("more than half of what is sent is stale: another writer, or a wrong epoch");

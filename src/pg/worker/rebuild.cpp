@@ -171,7 +171,8 @@ void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
       " failed_reason = NULL, failed_hint = NULL, phase = b.phase,"
       " resync_version = b.resync_version, resync_reason = NULL, backfill_key = b.backfill_key,"
       " backfill_rows = b.backfill_rows, backfill_total = b.backfill_total,"
-      " baseline_version = b.baseline_version, outdated_since = NULL, frozen = false"
+      " baseline_version = b.baseline_version, outdated_since = NULL, frozen = false,"
+      " repair_reason = NULL"
       " FROM polyglot.sync_state b WHERE l.sync_id = $1::pg_catalog.int4"
       " AND b.sync_id = $2::pg_catalog.int4",
       {to.c_str(), from.c_str()});
@@ -187,6 +188,9 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   building->last_state = live->last_state;
   building->live.last_generation = live->live.last_generation;
   building->live.wanted = live->live.wanted;
+  building->lease = std::exchange(live->lease, LeaseState{});
+  building->lease.renewing = false;  // an answer that is still to come finds nobody
+  building->adopt = live->adopt;
   building->verification = std::move(live->verification);  // sees that the index is another one
   building->channel->delivery().Forget(building->id);
   context->settlement.Forget(building->id);

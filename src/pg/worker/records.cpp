@@ -332,6 +332,16 @@ void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
       SPI_OK_UPDATE);
 }
 
+void StoreRepair(std::int32_t sync, const char* reason) {
+  Parameters p;
+  p.Int4(sync);
+  p.TextOrNull(reason);
+  p.Run(
+      "UPDATE polyglot.sync_state SET repair_reason = $2, repair_since = clock_timestamp()"
+      " WHERE sync_id = $1",
+      SPI_OK_UPDATE);
+}
+
 void StoreBackfill(const SyncRuntime& sync) {
   const BackfillState& backfill = sync.backfill;
   Parameters p;

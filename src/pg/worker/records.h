@@ -46,6 +46,8 @@ bool HasDeadLetters(std::int32_t sync);
 void StoreFailed(std::int32_t sync, const char* reason, const char* hint);
 void StoreIndex(std::int32_t sync, const IndexState& index);
 void StorePhase(std::int32_t sync, const char* phase);
+/// nullptr: index and table have been compared.
+void StoreRepair(std::int32_t sync, const char* reason);
 /// Phase 'resync' from V, cause kept for the log; the backfill starts over.
 void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason);
 /// Also how many documents there must be then.

@@ -151,7 +151,7 @@ void Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     case Step::kNone:
       break;
     case Step::kDrain:
-      ReadOlderAgain(context, sync);
+      ReadOlderAgain(context, sync, resync.version);
       if (!sync->channel->delivery().AnyInFlight(sync->id, resync.version))
         resync.step = Step::kRefresh;
       break;
@@ -200,8 +200,8 @@ bool ResyncDue(const SyncRuntime& sync) {
          sync.index.step == IndexStep::kReady;
 }
 
-void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync) {
-  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, sync->resync.version))
+void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync, std::uint64_t version) {
+  for (core::Operation& op : sync->channel->delivery().Withdraw(sync->id, version))
     ReadAgain(context, sync, &op);
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/control_record.h"
 #include "core/delivery.h"
+#include "core/lease.h"
 #include "core/queue_record.h"
 #include "core/time.h"
 #include "pg/document/row_reader.h"
@@ -49,6 +50,22 @@ struct IndexState {
   core::Time refresh_at{0};
 };
 
+/// Whether this server may write to the index: see lease.h. A generation that is being built
+/// writes under the lease of the live one.
+struct LeaseState {
+  bool held = false, renewing = false;
+  bool was_held = false;   // by this process: who has it now took it from us
+  bool disturbed = false;  // it was taken from somebody else: generations begun before are in doubt
+  std::int64_t seq_no = 0, primary_term = 0;
+  core::Time valid_until{0}, renew_at{0};
+  std::uint64_t written_epoch = 0;  // the document has it
+  std::optional<core::FoundLease> watched;
+  core::Time watched_since{0}, unchanged_since{0};
+  // What taking it told, until the index was judged.
+  bool raises = false, vouches = true;
+  std::uint64_t found_epoch = 0;
+};
+
 /// Which versions may be used, as design.md, "Versions", says: see epoch.h.
 struct VersionState {
   std::uint32_t timeline = 0;      // in our table
@@ -61,7 +78,8 @@ struct VersionState {
   bool writing = false;         // the index's record is being written
   std::uint64_t new_epoch = 0;  // not 0: to be taken, with the bound below; not stored yet
   std::uint64_t new_bound = 0;
-  bool epoch_written = false;  // the index has it
+  bool epoch_written = false;  // lease and index have it
+  bool repair = false;         // and index and table are to be compared
   bool index_older = false;    // the resync path must begin; not stored yet
   core::Time raised_at{0}, retry_at{0};
 
@@ -70,6 +88,13 @@ struct VersionState {
   bool Unconfirmed() const { return bound != stored_bound; }
   /// The index was looked at, and nothing is left to do about what was found.
   bool Settled() const { return judged && new_epoch == 0 && !index_older; }
+};
+
+/// A comparison that must be made, because somebody else has written into the index.
+struct RepairState {
+  std::string reason;  // empty: none
+  core::Time begin_at{0};  // late requests of the former owner have landed by then
+  std::int64_t since = 0;  // TimestampTz
 };
 
 /// The backfill of a sync: pages read, and how far they are acknowledged.
@@ -184,6 +209,7 @@ struct SyncRuntime {
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
   bool managed = true, paused = false, failed = false, replace_index = false;
+  bool adopt = false;  // adopt_sync: whoever has written into the index
   bool blocked = false, probing = false;  // no writes now; some keys are tried
   bool away = false;                      // the server has not answered for a while
   bool on_trial = false;                  // see Channel::on_trial; and the index is ready
@@ -195,7 +221,9 @@ struct SyncRuntime {
   Channel* channel = nullptr;
   PendingKeys keys;
   IndexState index;
+  LeaseState lease;
   VersionState versions;
+  RepairState repair;
   BackfillState backfill;
   ResyncState resync;
   ParkedState parked;

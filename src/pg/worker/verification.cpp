@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/worker/change_feed.h"
+#include "pg/worker/records.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"
 
@@ -27,6 +28,10 @@ bool ReconcileDue(const VerificationState& state) {
   return state.reconcile_us > 0 && GetCurrentTimestamp() >= state.last_started + state.reconcile_us;
 }
 
+bool RepairDue(const SyncRuntime& sync) {
+  return !sync.repair.reason.empty() && MonotonicNow() >= sync.repair.begin_at;
+}
+
 // The index can be asked, and nothing but live changes is going on.
 bool Able(const SyncRuntime& sync) {
   return sync.slot != nullptr && sync.verification && sync.channel != nullptr && sync.Sends() &&
@@ -35,7 +40,8 @@ bool Able(const SyncRuntime& sync) {
 
 bool Due(const SyncRuntime& sync) {
   if (!Able(sync)) return false;
-  return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification);
+  return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification) ||
+         RepairDue(sync);
 }
 
 // What the schedule is stays; everything else begins anew.
@@ -50,11 +56,12 @@ void Reset(VerificationState* state) {
 void Begin(SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
   SyncSlot* slot = sync->slot;
-  const bool reconcile = ReconcileDue(*state);
+  const bool owed = RepairDue(*sync), reconcile = ReconcileDue(*state) || owed;
   const bool repair = (state->unfinished && state->unfinished_repair) || reconcile;
   double sample = state->unfinished ? state->unfinished_sample : reconcile ? 1 : 0;
   Reset(state);
   state->request = pg_atomic_read_u64(&slot->verify_done);
+  state->owed = owed;
   state->repair = repair || pg_atomic_read_u64(&slot->repair_wanted) > state->request;
   if (Requested(*sync)) {
     LWLockAcquire(Shared()->lock, LW_SHARED);
@@ -74,7 +81,11 @@ void Begin(SyncRuntime* sync) {
 void Finish(WorkerContext* context, SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
   const VerificationCounts counts = state->counts;
-  InTransaction([&] { StoreVerification(sync->id, *state, true); });
+  InTransaction([&] {
+    StoreVerification(sync->id, *state, true);
+    if (state->owed) StoreRepair(sync->id, nullptr);
+  });
+  if (state->owed) sync->repair = RepairState{};
   pg_atomic_write_u64(&sync->slot->verify_done, state->request);
   context->answered = true;
   Reset(state);
@@ -172,6 +183,20 @@ std::int64_t ReconcileInterval(const char* options) {
 bool IsQuiet(const SyncRuntime& sync) {
   return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
          sync.unconfirmed.empty();
+}
+
+void RequestRepair(const WorkerContext& context, SyncRuntime* sync, const char* reason) {
+  StoreRepair(sync->id, reason);
+  ContinueRepair(context, sync, reason, GetCurrentTimestamp());
+  ereport(LOG, (errmsg("polyglot_sync: index and table of sync \"%s\" will be compared: %s",
+                       sync->name.c_str(), reason)));
+}
+
+void ContinueRepair(const WorkerContext& context, SyncRuntime* sync, const char* reason,
+                    std::int64_t since) {
+  sync->repair.reason = reason;
+  sync->repair.since = since;
+  sync->repair.begin_at = MonotonicNow() + core::kLeaseRenewal + context.request_timeout;
 }
 
 void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t created_at) {

@@ -5,12 +5,12 @@ src/pg/worker/verification.o: src/pg/worker/verification.cpp \
  src/core/queue_scan.h src/pg/prelude.h src/pg/worker/channel.h \
  src/net/search_client.h src/core/node_pool.h src/core/backoff.h \
  src/core/result.h src/pg/worker/clock.h src/pg/worker/sync_runtime.h \
- src/core/control_record.h src/core/queue_record.h \
+ src/core/control_record.h src/core/lease.h src/core/queue_record.h \
  src/pg/document/row_reader.h src/pg/catalog.h src/pg/guard.h \
  src/pg/shared_state.h src/pg/worker/pending_keys.h \
- src/pg/worker/change_feed.h src/pg/worker/verification_records.h \
- src/pg/worker/verification_state.h src/core/comparison.h \
- src/core/index_body.h src/core/known_ids.h \
+ src/pg/worker/change_feed.h src/pg/worker/records.h \
+ src/pg/worker/verification_records.h src/pg/worker/verification_state.h \
+ src/core/comparison.h src/core/index_body.h src/core/known_ids.h \
  src/pg/worker/verification_steps.h
 src/pg/worker/verification.h:
 src/pg/worker/worker_context.h:
@@ -30,6 +30,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:
@@ -37,6 +38,7 @@ src/pg/guard.h:
 src/pg/shared_state.h:
 src/pg/worker/pending_keys.h:
 src/pg/worker/change_feed.h:
+src/pg/worker/records.h:
 src/pg/worker/verification_records.h:
 src/pg/worker/verification_state.h:
 src/core/comparison.h:

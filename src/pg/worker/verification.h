@@ -24,6 +24,12 @@ void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t 
 /// Moves verifications on as far as they can go without waiting; opens transactions of its own.
 /// true when there is more to do at once.
 bool AdvanceVerifications(WorkerContext* context, core::Time now);
+/// Index and table must be compared and brought in step, when late requests of whoever has written
+/// into the index have landed. Needs a transaction.
+void RequestRepair(const WorkerContext& context, SyncRuntime* sync, const char* reason);
+/// Goes on with one that was stored before this worker started.
+void ContinueRepair(const WorkerContext& context, SyncRuntime* sync, const char* reason,
+                    std::int64_t since);
 /// An operation on this document is about to be submitted.
 void NoteOperation(SyncRuntime* sync, const std::string& id);
 

@@ -6,7 +6,7 @@ src/pg/worker/verification_candidates.o: \
  src/pg/queue/queue_reader.h src/core/queue_scan.h src/pg/prelude.h \
  src/pg/worker/channel.h src/net/search_client.h src/core/node_pool.h \
  src/core/backoff.h src/core/result.h src/pg/worker/clock.h \
- src/pg/worker/sync_runtime.h src/core/control_record.h \
+ src/pg/worker/sync_runtime.h src/core/control_record.h src/core/lease.h \
  src/core/queue_record.h src/pg/document/row_reader.h src/pg/catalog.h \
  src/pg/guard.h src/pg/shared_state.h src/pg/worker/pending_keys.h \
  src/pg/worker/index_steps.h src/core/index_body.h \
@@ -33,6 +33,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:

@@ -7,7 +7,7 @@ src/pg/worker/verification_records.o: \
  src/core/snapshot.h src/pg/queue/queue_reader.h src/core/queue_scan.h \
  src/pg/prelude.h src/pg/worker/channel.h src/net/search_client.h \
  src/core/node_pool.h src/core/backoff.h src/pg/worker/clock.h \
- src/pg/worker/sync_runtime.h src/core/control_record.h \
+ src/pg/worker/sync_runtime.h src/core/control_record.h src/core/lease.h \
  src/core/queue_record.h src/pg/document/row_reader.h src/pg/catalog.h \
  src/pg/guard.h src/pg/shared_state.h src/pg/worker/pending_keys.h \
  src/pg/worker/statement.h
@@ -33,6 +33,7 @@ src/core/backoff.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/core/queue_record.h:
 src/pg/document/row_reader.h:
 src/pg/catalog.h:

@@ -94,6 +94,7 @@ struct VerificationState {
   std::uint64_t request = 0;  // answers verify_sync up to this number
   double sample = 1;
   bool repair = false;
+  bool owed = false;                            // it ends what RepairState asks for
   std::string fingerprint;                      // of the definition that it began with
   std::shared_ptr<const std::string> physical;  // and the index
   VerificationCounts counts;

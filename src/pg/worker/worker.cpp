@@ -19,6 +19,7 @@
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/launcher.h"
+#include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
@@ -68,6 +69,8 @@ class Worker {
       ereport(ERROR, (errcode_for_socket_access(), errmsg("could not create an epoll fd: %m")));
   }
 
+  WorkerContext* context() { return &context_; }
+
   void Run() {
     Start();
     while (!context_.leave) {
@@ -113,6 +116,7 @@ void Worker::Start() {
     return;
   }
   context_.reader = std::make_unique<QueueReader>(tables.tables);
+  InTransaction([&] { LoadLeaseIdentity(&context_); });
   LoadConfiguration(&context_);
   if (context_.leave) return;
   ReadPositions(&context_);
@@ -208,6 +212,7 @@ void Worker::Turn() {
   AdvanceResyncs(&context_, now);
   AdvanceRebuilds(&context_, now);
   ReloadCredentials(&context_, now);
+  KeepLeases(&context_, now);
   KeepIndexes(&context_, now);
   NoteAway(&context_, now);
   ProbeBlocked(&context_, now);
@@ -242,7 +247,7 @@ void Worker::Turn() {
 core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = last_full_scan_ + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
-  next = std::min(next, NextIndexDeadline(context_, now));
+  next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_)});
   for (const auto& [id, sync] : context_.syncs)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
         sync->Sends())
@@ -280,7 +285,16 @@ void Worker::Wait(core::Time now, bool busy) {
   if ((events & WL_LATCH_SET) != 0) LookAtLatch();
 }
 
+Worker* running = nullptr;
+volatile sig_atomic_t leaves_cleanly = 0;
+
+extern "C" void polyglot_worker_terminate(SIGNAL_ARGS) {
+  leaves_cleanly = 1;
+  die(postgres_signal_arg);
+}
+
 void Detach(int, Datum argument) {
+  if (running != nullptr && leaves_cleanly != 0) ReleaseLeases(running->context());
   WorkerSlot* slot = &Shared()->workers[DatumGetInt32(argument)];
   slot->process_number = -1;
   pg_atomic_write_u32(&slot->asleep, 0);
@@ -338,7 +352,7 @@ void PinSettings() {
 void polyglot_worker_main(Datum argument) {
   using namespace polyglot::pg;
   pqsignal(SIGHUP, SignalHandlerForConfigReload);
-  pqsignal(SIGTERM, die);
+  pqsignal(SIGTERM, polyglot_worker_terminate);
   BackgroundWorkerUnblockSignals();
   WorkerSlot* slot = Attach(DatumGetInt32(argument));
   BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
@@ -348,9 +362,10 @@ void polyglot_worker_main(Datum argument) {
   ereport(LOG, (errmsg("polyglot_sync worker started for server %u", slot->server)));
   // One heap pointer: an ERROR below ends the process without unwinding this frame.
   Enter([slot] {
-    auto* worker = new Worker(slot);
-    worker->Run();
+    running = new Worker(slot);
+    running->Run();
   });
+  leaves_cleanly = 1;
   slot->healthy_since = GetCurrentTimestamp();  // left of its own will: no back-off
   ereport(LOG, (errmsg("polyglot_sync worker for server %u has nothing left to do", slot->server)));
   proc_exit(0);

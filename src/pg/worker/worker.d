@@ -6,14 +6,14 @@ src/pg/worker/worker.o: src/pg/worker/worker.cpp \
  src/pg/queue/queue_reader.h src/core/queue_scan.h \
  src/pg/worker/channel.h src/net/search_client.h src/core/node_pool.h \
  src/core/backoff.h src/core/result.h src/pg/worker/clock.h \
- src/pg/worker/sync_runtime.h src/core/control_record.h \
+ src/pg/worker/sync_runtime.h src/core/control_record.h src/core/lease.h \
  src/pg/document/row_reader.h src/pg/shared_state.h \
  src/pg/worker/pending_keys.h src/pg/worker/change_feed.h \
  src/pg/worker/configuration.h src/pg/worker/epoch.h src/core/epoch.h \
  src/core/index_body.h src/pg/worker/fault_limits.h \
  src/pg/worker/findings.h src/pg/worker/index_drops.h \
  src/pg/worker/index_keeper.h src/pg/worker/launcher.h \
- src/pg/worker/outcomes.h src/pg/worker/parking.h \
+ src/pg/worker/lease.h src/pg/worker/outcomes.h src/pg/worker/parking.h \
  src/pg/worker/positions.h src/pg/worker/queue_limit.h \
  src/pg/worker/rebuild.h src/pg/worker/records.h src/pg/worker/requests.h \
  src/pg/worker/resync.h src/pg/worker/verification.h
@@ -39,6 +39,7 @@ src/core/result.h:
 src/pg/worker/clock.h:
 src/pg/worker/sync_runtime.h:
 src/core/control_record.h:
+src/core/lease.h:
 src/pg/document/row_reader.h:
 src/pg/shared_state.h:
 src/pg/worker/pending_keys.h:
@@ -52,6 +53,7 @@ src/pg/worker/findings.h:
 src/pg/worker/index_drops.h:
 src/pg/worker/index_keeper.h:
 src/pg/worker/launcher.h:
+src/pg/worker/lease.h:
 src/pg/worker/outcomes.h:
 src/pg/worker/parking.h:
 src/pg/worker/positions.h:

@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,10 @@ struct WorkerContext {
   std::uint64_t max_queue_bytes = 0;  // 0: no limit
 
   std::map<std::int32_t, std::unique_ptr<SyncRuntime>> syncs;
+  std::set<std::int32_t> syncs_of_database;  // those of other servers too
+  std::string home, incarnation;             // core/lease.h
+  std::vector<core::TimelineEnd> history;
+  std::vector<std::pair<Channel*, core::LeaseWrite>> farewells;  // leases of dropped syncs
   std::vector<std::unique_ptr<Channel>> channels;
   core::Settlement settlement;
   std::unique_ptr<QueueReader> reader;

@@ -1,0 +1,102 @@
+#pragma once
+// Who may write: a lease in the search cluster, one document for each sync, in an index of its own.
+// Several copies of one database cannot be told apart from inside, but only one of them can renew
+// this document: every write of it compares `_seq_no` and `_primary_term`. No clocks are compared:
+// an owner lives if the document changes while somebody watches.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+#include "core/time.h"
+
+namespace polyglot::core {
+
+inline constexpr std::string_view kLeaseIndex = "polyglot-sync-owners";
+/// An owner renews so often …
+inline constexpr Time kLeaseRenewal{10'000'000};
+/// … and one that did not while somebody watched so long is dead.
+inline constexpr Time kLeaseWatch{15'000'000};
+/// One that still does after so long will not stop: until then it may be on its way down.
+inline constexpr Time kLeasePatience{30'000'000};
+
+struct LeaseRecord {
+  std::uint64_t system_identifier = 0;
+  std::uint32_t database = 0;
+  std::int32_t sync = 0;
+  std::uint32_t timeline = 0;
+  std::string home;         // the data folder on a machine that has not been started anew
+  std::string incarnation;  // the postmaster: a copy of its folder is another one
+  std::uint64_t epoch = 0;
+  std::uint64_t position = 0;  // no operation has been made with a higher one
+  bool released = false;       // its owner has left of his own will
+};
+
+struct FoundLease {
+  LeaseRecord record;
+  std::int64_t seq_no = 0, primary_term = 0;
+};
+
+/// Paths of the document, percent-encoded `name` included: to read; to write it if there is none,
+/// or if it is still the one that was found.
+std::string LeasePath(std::string_view name);
+std::string WriteLeasePath(std::string_view name, const FoundLease* found);
+std::string LeaseBody(const LeaseRecord& record);
+/// Body of the PUT that makes the index.
+std::string LeaseIndexBody();
+/// Answer to GET; nullopt: there is no such document. An unreadable one counts as nobody's.
+Result<std::optional<FoundLease>> ParseLease(std::string_view body);
+/// `_seq_no` and `_primary_term` of an answer to a write.
+Result<std::pair<std::int64_t, std::int64_t>> ParseLeaseWritten(std::string_view body);
+
+/// One of a request that renews several: POST to kRenewPath, items in this order.
+struct LeaseWrite {
+  std::string name;
+  std::int64_t seq_no = 0, primary_term = 0;
+  std::string body;  // empty: the document goes
+};
+inline constexpr std::string_view kRenewPath = "/polyglot-sync-owners/_bulk";
+std::string RenewBody(const std::vector<LeaseWrite>& writes);
+struct LeaseItem {
+  int status = 0;
+  std::int64_t seq_no = 0, primary_term = 0;
+};
+Result<std::vector<LeaseItem>> ParseRenewed(std::string_view body);
+
+/// Where a timeline was left for the one that this database is on.
+struct TimelineEnd {
+  std::uint32_t timeline;
+  std::uint64_t position;
+};
+
+struct LeaseQuestion {
+  LeaseRecord now;  // who we are
+  std::uint64_t flushed = 0;
+  std::vector<TimelineEnd> history;
+  std::optional<FoundLease> found;
+  Time unchanged{0}, watched{0};  // how long; 0: it is seen for the first time
+  bool abandoned = false;         // the lease is that of a sync which this database has dropped
+  bool adopt = false;             // whoever has it
+};
+
+enum class LeaseVerdict : std::uint8_t {
+  kTake,
+  kWatch,      // ask again
+  kContested,  // somebody else lives and writes
+};
+
+struct LeaseJudgement {
+  LeaseVerdict verdict = LeaseVerdict::kTake;
+  bool raise = false;  // somebody else's versions may be in the index: another epoch is needed
+  bool doubt = false;  // … and what he wrote may not be what our table holds
+};
+
+/// Does the lease bear the name of this very sync of this postmaster?
+bool IsOwnLease(const LeaseRecord& lease, const LeaseRecord& now);
+LeaseJudgement JudgeLease(const LeaseQuestion& question);
+
+}  // namespace polyglot::core

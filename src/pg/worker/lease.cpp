@@ -1,0 +1,381 @@
+#include "pg/worker/lease.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "pg/catalog.h"
+#include "pg/worker/epoch.h"
+#include "pg/worker/index_steps.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kLookAgain{5'000'000};
+constexpr core::Time kRetry{1'000'000};
+constexpr core::Time kGoodbye{300'000};
+
+using Then = std::function<void(WorkerContext*, SyncRuntime*)>;
+
+SyncRuntime* HolderOf(WorkerContext* context, const SyncRuntime& sync) {
+  return context->Find(sync.PublicId());
+}
+
+// ---- who we are -------------------------------------------------------------------------------
+
+// Another one after each start of the machine; empty where it cannot be had.
+std::string BootId() {
+  const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  char text[64];
+  const ssize_t length = read(fd, text, sizeof text);
+  close(fd);
+  return length < 36 ? std::string() : std::string(text, 36);
+}
+
+// A copy of the data folder has files of its own, and PG_VERSION is never written anew.
+std::string Home() {
+  const std::string boot = BootId();
+  struct stat file;
+  if (boot.empty() || stat("PG_VERSION", &file) != 0) return {};
+  return boot + "/" + std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino);
+}
+
+std::vector<core::TimelineEnd> LoadHistory() {
+  std::vector<core::TimelineEnd> history;
+  ListCell* cell;
+  foreach (cell, readTimeLineHistory(GetWALInsertionTimeLine())) {
+    auto* entry = static_cast<TimeLineHistoryEntry*>(lfirst(cell));
+    if (entry->end != InvalidXLogRecPtr) history.push_back({entry->tli, entry->end});
+  }
+  return history;
+}
+
+core::LeaseRecord RecordOf(const WorkerContext& context, const SyncRuntime& sync) {
+  core::LeaseRecord record;
+  const core::VersionRecord database = ThisDatabase();
+  record.system_identifier = database.system_identifier;
+  record.database = database.database;
+  record.timeline = database.timeline;
+  record.sync = sync.id;
+  record.home = context.home;
+  record.incarnation = context.incarnation;
+  record.epoch = sync.versions.new_epoch != 0 ? sync.versions.new_epoch : sync.epoch;
+  record.position = pg_atomic_read_u64(&Shared()->last_position);
+  return record;
+}
+
+// ---- taking -----------------------------------------------------------------------------------
+
+void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std::uint64_t epoch) {
+  const core::Time now = MonotonicNow();
+  lease->held = lease->was_held = true;
+  lease->seq_no = seq_no;
+  lease->primary_term = primary_term;
+  lease->written_epoch = epoch;
+  lease->renew_at = now + core::kLeaseRenewal;
+  lease->valid_until = now + core::kLeaseWatch;
+  lease->watched.reset();
+}
+
+void NotHeld(SyncRuntime* sync, const net::Response& response) {
+  sync->index.checking = false;
+  IndexUnavailable(sync, response, kIndexRetry);
+}
+
+void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
+                 std::uint64_t epoch, const Then& then) {
+  const core::BulkReply& reply = response.reply;
+  const bool written = reply.transport_ok && reply.http_status / 100 == 2;
+  auto place = written ? core::ParseLeaseWritten(reply.body)
+                       : core::Result<std::pair<std::int64_t, std::int64_t>>(core::Error{});
+  LeaseState* lease = LeaseOf(context, *sync);
+  if (!place.ok() || lease == nullptr) return NotHeld(sync, response);  // also 409: look again
+  Held(lease, place.value().first, place.value().second, epoch);
+  sync->index.checking = false;
+  then(context, sync);
+}
+
+void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* found, Then then) {
+  SyncRuntime* holder = HolderOf(context, *sync);
+  const core::LeaseRecord record = RecordOf(*context, *holder);
+  sync->channel->Ask(
+      "PUT", core::WriteLeasePath(Encoded(holder->alias), found), core::LeaseBody(record),
+      MonotonicNow(),
+      ForSync(context, sync,
+              [then = std::move(then), epoch = record.epoch](WorkerContext* c, SyncRuntime* s,
+                                                             const net::Response& response) {
+                TakeWritten(c, s, response, epoch, then);
+              }));
+}
+
+void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
+  sync->channel->Ask("PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(),
+                     MonotonicNow(),
+                     ForSync(context, sync,
+                             [](WorkerContext*, SyncRuntime* s, const net::Response& response) {
+                               NotHeld(s, response);
+                               if (response.reply.http_status == 200 ||
+                                   response.reply.http_status == 400)  // somebody else was faster
+                                 s->index.retry_at = core::Time{0};
+                             }));
+}
+
+// ---- judging ----------------------------------------------------------------------------------
+
+// How long the document has been looked at, and how long it has stayed as it is.
+void Watch(LeaseState* lease, const core::FoundLease& found, core::Time now) {
+  if (!lease->watched) lease->watched_since = now;
+  if (!lease->watched || lease->watched->seq_no != found.seq_no ||
+      lease->watched->primary_term != found.primary_term)
+    lease->unchanged_since = now;
+  lease->watched = found;
+}
+
+core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder,
+                               const core::FoundLease& found, core::Time now) {
+  core::LeaseQuestion question;
+  const core::LeaseRecord& record = found.record;
+  question.now = RecordOf(*context, holder);
+  question.flushed = GetFlushRecPtr(nullptr);
+  question.history = context->history;
+  question.found = found;
+  question.unchanged = now - holder.lease.unchanged_since;
+  question.watched =
+      holder.lease.was_held ? core::kLeasePatience : now - holder.lease.watched_since;
+  question.abandoned = record.incarnation == question.now.incarnation &&
+                       record.database == question.now.database &&
+                       context->syncs_of_database.count(record.sync) == 0;
+  question.adopt = holder.adopt;
+  return question;
+}
+
+void Wait(SyncRuntime* sync, const net::Response& response) {
+  NotHeld(sync, response);
+  sync->index.retry_at = MonotonicNow() + kLookAgain;
+  SetSyncError(sync->slot,
+               "another copy of this database writes into the index, or did until a moment ago: "
+               "watching whether it still does");
+}
+
+void Contested(SyncRuntime* holder, SyncRuntime* sync, const net::Response& response) {
+  NotHeld(sync, response);
+  holder->lease = LeaseState{};
+  RefuseIndex(holder, "index \"" + holder->alias + "\" is owned by another copy of this database, "
+              "which is running, or by a sync of another one",
+              "End that one, then call polyglot.resume_sync; or take the index over from it with "
+              "polyglot.adopt_sync.");
+}
+
+void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found,
+          const core::LeaseJudgement& judgement, Then then) {
+  LeaseState* lease = LeaseOf(context, *sync);
+  lease->raises |= judgement.raise;
+  lease->disturbed |= judgement.raise;
+  lease->vouches &= !judgement.doubt;
+  lease->found_epoch = std::max(lease->found_epoch, found.record.epoch);
+  Write(context, sync, &found, std::move(then));
+}
+
+void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found,
+           const net::Response& response, Then then) {
+  SyncRuntime* holder = HolderOf(context, *sync);
+  const core::Time now = MonotonicNow();
+  Watch(&holder->lease, found, now);
+  const core::LeaseJudgement judgement = JudgeLease(QuestionOf(context, *holder, found, now));
+  switch (judgement.verdict) {
+    case core::LeaseVerdict::kTake:
+      return Take(context, sync, found, judgement, std::move(then));
+    case core::LeaseVerdict::kWatch:
+      return Wait(sync, response);
+    case core::LeaseVerdict::kContested:
+      return Contested(holder, sync, response);
+  }
+}
+
+void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
+               const Then& then) {
+  SyncRuntime* holder = HolderOf(context, *sync);
+  if (holder == nullptr || !TellsHolders(response.reply)) return NotHeld(sync, response);
+  auto found = core::ParseLease(response.reply.body);
+  if (response.reply.http_status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
+  if (!found.ok()) return NotHeld(sync, response);
+  if (found.value()) return Judge(context, sync, *found.value(), response, then);
+  // Nobody has it: nothing vouches for what is in the index, should there be one.
+  holder->lease.vouches = false;
+  Write(context, sync, nullptr, then);
+}
+
+// ---- renewing ---------------------------------------------------------------------------------
+
+// Or the answer to an earlier renewal was: it is looked at again.
+void Lost(SyncRuntime* sync) {
+  sync->lease.held = false;
+  if (sync->versions.new_epoch == 0) return;
+  sync->versions.new_epoch = 0;  // judged again when the index is looked at again
+  sync->index.checking = false;
+}
+
+void TakeItem(SyncRuntime* sync, const core::LeaseItem& item, std::uint64_t epoch) {
+  if (item.status / 100 == 2)
+    Held(&sync->lease, item.seq_no, item.primary_term, epoch);
+  else if (item.status == 409 || item.status == 404)
+    Lost(sync);
+}
+
+struct Renewal {
+  std::int32_t sync;
+  std::uint64_t incarnation, epoch;
+};
+
+void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& asked,
+                 const net::Response& response) {
+  const bool usable = response.reply.transport_ok && response.reply.http_status == 200;
+  auto items = usable ? core::ParseRenewed(response.reply.body)
+                      : core::Result<std::vector<core::LeaseItem>>(core::Error{});
+  const bool complete = items.ok() && items.value().size() >= asked.size();
+  for (std::size_t i = 0; i < asked.size(); i++) {
+    SyncRuntime* sync = context->Find(asked[i].sync);
+    if (sync == nullptr || sync->incarnation != asked[i].incarnation) continue;
+    sync->lease.renewing = false;
+    sync->lease.renew_at = MonotonicNow() + kRetry;
+    if (complete) TakeItem(sync, items.value()[i], asked[i].epoch);
+  }
+}
+
+std::vector<core::LeaseWrite> TakeFarewells(WorkerContext* context, const Channel* channel) {
+  std::vector<core::LeaseWrite> writes;
+  std::erase_if(context->farewells, [&](auto& farewell) {
+    if (farewell.first != channel) return false;
+    writes.push_back(std::move(farewell.second));
+    return true;
+  });
+  return writes;
+}
+
+core::LeaseWrite WriteOf(const SyncRuntime& sync, const core::LeaseRecord& record) {
+  return {.name = sync.alias,
+          .seq_no = sync.lease.seq_no,
+          .primary_term = sync.lease.primary_term,
+          .body = core::LeaseBody(record)};
+}
+
+void Renew(WorkerContext* context, Channel* channel, core::Time now) {
+  std::vector<core::LeaseWrite> writes;
+  std::vector<Renewal> asked;
+  for (auto& [id, sync] : context->syncs) {
+    LeaseState& lease = sync->lease;
+    if (sync->channel != channel || !lease.held || lease.renewing || now < lease.renew_at) continue;
+    const core::LeaseRecord record = RecordOf(*context, *sync);
+    writes.push_back(WriteOf(*sync, record));
+    asked.push_back({id, sync->incarnation, record.epoch});
+    lease.renewing = true;
+  }
+  for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
+    writes.push_back(std::move(farewell));
+  if (writes.empty()) return;
+  channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), now,
+               [context, asked](const net::Response& response) {
+                 TakeRenewed(context, asked, response);
+               });
+}
+
+// ---- the end ----------------------------------------------------------------------------------
+
+bool AnyRenewing(const WorkerContext& context) {
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->lease.renewing) return true;
+  return false;
+}
+
+std::vector<core::LeaseWrite> Goodbyes(WorkerContext* context, const Channel* channel) {
+  std::vector<core::LeaseWrite> writes = TakeFarewells(context, channel);
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->channel != channel || !sync->lease.held) continue;
+    core::LeaseRecord record = RecordOf(*context, *sync);
+    record.released = true;
+    writes.push_back(WriteOf(*sync, record));
+  }
+  return writes;
+}
+
+}  // namespace
+
+void LoadLeaseIdentity(WorkerContext* context) {
+  context->home = Home();
+  context->incarnation = context->home + "/" + std::to_string(PgStartTime) + "/" +
+                         std::to_string(PostmasterPid);
+  context->history = LoadHistory();
+}
+
+LeaseState* LeaseOf(WorkerContext* context, const SyncRuntime& sync) {
+  SyncRuntime* holder = HolderOf(context, sync);
+  return holder == nullptr ? nullptr : &holder->lease;
+}
+
+bool HoldsLease(WorkerContext* context, const SyncRuntime& sync, core::Time now) {
+  const LeaseState* lease = LeaseOf(context, sync);
+  return lease != nullptr && lease->held && now < lease->valid_until;
+}
+
+void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now, Then then) {
+  SyncRuntime* holder = HolderOf(context, *sync);
+  if (holder == nullptr) return;
+  sync->index.checking = true;
+  sync->channel->Ask(
+      "GET", core::LeasePath(Encoded(holder->alias)), "", now,
+      ForSync(context, sync,
+              [then = std::move(then)](WorkerContext* c, SyncRuntime* s,
+                                       const net::Response& response) {
+                TakeLease(c, s, response, then);
+              }));
+}
+
+void DropLease(WorkerContext* context, const SyncRuntime& sync) {
+  if (sync.IsBuilding() || !sync.lease.held || sync.channel == nullptr) return;
+  context->farewells.emplace_back(
+      sync.channel, core::LeaseWrite{sync.alias, sync.lease.seq_no, sync.lease.primary_term, ""});
+}
+
+void KeepLeases(WorkerContext* context, core::Time now) {
+  for (auto& channel : context->channels)
+    if (channel->connected()) Renew(context, channel.get(), now);
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->channel == nullptr || sync->index.step != IndexStep::kReady) continue;
+    if (sync->index.check_before_write || HoldsLease(context, *sync, now)) continue;
+    sync->index.check_before_write = true;
+    sync->channel->delivery().HoldSync(id, true);
+  }
+}
+
+core::Time NextLeaseDeadline(const WorkerContext& context) {
+  core::Time next = core::kNever;
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->lease.held && !sync->lease.renewing && sync->channel->connected())
+      next = std::min(next, sync->lease.renew_at);
+  return next;
+}
+
+void ReleaseLeases(WorkerContext* context) noexcept {
+  try {
+    const core::Time end = MonotonicNow() + kGoodbye;
+    for (auto& channel : context->channels)
+      while (channel->connected() && AnyRenewing(*context) && channel->WaitForAnswers(end)) {
+      }
+    for (auto& channel : context->channels) {
+      if (!channel->connected()) continue;
+      const std::vector<core::LeaseWrite> writes = Goodbyes(context, channel.get());
+      bool answered = writes.empty();
+      if (!answered)
+        channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), MonotonicNow(),
+                     [&answered](const net::Response&) { answered = true; });
+      while (!answered && channel->WaitForAnswers(end)) {
+      }
+    }
+  } catch (...) {  // out of memory: who comes next will watch
+  }
+}
+
+}  // namespace polyglot::pg

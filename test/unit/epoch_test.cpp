@@ -55,6 +55,36 @@ TEST(Epoch, PromotionRaisesBeyondBoth) {
   EXPECT_EQ(JudgeEpoch(q).epoch, 5u);
 }
 
+TEST(Epoch, APromotionIsComparedUnlessTheLeaseVouches) {
+  EpochQuestion q = Usual();
+  q.now.timeline = 2;
+  EXPECT_FALSE(JudgeEpoch(q).repair);
+  q.lease_vouches = false;
+  EXPECT_TRUE(JudgeEpoch(q).repair);
+  q.lease_vouches = true;
+  q.index->bound = q.now.bound + 1;  // somebody has written beyond what our table knows
+  EXPECT_TRUE(JudgeEpoch(q).repair);
+}
+
+TEST(Epoch, TheLeaseRaisesBeyondItsOwn) {
+  EpochQuestion q = Usual();
+  q.lease_raises = true;
+  q.lease_epoch = 8;
+  EXPECT_EQ(Verdict(q), EpochVerdict::kRaise);
+  EXPECT_EQ(JudgeEpoch(q).epoch, 9u);
+}
+
+TEST(Epoch, AdoptionTakesAForeignIndex) {
+  EpochQuestion q = Usual();
+  q.index->database = 6;
+  q.index->epoch = 7;
+  EXPECT_EQ(Verdict(q), EpochVerdict::kForeign);
+  q.adopt = true;
+  EXPECT_EQ(Verdict(q), EpochVerdict::kRaise);
+  EXPECT_EQ(JudgeEpoch(q).epoch, 8u);
+  EXPECT_TRUE(JudgeEpoch(q).repair);
+}
+
 TEST(Epoch, APromotionThatDiedHalfWayIsTakenFurther) {
   EpochQuestion q = Usual();
   q.now.timeline = 2;

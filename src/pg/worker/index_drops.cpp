@@ -5,6 +5,7 @@
 
 #include "core/epoch.h"
 #include "core/index_body.h"
+#include "core/lease.h"
 #include "pg/catalog.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
@@ -60,6 +61,25 @@ bool IsOurs(const IndexDrop& drop, const core::IndexDescription& found) {
   return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
 }
 
+// A copy of this database, whose indexes these are as well, may live and use them.
+void TakeOwner(WorkerContext* context, const std::string& index, IndexDrop* drop,
+               const core::BulkReply& reply) {
+  if (!TellsHolders(reply)) return;
+  const auto lease = core::ParseLease(reply.body);
+  const bool unowned = !lease.ok() || !lease.value() || lease.value()->record.released ||
+                       lease.value()->record.incarnation == context->incarnation;
+  const core::Time now = MonotonicNow();
+  if (!unowned) {
+    if (drop->lease_seq < 0) drop->watched_since = now;
+    if (drop->lease_seq != lease.value()->seq_no) drop->unchanged_since = now;
+    drop->lease_seq = lease.value()->seq_no;
+    if (now - drop->watched_since >= core::kLeasePatience) drop->done = true;
+    if (now - drop->unchanged_since < core::kLeaseWatch) return;
+    drop->done = false;
+  }
+  Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
+}
+
 bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
   for (const auto& [id, sync] : context.syncs)
     if (sync->alias == alias) return true;
@@ -78,7 +98,7 @@ void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop
   } else if (drop->unless_aliased && core::HasAlias(description, drop->alias)) {
     drop->done = !IsAliasOfSync(*context, drop->alias);  // otherwise the next rebuild takes it
   } else {
-    Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
+    Ask(context, index, "GET", core::LeasePath(Encoded(drop->alias)), TakeOwner);
   }
 }
 

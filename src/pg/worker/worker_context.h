@@ -76,6 +76,9 @@ struct WorkerContext {
     // No request of this sync is on its way any more that could make the index again.
     core::Time final_at{0};
     core::Time retry_at{0};
+    // The lease of another copy of this database, as long as it may live.
+    std::int64_t lease_seq = -1;
+    core::Time watched_since{0}, unchanged_since{0};
   };
   std::map<std::string, IndexDrop> index_drops;
 

@@ -34,8 +34,7 @@ bool IsBehind(const EpochQuestion& q) { return q.flushed + kBoundStep < q.now.bo
 EpochJudgement Raise(const EpochQuestion& q) {
   const std::uint64_t known = std::max(q.now.epoch, q.lease_epoch);
   const std::uint64_t epoch = std::max(known, q.index ? q.index->epoch : 0) + 1;
-  const bool newer =
-      q.index && (q.index->epoch > q.now.epoch || q.index->bound > q.now.bound);
+  const bool newer = q.index && (q.index->epoch > q.now.epoch || q.index->bound > q.now.bound);
   if (epoch > kEpochLimit) return {EpochVerdict::kExhausted};
   return {EpochVerdict::kRaise, epoch, newer || q.adopt || IsBehind(q) || !q.lease_vouches};
 }

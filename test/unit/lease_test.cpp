@@ -141,8 +141,10 @@ TEST(Lease, WhatWasScribbledOverIsNobodysAndInDoubt) {
 TEST(Lease, RecordsSurviveTheWire) {
   LeaseRecord record = Ours();
   record.released = true;
-  const std::string answer = R"({"_index":"i","_id":"t","_seq_no":12,"_primary_term":3,"found":true,)"
-                             R"("_source":)" + LeaseBody(record) + "}";
+  const std::string answer =
+      R"({"_index":"i","_id":"t","_seq_no":12,"_primary_term":3,"found":true,)"
+      R"("_source":)" +
+      LeaseBody(record) + "}";
   const auto found = ParseLease(answer);
   ASSERT_TRUE(found.ok() && found.value());
   EXPECT_EQ(found.value()->seq_no, 12);

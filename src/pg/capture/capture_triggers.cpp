@@ -254,7 +254,8 @@ bool CaptureTriggersIntact(Oid source) {
 
 void RemoveDetachedTriggers(Oid source) {
   AsExtensionOwner as_owner;
-  List* tree = SourceTree(source);
+  const bool exists = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source));
+  List* tree = exists ? SourceTree(source) : NIL;
   List* detached = NIL;
   ForEachTrigger([&](Form_pg_trigger form) {
     if (SourceOfTriggerName(NameStr(form->tgname)) != source || OidIsValid(form->tgparentid) ||

@@ -19,16 +19,14 @@ namespace {
 
 char* IdOf(const SyncRow* sync) { return psprintf("%d", sync->id); }
 
-char* SystemText() {
-  return psprintf("%lld", static_cast<long long>(GetSystemIdentifier()));
-}
+char* SystemText() { return psprintf("%lld", static_cast<long long>(GetSystemIdentifier())); }
 
 void CheckSound(SyncRow* sync) {
   char* hint = nullptr;
   if (const char* problem = SyncProblem(sync, &hint))
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("cannot adopt sync \"%s\": %s", sync->name, problem),
-                    errhint("%s", hint)));
+    ereport(ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("cannot adopt sync \"%s\": %s", sync->name, problem), errhint("%s", hint)));
 }
 
 Oid ServerOf(const SyncRow* sync) {

@@ -133,7 +133,9 @@ const char* StateOf(const SyncRow* sync, const Live& live) {
 // Number and text of the last error. Of a failed sync: what is wrong and what to do.
 void AddError(RowBuilder* row, const SyncRow* sync, const Live& live) {
   if (!sync->has_state) {
-    row->Text("restored from a dump of another database; hint: call polyglot.adopt_sync, or drop the sync");
+    row->Text(
+        "restored from a dump of another database; hint: call polyglot.adopt_sync, or drop the "
+        "sync");
     row->Null();
   } else if (sync->failed_reason) {
     row->Text(sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)

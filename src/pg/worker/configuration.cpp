@@ -280,8 +280,8 @@ void LoadSyncIds(WorkerContext* context) {
   const uint64 rows = Execute("SELECT sync_id FROM polyglot.sync_state", {});
   bool isnull;
   for (uint64 i = 0; i < rows; i++)
-    context->syncs_of_database.insert(DatumGetInt32(
-        SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+    context->syncs_of_database.insert(
+        DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
 void Load(WorkerContext* context) {

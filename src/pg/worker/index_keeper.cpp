@@ -248,9 +248,8 @@ void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physi
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->channel->delivery().HoldSync(sync->id, true);
   if (!HoldsLease(context, *sync, now))
-    return AskLease(context, sync, now, [](WorkerContext* c, SyncRuntime* s) {
-      Begin(c, s, MonotonicNow());
-    });
+    return AskLease(context, sync, now,
+                    [](WorkerContext* c, SyncRuntime* s) { Begin(c, s, MonotonicNow()); });
   if (sync->index.physical != nullptr && (sync->managed || !sync->index.uuid.empty()))
     AskUuid(context, sync, *sync->index.physical, now);
   else if (sync->IsBuilding())
@@ -284,6 +283,16 @@ void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& 
       ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
         TakeAliasAnswer(s, r);
       }));
+}
+
+// Searches are to see in it what has been delivered from the first moment on.
+void AskHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& refreshed) {
+  sync->index.checking = false;
+  if (!refreshed.reply.transport_ok || refreshed.reply.http_status != 200)
+    return IndexUnavailable(sync, refreshed, kIndexRetry);
+  sync->index.checking = true;
+  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
+                     "", MonotonicNow(), ForSync(context, sync, PointAlias));
 }
 
 bool IsDue(const SyncRuntime& sync, core::Time now) {
@@ -363,8 +372,8 @@ void CheckBeforeNextWrite(WorkerContext* context, Channel* channel) {
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->index.checking || sync->index.step != IndexStep::kReady) return;
   sync->index.checking = true;
-  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
-                     "", now, ForSync(context, sync, PointAlias));
+  sync->channel->Ask("POST", "/" + Encoded(*sync->index.physical) + "/_refresh", "", now,
+                     ForSync(context, sync, AskHolders));
 }
 
 core::Time NextIndexDeadline(const WorkerContext& context, core::Time now) {

@@ -101,26 +101,24 @@ void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response&
 void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* found, Then then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::LeaseRecord record = RecordOf(*context, *holder);
-  sync->channel->Ask(
-      "PUT", core::WriteLeasePath(Encoded(holder->alias), found), core::LeaseBody(record),
-      MonotonicNow(),
-      ForSync(context, sync,
-              [then = std::move(then), epoch = record.epoch](WorkerContext* c, SyncRuntime* s,
-                                                             const net::Response& response) {
-                TakeWritten(c, s, response, epoch, then);
-              }));
+  sync->channel->Ask("PUT", core::WriteLeasePath(Encoded(holder->alias), found),
+                     core::LeaseBody(record), MonotonicNow(),
+                     ForSync(context, sync,
+                             [then = std::move(then), epoch = record.epoch](
+                                 WorkerContext* c, SyncRuntime* s, const net::Response& response) {
+                               TakeWritten(c, s, response, epoch, then);
+                             }));
 }
 
 void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
-  sync->channel->Ask("PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(),
-                     MonotonicNow(),
-                     ForSync(context, sync,
-                             [](WorkerContext*, SyncRuntime* s, const net::Response& response) {
-                               NotHeld(s, response);
-                               if (response.reply.http_status == 200 ||
-                                   response.reply.http_status == 400)  // somebody else was faster
-                                 s->index.retry_at = core::Time{0};
-                             }));
+  sync->channel->Ask(
+      "PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(), MonotonicNow(),
+      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& response) {
+        NotHeld(s, response);
+        if (response.reply.http_status == 200 ||
+            response.reply.http_status == 400)  // somebody else was faster
+          s->index.retry_at = core::Time{0};
+      }));
 }
 
 // ---- judging ----------------------------------------------------------------------------------
@@ -152,19 +150,20 @@ core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder
   return question;
 }
 
-void Wait(SyncRuntime* sync, const net::Response& response) {
-  NotHeld(sync, response);
+void Wait(SyncRuntime* sync) {
+  sync->index.step = IndexStep::kUnavailable;
+  sync->index.checking = false;
   sync->index.retry_at = MonotonicNow() + kLookAgain;
-  SetSyncError(sync->slot,
-               "another copy of this database writes into the index, or did until a moment ago: "
-               "watching whether it still does");
+  sync->channel->set_state(true, false, MonotonicNow());
 }
 
-void Contested(SyncRuntime* holder, SyncRuntime* sync, const net::Response& response) {
-  NotHeld(sync, response);
+void Contested(SyncRuntime* holder, SyncRuntime* sync) {
+  Wait(sync);
   holder->lease = LeaseState{};
-  RefuseIndex(holder, "index \"" + holder->alias + "\" is owned by another copy of this database, "
-              "which is running, or by a sync of another one",
+  RefuseIndex(holder,
+              "index \"" + holder->alias +
+                  "\" is owned by another copy of this database, "
+                  "which is running, or by a sync of another one",
               "End that one, then call polyglot.resume_sync; or take the index over from it with "
               "polyglot.adopt_sync.");
 }
@@ -179,8 +178,7 @@ void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fou
   Write(context, sync, &found, std::move(then));
 }
 
-void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found,
-           const net::Response& response, Then then) {
+void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found, Then then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::Time now = MonotonicNow();
   Watch(&holder->lease, found, now);
@@ -189,9 +187,9 @@ void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fo
     case core::LeaseVerdict::kTake:
       return Take(context, sync, found, judgement, std::move(then));
     case core::LeaseVerdict::kWatch:
-      return Wait(sync, response);
+      return Wait(sync);
     case core::LeaseVerdict::kContested:
-      return Contested(holder, sync, response);
+      return Contested(holder, sync);
   }
 }
 
@@ -202,7 +200,7 @@ void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& r
   auto found = core::ParseLease(response.reply.body);
   if (response.reply.http_status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
   if (!found.ok()) return NotHeld(sync, response);
-  if (found.value()) return Judge(context, sync, *found.value(), response, then);
+  if (found.value()) return Judge(context, sync, *found.value(), then);
   // Nobody has it: nothing vouches for what is in the index, should there be one.
   holder->lease.vouches = false;
   Write(context, sync, nullptr, then);
@@ -276,10 +274,9 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
     writes.push_back(std::move(farewell));
   if (writes.empty()) return;
-  channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), now,
-               [context, asked](const net::Response& response) {
-                 TakeRenewed(context, asked, response);
-               });
+  channel->Ask(
+      "POST", core::kRenewPath, core::RenewBody(writes), now,
+      [context, asked](const net::Response& response) { TakeRenewed(context, asked, response); });
 }
 
 // ---- the end ----------------------------------------------------------------------------------
@@ -305,8 +302,8 @@ std::vector<core::LeaseWrite> Goodbyes(WorkerContext* context, const Channel* ch
 
 void LoadLeaseIdentity(WorkerContext* context) {
   context->home = Home();
-  context->incarnation = context->home + "/" + std::to_string(PgStartTime) + "/" +
-                         std::to_string(PostmasterPid);
+  context->incarnation =
+      context->home + "/" + std::to_string(PgStartTime) + "/" + std::to_string(PostmasterPid);
   context->history = LoadHistory();
 }
 
@@ -324,13 +321,12 @@ void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now, Then th
   SyncRuntime* holder = HolderOf(context, *sync);
   if (holder == nullptr) return;
   sync->index.checking = true;
-  sync->channel->Ask(
-      "GET", core::LeasePath(Encoded(holder->alias)), "", now,
-      ForSync(context, sync,
-              [then = std::move(then)](WorkerContext* c, SyncRuntime* s,
-                                       const net::Response& response) {
-                TakeLease(c, s, response, then);
-              }));
+  sync->channel->Ask("GET", core::LeasePath(Encoded(holder->alias)), "", now,
+                     ForSync(context, sync,
+                             [then = std::move(then)](WorkerContext* c, SyncRuntime* s,
+                                                      const net::Response& response) {
+                               TakeLease(c, s, response, then);
+                             }));
 }
 
 void DropLease(WorkerContext* context, const SyncRuntime& sync) {

@@ -155,6 +155,9 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   };
   add(sync.dropped);
   add(sync.live.trouble);
+  if (sync.lease.watched)
+    add("another copy of this database writes to the index, or did until a moment ago: watching "
+        "whether it still does");
   if (!sync.repair.reason.empty())
     add("index and table are compared, because " + sync.repair.reason);
   add(context.pinned);

@@ -20,8 +20,9 @@ void RequestResync(SyncRuntime* sync, const char* reason);
 /// counts. Phase 'resync' without a version says the same in the table.
 void WantResync(SyncRuntime* sync, const std::string& reason);
 bool ResyncDue(const SyncRuntime& sync);
-/// Operations that wait and are older than `version` are read again at newer versions, if an event or a
-/// parked key waits for them. Those of the backfill and of an earlier walk are begun anew anyway.
+/// Operations that wait and are older than `version` are read again at newer versions, if an event
+/// or a parked key waits for them. Those of the backfill and of an earlier walk are begun anew
+/// anyway.
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync, std::uint64_t version);
 /// The same for deletes that found nothing and may have gone into an index that was lost.
 void ReadUnconfirmedAgain(WorkerContext* context, SyncRuntime* sync);

@@ -92,7 +92,7 @@ struct VersionState {
 
 /// A comparison that must be made, because somebody else has written into the index.
 struct RepairState {
-  std::string reason;  // empty: none
+  std::string reason;      // empty: none
   core::Time begin_at{0};  // late requests of the former owner have landed by then
   std::int64_t since = 0;  // TimestampTz
 };
@@ -209,7 +209,7 @@ struct SyncRuntime {
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
   bool managed = true, paused = false, failed = false, replace_index = false;
-  bool adopt = false;  // adopt_sync: whoever has written into the index
+  bool adopt = false;                     // adopt_sync: whoever has written into the index
   bool blocked = false, probing = false;  // no writes now; some keys are tried
   bool away = false;                      // the server has not answered for a while
   bool on_trial = false;                  // see Channel::on_trial; and the index is ready

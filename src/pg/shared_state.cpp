@@ -57,6 +57,7 @@ void StartupHook() {
     ConditionVariableInit(&shared->settled);
     shared->sync_slots = settings.max_syncs;
     for (WorkerSlot& slot : shared->workers) InitWorkerSlot(&slot);
+    for (InspectionSlot& slot : shared->inspections) pg_atomic_init_u32(&slot.step, 0);
     for (int i = 0; i < shared->sync_slots; i++) InitSyncSlot(&shared->syncs[i]);
   }
   LWLockRelease(AddinShmemInitLock);

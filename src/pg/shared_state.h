@@ -3,6 +3,7 @@
 // start (needs shared_preload_libraries); holds no process-local pointer. Nothing in it is needed
 // to be right after a crash: it starts empty then.
 
+#include "pg/inspection_slots.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -100,6 +101,7 @@ struct SharedState {
   ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
   int slots_taken;            // so many of `workers` were ever taken; only rises
   WorkerSlot workers[kMaxWorkers];
+  InspectionSlot inspections[kInspectionSlots];
   int sync_slots;  // polyglot_sync.max_syncs
   SyncSlot syncs[FLEXIBLE_ARRAY_MEMBER];
 };

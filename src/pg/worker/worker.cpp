@@ -18,6 +18,7 @@
 #include "pg/worker/findings.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
+#include "pg/worker/inspections.h"
 #include "pg/worker/launcher.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
@@ -227,6 +228,7 @@ void Worker::Turn() {
   RotateQueue(&context_, now);
   LimitQueue(&context_, now);
   ServeRefreshes(&context_, now);
+  ServeInspections(&context_, now);
   AdvanceIndexDrops(&context_, now);
   StoreIndexDrops(&context_);
   if (now - triggers_checked_ >= kTriggerInterval) {

@@ -223,6 +223,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   sync->adopt = row.adopt;
   SetDefinition(context, row, sync);
   ConfigureVerification(sync, row.options, row.created_at);
+  ConfigureBackfill(sync, row.options);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",
@@ -345,6 +346,7 @@ SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* chann
   SyncRuntime* sync = AddSync(context, *row);
   sync->rebuild.fresh = true;
   SetDefinition(context, *row, sync);
+  ConfigureBackfill(sync, row->options);
   UseChannel(sync, channel);
   return sync;
 }

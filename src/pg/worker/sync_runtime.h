@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backfill_pace.h"
 #include "core/control_record.h"
 #include "core/delivery.h"
 #include "core/lease.h"
@@ -225,6 +226,7 @@ struct SyncRuntime {
   VersionState versions;
   RepairState repair;
   BackfillState backfill;
+  core::RowRate backfill_rate;  // as its owner wants it; live changes do not count
   ResyncState resync;
   ParkedState parked;
   UnconfirmedState unconfirmed;

@@ -249,7 +249,8 @@ void Worker::Turn() {
 core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = last_full_scan_ + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
-  next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_)});
+  next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_),
+                   NextBackfillPage(context_, now)});
   for (const auto& [id, sync] : context_.syncs)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
         sync->Sends())

@@ -327,11 +327,12 @@ bool WorkersEnabled() {
   return enabled;
 }
 
-bool AnyDeadLetter(int32 sync) {
+namespace {
+
+bool Finds(const char* sql, int32 sync) {
   AsExtensionOwner as_owner;
   SPI_connect();
-  SelectLatest("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", INT4OID,
-               Int32GetDatum(sync));
+  SelectLatest(sql, INT4OID, Int32GetDatum(sync));
   const bool any = SPI_processed > 0;
   SPI_finish();
   return any;
@@ -339,6 +340,19 @@ bool AnyDeadLetter(int32 sync) {
 
 uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
   constexpr int kMost = 32;
+}  // namespace
+
+bool AnyDeadLetter(int32 sync) {
+  return Finds("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", sync);
+}
+
+bool AnyRebuild(int32 sync) {
+  return Finds(
+      "SELECT 1 FROM polyglot.rebuild_request WHERE sync_id = $1"
+      " UNION ALL SELECT 1 FROM polyglot.sync_state WHERE builds = $1 LIMIT 1",
+      sync);
+}
+
   Oid types[kMost];
   Datum values[kMost];
   char nulls[kMost] = {};

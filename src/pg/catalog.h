@@ -116,6 +116,9 @@ bool WorkersEnabled();
 /// Has this sync dead letters, committed until now?
 bool AnyDeadLetter(int32 sync);
 
+/// Is a new index asked for, or being filled, for this sync?
+bool AnyRebuild(int32 sync);
+
 struct QueueTables {
   Oid tables[2];
 };

@@ -82,6 +82,7 @@ struct WorkerSlot {
   pg_atomic_uint32 current_table;  // 0 or 1: which queue table writers use
   pg_atomic_uint32 run_now;        // run_sync: skip back-off
   pg_atomic_uint64 seen_request;
+  pg_atomic_uint64 save_wanted, save_done;  // request numbers: positions are to be stored
   char state[32];
   int node_count;
   NodeSlot nodes[kMaxNodes];

@@ -1,6 +1,7 @@
 #include "pg/sql/visibility.h"
 
 #include "pg/server_options.h"
+#include "pg/sql/arguments.h"
 
 namespace polyglot::pg {
 
@@ -48,6 +49,14 @@ void CheckMaySeeRows(Oid source) {
 
 void CheckMayEnqueue(const SyncRow* sync) {
   CheckSourcePrivilege(sync, ACL_INSERT | ACL_UPDATE, "INSERT or UPDATE");
+}
+
+void CheckMayControl(const char* function) {
+  CheckMayWrite(function);
+  if (superuser() || OwnsDatabase(MyDatabaseId, GetUserId())) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", function),
+           errhint("The owner of the database may do this.")));
 }
 
 bool MaySeeServer(Oid server) {

@@ -20,6 +20,9 @@ void CheckMayRead(const SyncRow* sync);
 void CheckMaySeeRows(Oid source);
 /// INSERT or UPDATE on the source, else ERROR 42501.
 void CheckMayEnqueue(const SyncRow* sync);
+/// The workers of this database: superusers and its owner, not on a standby; else ERROR 42501,
+/// 25006.
+void CheckMayControl(const char* function);
 /// Monitors and those who may use the server.
 bool MaySeeServer(Oid server);
 

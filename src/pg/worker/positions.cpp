@@ -263,7 +263,7 @@ void WriteControl(WorkerContext* context) {
 
 void SavePositions(WorkerContext* context, core::Time now, bool force) {
   static core::Time saved_at{0};
-  if (context->events_since_save == 0) return;
+  if (!force && context->events_since_save == 0) return;
   if (!force && context->events_since_save < kSaveEvents && now - saved_at < kSaveInterval) return;
   saved_at = now;
   context->events_since_save = 0;

@@ -209,6 +209,7 @@ void Worker::Turn() {
   bool busy = SettleOutcomes(&context_);
   StoreFindings(&context_, now);
   StoreRebuilds(&context_, now);
+  ServeSaves(&context_, now);
   KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
   AdvanceRebuilds(&context_, now);

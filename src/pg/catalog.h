@@ -32,7 +32,7 @@ struct SyncRow {
   char* settings;
   char* options;
   bool manage_index, backfill, paused;
-  TimestampTz created_at;
+  TimestampTz created_at, counters_since;  // of the last reset_counters; 0: none
 
   // state; has_state is false for a definition that was restored from a dump
   bool has_state;

@@ -4,16 +4,23 @@ namespace polyglot::pg {
 
 namespace {
 
-void CopySlot(const SyncRow* sync, LiveStatus* live) {
-  SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync->id);
-  live->has_slot = slot != nullptr;
-  if (!slot) return;
-  live->state = static_cast<SyncState>(pg_atomic_read_u64(&slot->state));
+// Counters from before a reset that the worker has not heard of are not shown any more.
+void CopyCounters(const SyncRow* sync, SyncSlot* slot, LiveStatus* live) {
+  live->counters_since = Max(slot->since, sync->counters_since);
+  if (sync->counters_since > slot->since) return;
   live->delivered = pg_atomic_read_u64(&slot->counters.delivered);
   live->deleted = pg_atomic_read_u64(&slot->counters.deleted);
   live->stale = pg_atomic_read_u64(&slot->counters.stale);
   live->retried = pg_atomic_read_u64(&slot->counters.retried);
   live->dead_letters = pg_atomic_read_u64(&slot->counters.dead_letters);
+}
+
+void CopySlot(const SyncRow* sync, LiveStatus* live) {
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync->id);
+  live->has_slot = slot != nullptr;
+  if (!slot) return;
+  CopyCounters(sync, slot, live);
+  live->state = static_cast<SyncState>(pg_atomic_read_u64(&slot->state));
   live->pending = pg_atomic_read_u64(&slot->pending);
   live->parked = pg_atomic_read_u64(&slot->parked);
   live->backfill_rows = pg_atomic_read_u64(&slot->backfill_rows);

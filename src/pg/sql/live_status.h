@@ -14,7 +14,7 @@ struct LiveStatus {
   SyncState state;
   uint64 delivered, deleted, stale, retried, dead_letters, pending, parked;
   uint64 backfill_rows, backfill_total, rate_millis;
-  TimestampTz oldest_event, last_success, last_error_at;
+  TimestampTz counters_since, oldest_event, last_success, last_error_at;
   bool lasting;  // the error is true until it goes by itself
   char last_error[kErrorText];
 };

@@ -100,6 +100,7 @@ void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {
     row.Big(static_cast<int64>(counter));
   AddError(&row, sync, live);
   live.running ? row.Int(live.pid) : row.Null();
+  row.Time(live.counters_since);
   row.Send(fcinfo);
 }
 

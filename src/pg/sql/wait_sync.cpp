@@ -188,17 +188,20 @@ void WarnOfDeadLetters(const WaitList* list) {
   }
 }
 
+// They may have been reset meanwhile.
+Datum Since(uint64 before, uint64 now) {
+  return Int64GetDatum(static_cast<int64>(now < before ? now : now - before));
+}
+
 void ReturnCounts(FunctionCallInfo fcinfo, const WaitList* list) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   for (int i = 0; i < list->count; ++i) {
     const Waited* waited = &list->syncs[i];
     if (waited->gone) continue;
-    Counts now = ReadCounts(waited->id);
-    Datum values[] = {
-        CStringGetTextDatum(waited->name),
-        Int64GetDatum(static_cast<int64>(now.delivered - waited->before.delivered)),
-        Int64GetDatum(static_cast<int64>(now.deleted - waited->before.deleted)),
-        Int64GetDatum(static_cast<int64>(now.dead_letters - waited->before.dead_letters))};
+    const Counts now = ReadCounts(waited->id), &before = waited->before;
+    Datum values[] = {CStringGetTextDatum(waited->name), Since(before.delivered, now.delivered),
+                      Since(before.deleted, now.deleted),
+                      Since(before.dead_letters, now.dead_letters)};
     bool nulls[4] = {};
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
   }

@@ -9,6 +9,7 @@
 #include "pg/server_options.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/lease.h"
@@ -224,6 +225,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   SetDefinition(context, row, sync);
   ConfigureVerification(sync, row.options, row.created_at);
   ConfigureBackfill(sync, row.options);
+  ResetCounters(sync, row.counters_since);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",

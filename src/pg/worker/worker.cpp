@@ -13,6 +13,7 @@
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
+#include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/findings.h"
@@ -92,7 +93,6 @@ class Worker {
   void Wait(core::Time now, bool busy);
   void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
-  void RestoreCounters();
   void ReloadSettings();
 
   WorkerContext context_;
@@ -121,22 +121,7 @@ void Worker::Start() {
   LoadConfiguration(&context_);
   if (context_.leave) return;
   ReadPositions(&context_);
-  RestoreCounters();
-}
-
-// Shared memory starts empty after a crash; the counters are saved with the position.
-void Worker::RestoreCounters() {
-  for (auto& [id, sync] : context_.syncs) {
-    const core::SavedCounters& saved = sync->position.counters;
-    if (sync->slot == nullptr || saved.since == 0 || sync->slot->since <= saved.since) continue;
-    SyncCounters& c = sync->slot->counters;
-    pg_atomic_fetch_add_u64(&c.delivered, static_cast<int64>(saved.delivered));
-    pg_atomic_fetch_add_u64(&c.deleted, static_cast<int64>(saved.deleted));
-    pg_atomic_fetch_add_u64(&c.stale, static_cast<int64>(saved.stale));
-    pg_atomic_fetch_add_u64(&c.retried, static_cast<int64>(saved.retried));
-    pg_atomic_fetch_add_u64(&c.dead_letters, static_cast<int64>(saved.dead_letters));
-    sync->slot->since = saved.since;
-  }
+  RestoreCounters(&context_);
 }
 
 bool Worker::Pump(core::Time now) {
@@ -209,7 +194,6 @@ void Worker::Turn() {
   bool busy = SettleOutcomes(&context_);
   StoreFindings(&context_, now);
   StoreRebuilds(&context_, now);
-  ServeSaves(&context_, now);
   KeepVersions(&context_, now);
   AdvanceResyncs(&context_, now);
   AdvanceRebuilds(&context_, now);
@@ -226,6 +210,7 @@ void Worker::Turn() {
   AdvancePositions(&context_);
   busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);
+  ServeSaves(&context_, now);
   RotateQueue(&context_, now);
   LimitQueue(&context_, now);
   ServeRefreshes(&context_, now);

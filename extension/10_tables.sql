@@ -38,6 +38,8 @@ CREATE TABLE polyglot.sync_definition (
   options jsonb,
   paused boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  -- The last reset_counters.
+  counters_since timestamptz,
   UNIQUE (server, index)
 );
 ALTER SEQUENCE polyglot.sync_id OWNED BY polyglot.sync_definition.id;

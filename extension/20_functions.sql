@@ -149,6 +149,16 @@ CREATE FUNCTION polyglot.start_workers() RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_start_workers';
 COMMENT ON FUNCTION polyglot.start_workers() IS 'lets the workers of this database run again';
 
+CREATE FUNCTION polyglot.reset_counters(sync text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_reset_counters';
+COMMENT ON FUNCTION polyglot.reset_counters(text) IS
+  'lets the counters of polyglot.status start at 0 again; NULL: of all syncs of the caller';
+
+CREATE FUNCTION polyglot.drain(timeout interval DEFAULT '5min') RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_drain';
+COMMENT ON FUNCTION polyglot.drain(interval) IS
+  'waits until every sync of this database is in step and nothing waits; false: not in time';
+
 CREATE FUNCTION polyglot.version() RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'polyglot_version';
 COMMENT ON FUNCTION polyglot.version() IS 'version of the loaded library';

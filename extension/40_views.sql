@@ -5,7 +5,7 @@ CREATE FUNCTION polyglot.status_rows(
   OUT rate double precision, OUT eta interval, OUT pending bigint, OUT parked bigint,
   OUT lag interval, OUT last_success timestamptz, OUT delivered bigint, OUT deleted bigint,
   OUT stale bigint, OUT retried bigint, OUT last_error text, OUT last_error_at timestamptz,
-  OUT worker_pid integer
+  OUT worker_pid integer, OUT counters_since timestamptz
 ) RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_status_rows';
 COMMENT ON FUNCTION polyglot.status_rows() IS 'rows of the view polyglot.status';
@@ -87,7 +87,8 @@ SELECT d.name AS sync,
          OPERATOR(pg_catalog.+) v.stale AS last_differences,
        r.last_error,
        r.last_error_at,
-       r.worker_pid
+       r.worker_pid,
+       r.counters_since
   FROM polyglot.status_rows() r
   JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) r.sync_id
   LEFT JOIN LATERAL (

@@ -2,6 +2,7 @@
 -- the table. So their EXECUTE stays with PUBLIC, and what is left goes.
 REVOKE ALL ON FUNCTION polyglot.stop_workers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION polyglot.start_workers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION polyglot.drain(interval) FROM PUBLIC;
 
 GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_letters,
   polyglot.verifications, polyglot.differences, polyglot.servers, polyglot.workers TO PUBLIC;

@@ -62,9 +62,13 @@ SELECT tell($$SELECT polyglot.drop_sync('thing')$$) AS drop;
 SELECT tell($$SELECT polyglot.refresh_index('thing')$$) AS refresh;
 SELECT tell($$SELECT polyglot.requeue('thing')$$) AS requeue;
 SELECT polyglot.requeue() AS none_of_its_own;
+SELECT tell($$SELECT polyglot.reset_counters('thing')$$) AS reset;
+SELECT polyglot.reset_counters() AS none_of_its_own;
+SELECT count(counters_since) FROM polyglot.status;
 SELECT tell($$SELECT polyglot.discard('thing')$$) AS discard;
 SELECT tell($$SELECT polyglot.stop_workers()$$) AS stop;
 SELECT tell($$SELECT polyglot.start_workers()$$) AS start;
+SELECT tell($$SELECT polyglot.drain()$$) AS drain;
 SELECT count(*) FROM polyglot.dead_letters;
 SELECT server FROM polyglot.servers;
 

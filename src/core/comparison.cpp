@@ -184,6 +184,16 @@ Result<std::vector<FoundDocument>> ParseMultiGet(std::string_view body, std::siz
   return std::move(handler.documents);
 }
 
+std::string IdSearchBody(std::string_view id) {
+  rapidjson::StringBuffer buffer;
+  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
+  writer.StartArray();
+  writer.String(id.data(), static_cast<SizeType>(id.size()));
+  writer.EndArray();
+  return R"({"query":{"ids":{"values":)" + std::string(buffer.GetString(), buffer.GetSize()) +
+         R"(}},"size":100,"version":true,"_source":false,"sort":["_doc"]})";
+}
+
 std::string DifferingFields(std::string_view one, std::string_view other) {
   constexpr std::size_t kMost = 400;
   rapidjson::Document first, second;

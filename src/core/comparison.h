@@ -37,6 +37,10 @@ struct FoundDocument {
 /// error when it is none, or when the server could not look for one of them.
 Result<std::vector<FoundDocument>> ParseMultiGet(std::string_view body, std::size_t wanted);
 
+/// Body of `POST /<index>/_search` for every document with this id, at whatever routing; its answer
+/// is read by ParseWalkPage.
+std::string IdSearchBody(std::string_view id);
+
 /// The same JSON value? Servers keep documents byte for byte; where one has written them anew, the
 /// order of an object's members and blanks do not count, but every digit of a number does.
 bool SameDocument(std::string_view one, std::string_view other);

@@ -12,6 +12,7 @@ constexpr char kSchema[] = "polyglot";
   " d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"                \
   " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text,"               \
   " d.settings::text, d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"   \
+  " d.counters_since,"                                                                        \
   " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation," \
   " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"                    \
   " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"              \
@@ -99,6 +100,7 @@ void ReadDefinition(TupleColumns* columns, SyncRow* row) {
   row->backfill = columns->Bool();
   row->paused = columns->Bool();
   row->created_at = columns->Int64();
+  row->counters_since = columns->Int64();
 }
 
 void ReadState(TupleColumns* columns, SyncRow* row) {
@@ -178,6 +180,15 @@ void SelectLatest(const char* sql, Oid type, Datum value) {
   int result = SPI_execute_with_args(sql, count, types, values, nullptr, true, 0);
   PopActiveSnapshot();
   if (result != SPI_OK_SELECT) elog(ERROR, "could not read polyglot_sync's tables: %d", result);
+}
+
+bool Finds(const char* sql, int32 sync) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  SelectLatest(sql, INT4OID, Int32GetDatum(sync));
+  const bool any = SPI_processed > 0;
+  SPI_finish();
+  return any;
 }
 
 SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count,
@@ -328,13 +339,14 @@ bool WorkersEnabled() {
 }
 
 bool AnyDeadLetter(int32 sync) {
-  AsExtensionOwner as_owner;
-  SPI_connect();
-  SelectLatest("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", INT4OID,
-               Int32GetDatum(sync));
-  const bool any = SPI_processed > 0;
-  SPI_finish();
-  return any;
+  return Finds("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", sync);
+}
+
+bool AnyRebuild(int32 sync) {
+  return Finds(
+      "SELECT 1 FROM polyglot.rebuild_request WHERE sync_id = $1"
+      " UNION ALL SELECT 1 FROM polyglot.sync_state WHERE builds = $1 LIMIT 1",
+      sync);
 }
 
 uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {

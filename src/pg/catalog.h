@@ -32,7 +32,7 @@ struct SyncRow {
   char* settings;
   char* options;
   bool manage_index, backfill, paused;
-  TimestampTz created_at;
+  TimestampTz created_at, counters_since;  // of the last reset_counters; 0: none
 
   // state; has_state is false for a definition that was restored from a dump
   bool has_state;
@@ -115,6 +115,9 @@ bool WorkersEnabled();
 
 /// Has this sync dead letters, committed until now?
 bool AnyDeadLetter(int32 sync);
+
+/// Is a new index asked for, or being filled, for this sync?
+bool AnyRebuild(int32 sync);
 
 struct QueueTables {
   Oid tables[2];

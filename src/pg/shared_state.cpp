@@ -38,7 +38,8 @@ void InitWorkerSlot(WorkerSlot* slot) {
   pg_atomic_init_u32(&slot->asleep, 0);
   pg_atomic_init_u32(&slot->current_table, 0);
   pg_atomic_init_u32(&slot->run_now, 0);
-  pg_atomic_init_u64(&slot->seen_request, 0);
+  for (pg_atomic_uint64* a : {&slot->seen_request, &slot->save_wanted, &slot->save_done})
+    pg_atomic_init_u64(a, 0);
 }
 
 void StartupHook() {
@@ -57,6 +58,7 @@ void StartupHook() {
     ConditionVariableInit(&shared->settled);
     shared->sync_slots = settings.max_syncs;
     for (WorkerSlot& slot : shared->workers) InitWorkerSlot(&slot);
+    for (InspectionSlot& slot : shared->inspections) pg_atomic_init_u32(&slot.step, 0);
     for (int i = 0; i < shared->sync_slots; i++) InitSyncSlot(&shared->syncs[i]);
   }
   LWLockRelease(AddinShmemInitLock);

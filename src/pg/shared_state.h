@@ -3,6 +3,7 @@
 // start (needs shared_preload_libraries); holds no process-local pointer. Nothing in it is needed
 // to be right after a crash: it starts empty then.
 
+#include "pg/inspection_slots.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -81,6 +82,7 @@ struct WorkerSlot {
   pg_atomic_uint32 current_table;  // 0 or 1: which queue table writers use
   pg_atomic_uint32 run_now;        // run_sync: skip back-off
   pg_atomic_uint64 seen_request;
+  pg_atomic_uint64 save_wanted, save_done;  // request numbers: positions are to be stored
   char state[32];
   int node_count;
   NodeSlot nodes[kMaxNodes];
@@ -100,6 +102,7 @@ struct SharedState {
   ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
   int slots_taken;            // so many of `workers` were ever taken; only rises
   WorkerSlot workers[kMaxWorkers];
+  InspectionSlot inspections[kInspectionSlots];
   int sync_slots;  // polyglot_sync.max_syncs
   SyncSlot syncs[FLEXIBLE_ARRAY_MEMBER];
 };

@@ -1,6 +1,7 @@
 """The first copy: resumable, and never in the way of live changes."""
 
 import threading
+import time
 
 import pytest
 
@@ -103,3 +104,82 @@ def test_an_empty_table(db):
     db.create_sync("none")
     db.assert_equal("none")
     assert db.status("none")["state"] == "streaming"
+
+
+def delays_of_live_changes(db, ended, most=200):
+    """Seconds from COMMIT to the index, of single changes one after another, until `ended()`."""
+    client, index, delays = db.search.client(), db.index("big"), []
+    with db.connect() as session:
+        while not ended() and len(delays) < most:
+            key = len(delays) * 7919 % ROWS + 1
+            value = session.execute("UPDATE big SET n = n + 1 WHERE id = %s RETURNING n",
+                                    (key,)).fetchone()[0]
+            begun = time.monotonic()
+
+            def arrived():
+                found = client.mget(index=index, body={"ids": [str(key)]})["docs"][0]
+                return found.get("found") and found["_source"]["n"] == value
+            processes.wait_for(arrived, f"row {key} in the index", interval=0.005)
+            delays.append(time.monotonic() - begun)
+    return sorted(delays)
+
+
+def test_live_changes_are_prompt_during_a_backfill(big):
+    """Both during the first backfill and during that of a rebuild."""
+    rows = 5 * ROWS
+    big.execute(f"INSERT INTO big SELECT i, repeat('word ', 20) || i"
+                f" FROM generate_series({ROWS + 1}, {rows}) i")
+    big.create_sync("big")
+    wait_for_rows(big, 1)
+    first = delays_of_live_changes(big, lambda: big.status("big")["state"] == "streaming")
+    big.wait()
+    big.execute("SELECT polyglot.rebuild_sync('big')")
+    big.wait_for_state("big", "rebuilding")
+    second = delays_of_live_changes(big, lambda: big.status("big")["state"] == "streaming")
+    for name, delays in (("backfill", first), ("rebuild", second)):
+        assert delays, "the backfill was over before anything could be measured"
+        print(f"live changes during a {name} of {rows} rows: {len(delays)} changes, p50"
+              f" {delays[len(delays) // 2]:.3f} s, most {delays[-1]:.3f} s")
+        assert delays[-1] < 15
+
+
+def test_a_backfill_keeps_its_rate_and_live_changes_do_not(big):
+    rate = 4000
+    begun = time.monotonic()
+    big.create_sync("big", options={"backfill_rate": rate})
+    wait_for_rows(big, 2 * rate)
+    seconds, rows = time.monotonic() - begun, big.status("big")["backfill_rows"]
+    assert rows <= rate * (seconds + 1)
+    big.execute("UPDATE big SET n = 1 WHERE id > %s" % (ROWS - 3 * rate))  # at the end of the copy
+    client, index = big.search.client(), big.index("big")
+    processes.wait_for(
+        lambda: client.count(index=index, body={"query": {"term": {"n": 1}}})["count"] == 3 * rate
+        if client.indices.refresh(index=index) else False, "the live changes in the index")
+    assert big.status("big")["backfill_rows"] <= ROWS - 3 * rate, "live changes waited for the copy"
+    status = big.status("big")
+    assert status["state"] == "backfilling" and 0 < status["rate"] < 2 * rate
+    # Alterable while it runs, also to nothing.
+    big.execute("""SELECT polyglot.alter_sync('big', options => '{"backfill_rate": 1}')""")
+    def crawls():
+        first = big.status("big")["backfill_rows"]
+        time.sleep(2)  # what is on its way arrives, then nearly nothing
+        return big.status("big")["backfill_rows"] - first <= 4
+    processes.wait_for(crawls, "a backfill that crawls")
+    assert big.status("big")["backfill_rows"] < ROWS
+    big.execute("SELECT polyglot.alter_sync('big', reset => '{options}')")
+    big.wait()
+    big.assert_equal("big")
+
+
+def test_a_rebuild_keeps_the_rate_too(big):
+    big.create_sync("big")
+    big.wait()
+    rate = 8000
+    big.execute(f"""SELECT polyglot.alter_sync('big', options => '{{"backfill_rate": {rate}}}')""")
+    begun = time.monotonic()
+    big.execute("SELECT polyglot.rebuild_sync('big')")
+    big.wait_for_state("big", "rebuilding")
+    big.wait_for_state("big", "streaming")
+    assert time.monotonic() - begun >= (ROWS - rate) / rate
+    assert big.query("SELECT generation FROM polyglot.syncs") == [(2,)]
+    big.assert_equal("big")

@@ -7,6 +7,12 @@
 namespace polyglot::core {
 namespace {
 
+TEST(IdSearch, QuotesTheId) {
+  EXPECT_EQ(IdSearchBody("a\"b"),
+            R"({"query":{"ids":{"values":["a\"b"]}},"size":100,"version":true,"_source":false,)"
+            R"("sort":["_doc"]})");
+}
+
 TEST(Comparison, BodyOfMultiGet) {
   EXPECT_EQ(MultiGetBody({{.id = "a\"b"}, {.id = "2", .routing = "x", .source = false}}),
             R"({"docs":[{"_id":"a\"b"},{"_id":"2","routing":"x","stored_fields":"_routing",)"

@@ -1,52 +1,18 @@
 // polyglot.outbox_rows(): the events in the queue and the parked keys, as rows of polyglot.outbox.
-// Reads the queue's pages as the worker does, so a long transaction that looks at the view holds
-// neither a table lock that would keep the queue from being emptied nor a predicate lock.
 
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "core/queue_record.h"
-#include "core/snapshot.h"
-#include "pg/catalog.h"
-#include "pg/document/key_codec.h"
-#include "pg/document/row_reader.h"
 #include "pg/guard.h"
-#include "pg/queue/queue_reader.h"
-#include "pg/shared_state.h"
+#include "pg/queue/outbox_scan.h"
 #include "pg/sql/visibility.h"
-#include "pg/worker/clock.h"
 
 namespace polyglot::pg {
 namespace {
 
-constexpr std::int64_t kRecordsPerStep = 10000;
 constexpr int kColumns = 8;
-
-struct OutboxSync {
-  const SyncRow* row;
-  std::unique_ptr<RowReader> reader;
-  core::Snapshot acknowledged;
-  std::vector<core::CapturedColumn> columns;
-  KeyColumn keys[INDEX_MAX_KEYS];
-  std::uint64_t parked = 0;
-};
-
-core::Snapshot AcknowledgedOf(const SyncRow& row) {
-  core::Snapshot snapshot;
-  SyncSlot* slot = FindSyncSlot(MyDatabaseId, row.id);
-  if (slot == nullptr) return snapshot;
-  uint64 running[kMaxRunning];
-  LWLockAcquire(Shared()->lock, LW_SHARED);
-  snapshot.xmin = slot->acked_xmin;
-  snapshot.xmax = slot->acked_xmax;
-  const int count = slot->acked_count;
-  memcpy(running, slot->acked_running, sizeof running);
-  LWLockRelease(Shared()->lock);
-  snapshot.running.assign(running, running + count);
-  return snapshot;
-}
 
 class OutboxRows {
  public:
@@ -72,53 +38,18 @@ class OutboxRows {
     bool visible = false;
     Call([&] { visible = MaySee(row); });
     if (!visible) return;
-    auto sync = std::make_unique<OutboxSync>();
-    sync->row = row;
-    sync->acknowledged = AcknowledgedOf(*row);
-    sync->reader = std::make_unique<RowReader>(*row);
-    Call([&] {
-      Relation rel = table_open(row->source, AccessShareLock);
-      for (int i = 0; i < row->key_count; i++)
-        InitKeyColumn(&sync->keys[i], RelationGetDescr(rel), row->key[i], CurrentMemoryContext);
-      table_close(rel, AccessShareLock);
-    });
-    for (int i = 0; i < row->key_count; i++)
-      sync->columns.push_back({row->key[i], sync->keys[i].type});
-    syncs_.push_back(std::move(sync));
+    syncs_.push_back(OpenOutboxSync(row));
   }
 
   void ReadOne(std::int32_t queue) {
-    QueueTables tables;
-    bool found = false;
-    std::int32_t instance = 0;
-    Call([&] {
-      found = LookupQueue(queue, &tables);
-      instance = InstanceNumber();
-    });
-    if (!found) return;
-    QueueReader reader(tables.tables);
-    bool complete = false;
-    while (!complete) {
-      QueueRows rows;
-      // The reader throws only bad_alloc, and only between its PostgreSQL calls.
-      complete = reader.Step(true, kRecordsPerStep, MonotonicNow(), &rows);
-      for (const QueueRow& row : rows.rows)
-        if (row.instance == instance) AddRow(queue, rows, row);
-    }
-  }
-
-  void AddRow(std::int32_t queue, const QueueRows& rows, const QueueRow& row) {
-    core::RecordReader records(rows.Data(row));
-    core::KeyEvent event;
-    for (int number = 1; records.Next(&event); number++) {
-      if (event.kind == core::EventKind::kControl) continue;
+    VisitQueue(queue, [&](const core::KeyEvent& event, const QueueRow& row, int number) {
       char id[96];
       snprintf(id, sizeof id, "%d/%u/%u/%u/%d", queue, row.table, row.block, row.line_pointer,
                number);
       for (const auto& sync : syncs_)
         if (sync->row->queue == queue && sync->row->source == event.source)
           AddEvent(*sync, id, event, row);
-    }
+    });
   }
 
   static const char* NameOf(core::EventKind kind) {
@@ -138,33 +69,19 @@ class OutboxRows {
     }
   }
 
-  bool PackKey(const OutboxSync& sync, const core::KeyEvent& event, std::string* packed) {
-    std::vector<std::string_view> values;
-    if (event.values.empty() || !core::SplitValues(event.values, event.columns->size(), &values))
-      return false;
-    core::AppendKeyHeader(packed, sync.columns);
-    for (const core::CapturedColumn& column : sync.columns) {
-      const auto it = std::find(event.columns->begin(), event.columns->end(), column);
-      if (it == event.columns->end()) return false;
-      const std::string_view value = values[static_cast<std::size_t>(it - event.columns->begin())];
-      if (value.data() == nullptr) return false;
-      core::AppendValue(packed, value);
-    }
-    return true;
-  }
-
   void AddEvent(const OutboxSync& sync, const char* event_id, const core::KeyEvent& event,
                 const QueueRow& row) {
     std::string packed, id;
     PgError error;
-    const bool has_key = PackKey(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
+    const bool has_key =
+        KeyOfEvent(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
     const bool processed =
-        sync.acknowledged.Sees(row.xid) && !IsParked(sync, has_key ? &id : nullptr);
+        sync.acknowledged.Sees(row.xid) && !WaitsParked(sync, has_key ? &id : nullptr);
     Emit(sync, event_id, NameOf(event.kind), has_key ? &packed : nullptr, has_key ? &id : nullptr,
          &row.xid, row.captured_at, processed);
   }
 
-  bool IsParked(const OutboxSync& sync, const std::string* id) {
+  bool WaitsParked(const OutboxSync& sync, const std::string* id) {
     if (id == nullptr || sync.parked == 0) return false;
     bool parked = false;
     const char* text = id->c_str();

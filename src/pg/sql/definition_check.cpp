@@ -55,19 +55,38 @@ void CheckReconcile(const JsonbValue* value) {
                   errhint("For example {\"reconcile\": \"1 hour\"}.")));
 }
 
+void CheckBackfillRate(const JsonbValue* value) {
+  constexpr int kMost = 1000000000;
+  if (value->type == jbvNumeric) {
+    Datum number = NumericGetDatum(value->val.numeric);
+    const auto within = [number](PGFunction compare, int bound) {
+      return DatumGetBool(DirectFunctionCall2(
+          compare, number, DirectFunctionCall1(int4_numeric, Int32GetDatum(bound))));
+    };
+    if (within(numeric_ge, 1) && within(numeric_le, kMost) &&
+        DatumGetBool(
+            DirectFunctionCall2(numeric_eq, number, DirectFunctionCall1(numeric_floor, number))))
+      return;
+  }
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("option \"backfill_rate\" must be a whole number of rows per second"),
+                  errhint("From 1 to %d; without the option there is no limit.", kMost)));
+}
+
 void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index) {
   if (strcmp(name, "publishers") == 0) return CheckRoles(value);
-  static const char* const later[] = {"backfill_rate", "on_slot_loss", "max_retained_wal",
-                                      "origin"};
+  static const char* const later[] = {"on_slot_loss", "max_retained_wal", "origin"};
   for (const char* known : later)
     if (strcmp(known, name) == 0)
       ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                       errmsg("option \"%s\" is not supported by this version", name),
                       errhint("Leave it out.")));
   if (strcmp(name, "reconcile") == 0) return CheckReconcile(value);
+  if (strcmp(name, "backfill_rate") == 0) return CheckBackfillRate(value);
   if (strcmp(name, "replace_index") != 0)
-    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
-                    errhint("Valid options are: reconcile, replace_index, publishers.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
+             errhint("Valid options are: reconcile, backfill_rate, replace_index, publishers.")));
   if (!IsBoolean(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must be true or false", name)));

@@ -4,32 +4,16 @@
 #include "pg/document/row_reader.h"
 #include "pg/guard.h"
 #include "pg/sql/key_argument.h"
+#include "pg/sql/visibility.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
 
 namespace {
 
-// The document shows what the source's owner sees: only those may look who could read the rows
-// themselves.
-void CheckMayRead(Oid source) {
-  const AclResult acl = pg_class_aclcheck(source, GetUserId(), ACL_SELECT);
-  if (acl != ACLCHECK_OK) {
-    const char* name = get_rel_name(source);
-    ereport(ERROR, (errcode(name ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_UNDEFINED_TABLE),
-                    name ? errmsg("permission denied for table %s", name)
-                         : errmsg("the source table of the sync does not exist any more")));
-  }
-  if (check_enable_rls(source, InvalidOid, true) == RLS_ENABLED)
-    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("permission denied for table %s", get_rel_name(source)),
-                    errdetail("Row-level security hides rows of it from you, and a document shows "
-                              "the row as its table's owner sees it.")));
-}
-
 const SyncRow* OpenSync(FunctionCallInfo fcinfo) {
   const SyncRow* sync = LoadSyncOrError(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-  CheckMayRead(sync->source);
+  CheckMaySeeRows(sync->source);
   return sync;
 }
 

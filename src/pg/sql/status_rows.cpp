@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "pg/server_options.h"
-#include "pg/shared_state.h"
+#include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"
 
 extern "C" {
@@ -53,102 +53,13 @@ class RowBuilder {
   int count_ = 0;
 };
 
-// What shared memory knows of one sync, copied under the lock.
-struct Live {
-  bool running;
-  bool has_slot;
-  pid_t pid;
-  SyncState state;
-  uint64 delivered, deleted, stale, retried, dead_letters, pending, parked;
-  uint64 backfill_rows, backfill_total, rate_millis;
-  TimestampTz oldest_event, last_success, last_error_at;
-  char last_error[kErrorText];
-};
-
-void CopySlot(const SyncRow* sync, Live* live) {
-  SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync->id);
-  live->has_slot = slot != nullptr;
-  if (!slot) return;
-  live->state = static_cast<SyncState>(pg_atomic_read_u64(&slot->state));
-  live->delivered = pg_atomic_read_u64(&slot->counters.delivered);
-  live->deleted = pg_atomic_read_u64(&slot->counters.deleted);
-  live->stale = pg_atomic_read_u64(&slot->counters.stale);
-  live->retried = pg_atomic_read_u64(&slot->counters.retried);
-  live->dead_letters = pg_atomic_read_u64(&slot->counters.dead_letters);
-  live->pending = pg_atomic_read_u64(&slot->pending);
-  live->parked = pg_atomic_read_u64(&slot->parked);
-  live->backfill_rows = pg_atomic_read_u64(&slot->backfill_rows);
-  live->backfill_total = pg_atomic_read_u64(&slot->backfill_total);
-  live->rate_millis = pg_atomic_read_u64(&slot->rate_millis);
-  live->oldest_event = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->oldest_event));
-  live->last_success = static_cast<TimestampTz>(pg_atomic_read_u64(&slot->last_success));
-  live->last_error_at = slot->last_error_at;
-  strlcpy(live->last_error, slot->notice[0] ? slot->notice : slot->last_error,
-          sizeof live->last_error);
-}
-
-Live ReadLive(const SyncRow* sync) {
-  Live live{};
-  SharedState* shared = Shared();
-  if (!shared) return live;
-  LWLockAcquire(shared->lock, LW_SHARED);
-  WorkerSlot* worker = sync->has_state ? FindWorkerByServer(MyDatabaseId, sync->server) : nullptr;
-  live.pid = worker ? worker->pid : 0;
-  live.running = live.pid != 0;
-  CopySlot(sync, &live);
-  LWLockRelease(shared->lock);
-  return live;
-}
-
-const char* StateName(SyncState state) {
-  switch (state) {
-    case SyncState::kStarting:
-      return "starting";
-    case SyncState::kBackfilling:
-      return "backfilling";
-    case SyncState::kStreaming:
-      return "streaming";
-    case SyncState::kPaused:
-      return "paused";
-    case SyncState::kBlocked:
-      return "blocked";
-    case SyncState::kDisconnected:
-      return "disconnected";
-    case SyncState::kFailed:
-      return "failed";
-    case SyncState::kRebuilding:
-      return "rebuilding";
-  }
-  return "starting";
-}
-
-const char* StateOf(const SyncRow* sync, const Live& live) {
-  if (RecoveryInProgress()) return "standby";
-  if (sync->failed_reason || !sync->has_state) return "failed";
-  if (sync->paused) return "paused";
-  if (!live.running) return "not running";
-  return live.has_slot ? StateName(live.state) : "starting";
-}
-
-// Number and text of the last error. Of a failed sync: what is wrong and what to do.
-void AddError(RowBuilder* row, const SyncRow* sync, const Live& live) {
-  if (!sync->has_state) {
-    row->Text(
-        "restored from a dump of another database; hint: call polyglot.adopt_sync, or drop the "
-        "sync");
-    row->Null();
-  } else if (sync->failed_reason) {
-    row->Text(sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)
-                                : sync->failed_reason);
-    row->Time(live.last_error_at);
-  } else {
-    row->Text(live.last_error[0] ? live.last_error : nullptr);
-    row->Time(live.last_error_at);
-  }
+void AddError(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
+  row->Text(ErrorOf(sync, live));
+  sync->has_state ? row->Time(live.last_error_at) : row->Null();
 }
 
 // Copying is over when the first 'backfill' is; a resync goes through the same counters.
-void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
+void AddBackfill(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
   bool rebuilding = live.running && live.state == SyncState::kRebuilding;
   bool copying = rebuilding || strcmp(sync->phase, "stream") != 0;
   auto rows = static_cast<int64>(live.backfill_rows);
@@ -169,14 +80,14 @@ void AddBackfill(RowBuilder* row, const SyncRow* sync, const Live& live) {
   }
 }
 
-void AddLag(RowBuilder* row, const SyncRow* sync, const Live& live) {
+void AddLag(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
   if (!live.has_slot || strcmp(sync->phase, "backfill") == 0) return row->Null();
   if (!live.oldest_event) return row->Interval(0);
   row->Interval(Max(GetCurrentTimestamp() - live.oldest_event, 0));
 }
 
 void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {
-  Live live = ReadLive(sync);
+  LiveStatus live = ReadLiveStatus(sync);
   RowBuilder row;
   row.Int(sync->id);
   row.Text(StateOf(sync, live));
@@ -189,6 +100,7 @@ void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {
     row.Big(static_cast<int64>(counter));
   AddError(&row, sync, live);
   live.running ? row.Int(live.pid) : row.Null();
+  row.Time(live.counters_since);
   row.Send(fcinfo);
 }
 

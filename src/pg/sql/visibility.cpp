@@ -1,6 +1,7 @@
 #include "pg/sql/visibility.h"
 
 #include "pg/server_options.h"
+#include "pg/sql/arguments.h"
 
 namespace polyglot::pg {
 
@@ -31,8 +32,31 @@ bool MayRead(const SyncRow* sync) { return superuser() || HasSourcePrivilege(syn
 
 void CheckMayRead(const SyncRow* sync) { CheckSourcePrivilege(sync, ACL_SELECT, "SELECT"); }
 
+void CheckMaySeeRows(Oid source) {
+  const AclResult acl = pg_class_aclcheck(source, GetUserId(), ACL_SELECT);
+  if (acl != ACLCHECK_OK) {
+    const char* name = get_rel_name(source);
+    ereport(ERROR, (errcode(name ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_UNDEFINED_TABLE),
+                    name ? errmsg("permission denied for table %s", name)
+                         : errmsg("the source table of the sync does not exist any more")));
+  }
+  if (check_enable_rls(source, InvalidOid, true) == RLS_ENABLED)
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for table %s", get_rel_name(source)),
+                    errdetail("Row-level security hides rows of it from you, and a document shows "
+                              "the row as its table's owner sees it.")));
+}
+
 void CheckMayEnqueue(const SyncRow* sync) {
   CheckSourcePrivilege(sync, ACL_INSERT | ACL_UPDATE, "INSERT or UPDATE");
+}
+
+void CheckMayControl(const char* function) {
+  CheckMayWrite(function);
+  if (superuser() || OwnsDatabase(MyDatabaseId, GetUserId())) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", function),
+           errhint("The owner of the database may do this.")));
 }
 
 bool MaySeeServer(Oid server) {

@@ -15,8 +15,14 @@ bool MaySee(const SyncRow* sync);
 /// SELECT on the source.
 bool MayRead(const SyncRow* sync);
 void CheckMayRead(const SyncRow* sync);
+/// A document shows what the source's owner sees: only those may look at one who could read the
+/// rows themselves, all of them.
+void CheckMaySeeRows(Oid source);
 /// INSERT or UPDATE on the source, else ERROR 42501.
 void CheckMayEnqueue(const SyncRow* sync);
+/// The workers of this database: superusers and its owner, not on a standby; else ERROR 42501,
+/// 25006.
+void CheckMayControl(const char* function);
 /// Monitors and those who may use the server.
 bool MaySeeServer(Oid server);
 

@@ -5,6 +5,7 @@
 #include "pg/shared_state.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/visibility.h"
+#include "pg/sql/waiting.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_wait_for_sync);
@@ -19,7 +20,6 @@ namespace polyglot::pg {
 
 namespace {
 
-constexpr TimestampTz kNoLimit = DT_NOEND;
 constexpr long kLookAgainMs = 200;
 
 struct Counts {
@@ -153,8 +153,6 @@ bool WaitFor(WaitList* list, Answer answer, uint64 number, TimestampTz deadline)
   return answered;
 }
 
-uint64 NextRequest() { return pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1; }
-
 void SkipBackoff() {
   for (WorkerSlot& worker : Shared()->workers)
     if (worker.database == MyDatabaseId) pg_atomic_write_u32(&worker.run_now, 1);
@@ -186,12 +184,30 @@ bool WaitRefreshed(WaitList* list, TimestampTz deadline) {
 void WarnOfDeadLetters(const WaitList* list) {
   for (int i = 0; i < list->count; ++i) {
     const Waited* waited = &list->syncs[i];
-    if (!waited->gone && AnyDeadLetter(waited->id))
-      ereport(WARNING, (errmsg("sync \"%s\" has dead letters", waited->name),
-                        errhint("The view polyglot.dead_letters tells why; polyglot.requeue tries "
-                                "them again.")));
+    if (!waited->gone) WarnOfDeadLetter(waited->id, waited->name);
   }
 }
+
+// They may have been reset meanwhile.
+Datum Since(uint64 before, uint64 now) {
+  return Int64GetDatum(static_cast<int64>(now < before ? now : now - before));
+}
+
+void ReturnCounts(FunctionCallInfo fcinfo, const WaitList* list) {
+  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
+  for (int i = 0; i < list->count; ++i) {
+    const Waited* waited = &list->syncs[i];
+    if (waited->gone) continue;
+    const Counts now = ReadCounts(waited->id), &before = waited->before;
+    Datum values[] = {CStringGetTextDatum(waited->name), Since(before.delivered, now.delivered),
+                      Since(before.deleted, now.deleted),
+                      Since(before.dead_letters, now.dead_letters)};
+    bool nulls[4] = {};
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+  }
+}
+
+}  // namespace
 
 void CheckMayWait(const char* function) {
   PreventCommandDuringRecovery(function);
@@ -202,37 +218,28 @@ void CheckMayWait(const char* function) {
                     errhint("COMMIT first: nothing is delivered before.")));
 }
 
-TimestampTz Deadline(FunctionCallInfo fcinfo, int number) {
+TimestampTz DeadlineArgument(FunctionCallInfo fcinfo, int number) {
   if (PG_ARGISNULL(number)) return kNoLimit;
   Datum end = DirectFunctionCall2(
       timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(number));
   return DatumGetTimestampTz(end);
 }
 
-void ReturnCounts(FunctionCallInfo fcinfo, const WaitList* list) {
-  auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
-  for (int i = 0; i < list->count; ++i) {
-    const Waited* waited = &list->syncs[i];
-    if (waited->gone) continue;
-    Counts now = ReadCounts(waited->id);
-    Datum values[] = {
-        CStringGetTextDatum(waited->name),
-        Int64GetDatum(static_cast<int64>(now.delivered - waited->before.delivered)),
-        Int64GetDatum(static_cast<int64>(now.deleted - waited->before.deleted)),
-        Int64GetDatum(static_cast<int64>(now.dead_letters - waited->before.dead_letters))};
-    bool nulls[4] = {};
-    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-  }
-}
+uint64 NextRequest() { return pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1; }
 
-}  // namespace
+void WarnOfDeadLetter(int32 sync, const char* name) {
+  if (!AnyDeadLetter(sync)) return;
+  ereport(WARNING, (errmsg("sync \"%s\" has dead letters", name),
+                    errhint("The view polyglot.dead_letters tells why; polyglot.requeue tries "
+                            "them again.")));
+}
 
 }  // namespace polyglot::pg
 
 Datum polyglot_wait_for_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWait("polyglot.wait_for_sync()");
-  TimestampTz deadline = Deadline(fcinfo, 1);
+  TimestampTz deadline = DeadlineArgument(fcinfo, 1);
   bool refresh = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
   WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
   if (list.count == 0) PG_RETURN_BOOL(true);
@@ -247,7 +254,7 @@ Datum polyglot_run_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWait("polyglot.run_sync()");
   InitMaterializedSRF(fcinfo, 0);
-  TimestampTz deadline = Deadline(fcinfo, 1);
+  TimestampTz deadline = DeadlineArgument(fcinfo, 1);
   WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
   bool done =
       list.count == 0 || (Shared() ? WaitSettled(&list, deadline, true) : WaitInVain(deadline));

@@ -4,6 +4,7 @@
 
 #include "pg/shared_state.h"
 #include "pg/sql/arguments.h"
+#include "pg/sql/visibility.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_stop_workers);
@@ -39,14 +40,6 @@ void LookAgainAtEnd() {
     callback_registered = true;
   }
   look_again = Shared() != nullptr;
-}
-
-void CheckMayControl(const char* function) {
-  CheckMayWrite(function);
-  if (superuser() || OwnsDatabase(MyDatabaseId, GetUserId())) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for %s", function),
-           errhint("The owner of the database may do this.")));
 }
 
 void StoreEnabled(bool enabled) {

@@ -1,5 +1,6 @@
 #include "pg/worker/backfill.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pg/worker/change_feed.h"
@@ -11,17 +12,28 @@ namespace {
 constexpr int kRowsPerPage = 1000;
 constexpr std::size_t kBytesPerPage = 4u << 20;
 // Live changes must find room: the backfill never fills the pipeline beyond this.
-constexpr std::uint64_t kQueuedOperations = 12000;
 constexpr std::uint64_t kQueuedBytes = 12u << 20;
 constexpr core::Time kRateInterval{1'000'000};
 
-bool MayRead(const SyncRuntime& sync) {
+// They must not wait long either for what was there before them.
+std::uint64_t Window(const WorkerContext& context, const Channel* channel) {
+  std::uint64_t millis = 0;
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->channel == channel && sync->backfill.running) millis += sync->backfill.rate_millis;
+  return core::BackfillWindow(millis);
+}
+
+bool HasRoom(const WorkerContext& context, const SyncRuntime& sync) {
+  const core::Delivery& delivery = sync.channel->delivery();
+  return delivery.QueuedOperations() < Window(context, sync.channel) &&
+         delivery.QueuedBytes() < kQueuedBytes;
+}
+
+bool MayRead(const WorkerContext& context, const SyncRuntime& sync) {
   const BackfillState& b = sync.backfill;
+  if (sync.channel == nullptr || !b.running || b.end_reached) return false;
   if (sync.blocked && sync.channel->delivery().Outstanding(sync.id) > 0) return false;  // a probe
-  return b.running && !b.end_reached && sync.Sends() && !sync.held &&
-         sync.index.physical != nullptr &&
-         sync.channel->delivery().QueuedOperations() < kQueuedOperations &&
-         sync.channel->delivery().QueuedBytes() < kQueuedBytes;
+  return sync.Sends() && !sync.held && sync.index.physical != nullptr && HasRoom(context, sync);
 }
 
 core::Operation PageOperation(const SyncRuntime& sync, const RowBatch& batch, const ReadRow& row,
@@ -52,7 +64,7 @@ void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std:
     if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
 }
 
-void ReadPage(WorkerContext* context, SyncRuntime* sync) {
+void ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   BackfillState& b = sync->backfill;
   RowBatch batch;
   PgError error{};
@@ -61,14 +73,16 @@ void ReadPage(WorkerContext* context, SyncRuntime* sync) {
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
-    status = sync->reader->ReadPage(b.cursor, kRowsPerPage, kBytesPerPage, &batch, &error);
+    status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
     FlushEverythingVisible();
     if (status == ReadStatus::kOk)
       RecordReadFailures(sync, batch, version);
     else
       FailSync(context, sync, error.message, error.hint);
   });
-  if (status == ReadStatus::kOk) SubmitPage(context, sync, &batch, version);
+  if (status != ReadStatus::kOk) return;
+  sync->backfill_rate.Spend(batch.rows.size() + batch.failures.size(), MonotonicNow());
+  SubmitPage(context, sync, &batch, version);
 }
 
 void MeasureRate(SyncRuntime* sync, core::Time now) {
@@ -106,11 +120,34 @@ void RewindBackfill(SyncRuntime* sync) {
 bool ReadBackfillPages(WorkerContext* context) {
   bool worked = false;
   for (auto& [id, sync] : context->syncs) {
-    if (sync->channel == nullptr || !MayRead(*sync)) continue;
-    ReadPage(context, sync.get());
+    if (!MayRead(*context, *sync)) continue;
+    const std::uint64_t rows = sync->backfill_rate.Allowance(kRowsPerPage, MonotonicNow());
+    if (rows == 0) continue;
+    ReadPage(context, sync.get(), static_cast<int>(rows));
     worked = true;
   }
   return worked;
+}
+
+core::Time NextBackfillPage(const WorkerContext& context, core::Time now) {
+  core::Time next = core::kNever;
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->backfill_rate.limited() && MayRead(context, *sync))
+      next = std::min(next, sync->backfill_rate.Next(kRowsPerPage, now));
+  return next;
+}
+
+void ConfigureBackfill(SyncRuntime* sync, const char* options) {
+  std::uint64_t per_second = 0;
+  if (options != nullptr) {
+    Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(options)));
+    JsonbValue value;
+    if (getKeyJsonValueFromContainer(&parsed->root, "backfill_rate", 13, &value) != nullptr &&
+        value.type == jbvNumeric)
+      per_second = static_cast<std::uint64_t>(
+          DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value.val.numeric))));
+  }
+  sync->backfill_rate.Set(per_second, MonotonicNow());
 }
 
 bool AcknowledgePages(WorkerContext* context, SyncRuntime* sync, core::Time now) {

@@ -12,9 +12,13 @@ void StartBackfill(SyncRuntime* sync);
 void ResetBackfill(SyncRuntime* sync);
 /// Goes back to what is acknowledged: pages read beyond it are read again. For a pause.
 void RewindBackfill(SyncRuntime* sync);
-/// Reads one page of each running backfill, if delivery has room and no live change waits. Returns
-/// true when something was read.
+/// The option "backfill_rate" of a sync that was loaded or changed. Needs a transaction.
+void ConfigureBackfill(SyncRuntime* sync, const char* options);
+/// Reads one page of each running backfill, if delivery has room and the sync's rate allows it.
+/// Returns true when something was read.
 bool ReadBackfillPages(WorkerContext* context);
+/// When a backfill that is held by its rate alone may read on.
+core::Time NextBackfillPage(const WorkerContext& context, core::Time now);
 /// Moves the acknowledged key on; true when a backfill has ended and is to be stored.
 bool AcknowledgePages(WorkerContext* context, SyncRuntime* sync, core::Time now);
 

@@ -9,6 +9,7 @@
 #include "pg/server_options.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/lease.h"
@@ -223,6 +224,8 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   sync->adopt = row.adopt;
   SetDefinition(context, row, sync);
   ConfigureVerification(sync, row.options, row.created_at);
+  ConfigureBackfill(sync, row.options);
+  ResetCounters(sync, row.counters_since);
   if (IsCopy(row) && !sync->failed)
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",
@@ -345,6 +348,7 @@ SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* chann
   SyncRuntime* sync = AddSync(context, *row);
   sync->rebuild.fresh = true;
   SetDefinition(context, *row, sync);
+  ConfigureBackfill(sync, row->options);
   UseChannel(sync, channel);
   return sync;
 }

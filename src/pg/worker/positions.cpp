@@ -5,6 +5,7 @@
 #include "core/control_record.h"
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/counters.h"
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/rebuild.h"
 
@@ -47,20 +48,6 @@ bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
   PublishAcknowledged(*sync);  // who was told that it is settled may look
   pg_atomic_write_u64(&sync->slot->settled_request, request);
   return true;
-}
-
-core::SavedCounters ReadCounters(const SyncSlot& slot) {
-  core::SavedCounters c;
-  auto read = [](const pg_atomic_uint64& a) {
-    return pg_atomic_read_u64(const_cast<pg_atomic_uint64*>(&a));
-  };
-  c.delivered = read(slot.counters.delivered);
-  c.deleted = read(slot.counters.deleted);
-  c.stale = read(slot.counters.stale);
-  c.retried = read(slot.counters.retried);
-  c.dead_letters = read(slot.counters.dead_letters);
-  c.since = slot.since;
-  return c;
 }
 
 std::vector<std::string> EncodePositions(WorkerContext* context) {
@@ -266,7 +253,7 @@ void WriteControl(WorkerContext* context) {
 
 void SavePositions(WorkerContext* context, core::Time now, bool force) {
   static core::Time saved_at{0};
-  if (context->events_since_save == 0) return;
+  if (!force && context->events_since_save == 0) return;
   if (!force && context->events_since_save < kSaveEvents && now - saved_at < kSaveInterval) return;
   saved_at = now;
   context->events_since_save = 0;

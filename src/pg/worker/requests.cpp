@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pg/worker/positions.h"
+
 namespace polyglot::pg {
 namespace {
 
@@ -32,6 +34,14 @@ void ServeRefreshes(WorkerContext* context, core::Time now) {
     const std::uint64_t wanted = pg_atomic_read_u64(&slot->refresh_wanted);
     if (wanted > pg_atomic_read_u64(&slot->refresh_done)) Refresh(context, sync.get(), wanted, now);
   }
+}
+
+void ServeSaves(WorkerContext* context, core::Time now) {
+  const std::uint64_t wanted = pg_atomic_read_u64(&context->slot->save_wanted);
+  if (wanted <= pg_atomic_read_u64(&context->slot->save_done)) return;
+  SavePositions(context, now, true);
+  pg_atomic_write_u64(&context->slot->save_done, wanted);
+  context->answered = true;
 }
 
 void ServeRunNow(WorkerContext* context, core::Time now) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backfill_pace.h"
 #include "core/control_record.h"
 #include "core/delivery.h"
 #include "core/lease.h"
@@ -225,6 +226,7 @@ struct SyncRuntime {
   VersionState versions;
   RepairState repair;
   BackfillState backfill;
+  core::RowRate backfill_rate;  // as its owner wants it; live changes do not count
   ResyncState resync;
   ParkedState parked;
   UnconfirmedState unconfirmed;
@@ -235,8 +237,9 @@ struct SyncRuntime {
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
-  core::SyncPosition position;     // acknowledged snapshot and counters, as saved
-  std::uint64_t settled_scan = 0;  // highest settled full scan
+  std::int64_t counters_since = 0;  // TimestampTz of the last reset_counters
+  core::SyncPosition position;      // acknowledged snapshot and counters, as saved
+  std::uint64_t settled_scan = 0;   // highest settled full scan
   std::map<std::uint64_t, std::int64_t> oldest_by_scan;  // scan → oldest unsettled capture time
   bool may_have_dead_letters = false;
   core::Time blocked_until{0};

@@ -13,11 +13,13 @@
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
+#include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/findings.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
+#include "pg/worker/inspections.h"
 #include "pg/worker/launcher.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
@@ -91,7 +93,6 @@ class Worker {
   void Wait(core::Time now, bool busy);
   void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
-  void RestoreCounters();
   void ReloadSettings();
 
   WorkerContext context_;
@@ -120,22 +121,7 @@ void Worker::Start() {
   LoadConfiguration(&context_);
   if (context_.leave) return;
   ReadPositions(&context_);
-  RestoreCounters();
-}
-
-// Shared memory starts empty after a crash; the counters are saved with the position.
-void Worker::RestoreCounters() {
-  for (auto& [id, sync] : context_.syncs) {
-    const core::SavedCounters& saved = sync->position.counters;
-    if (sync->slot == nullptr || saved.since == 0 || sync->slot->since <= saved.since) continue;
-    SyncCounters& c = sync->slot->counters;
-    pg_atomic_fetch_add_u64(&c.delivered, static_cast<int64>(saved.delivered));
-    pg_atomic_fetch_add_u64(&c.deleted, static_cast<int64>(saved.deleted));
-    pg_atomic_fetch_add_u64(&c.stale, static_cast<int64>(saved.stale));
-    pg_atomic_fetch_add_u64(&c.retried, static_cast<int64>(saved.retried));
-    pg_atomic_fetch_add_u64(&c.dead_letters, static_cast<int64>(saved.dead_letters));
-    sync->slot->since = saved.since;
-  }
+  RestoreCounters(&context_);
 }
 
 bool Worker::Pump(core::Time now) {
@@ -224,9 +210,11 @@ void Worker::Turn() {
   AdvancePositions(&context_);
   busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);
+  ServeSaves(&context_, now);
   RotateQueue(&context_, now);
   LimitQueue(&context_, now);
   ServeRefreshes(&context_, now);
+  ServeInspections(&context_, now);
   AdvanceIndexDrops(&context_, now);
   StoreIndexDrops(&context_);
   if (now - triggers_checked_ >= kTriggerInterval) {
@@ -247,7 +235,8 @@ void Worker::Turn() {
 core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = last_full_scan_ + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
-  next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_)});
+  next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_),
+                   NextBackfillPage(context_, now)});
   for (const auto& [id, sync] : context_.syncs)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
         sync->Sends())

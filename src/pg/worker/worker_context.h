@@ -13,6 +13,7 @@
 #include "core/delivery.h"
 #include "core/settlement.h"
 #include "core/snapshot.h"
+#include "core/version_clock.h"
 #include "pg/queue/queue_reader.h"
 #include "pg/worker/channel.h"
 #include "pg/worker/clock.h"
@@ -61,6 +62,7 @@ struct WorkerContext {
   bool park_all = false;               // what is read now goes to the parked table
   std::string pinned;                  // who keeps the queue from being emptied
   core::Time locked_since{0};          // rotation has got no lock since
+  core::VersionClock versions;         // for the age of documents
   bool answered = false;               // somebody may wait for what has been published
   bool leave = false;                  // the worker is to end: extension, server or last sync gone
 

@@ -1,2 +1,0 @@
-src/core/snapshot.o: src/core/snapshot.cpp src/core/snapshot.h
-src/core/snapshot.h:

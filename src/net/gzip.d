@@ -1,2 +1,0 @@
-src/net/gzip.o: src/net/gzip.cpp src/net/gzip.h
-src/net/gzip.h:

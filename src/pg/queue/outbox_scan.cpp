@@ -1,0 +1,86 @@
+#include "pg/queue/outbox_scan.h"
+
+#include <algorithm>
+
+#include "pg/guard.h"
+#include "pg/shared_state.h"
+#include "pg/worker/clock.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr std::int64_t kRecordsPerStep = 10000;
+
+core::Snapshot AcknowledgedOf(const SyncRow& row) {
+  core::Snapshot snapshot;
+  SyncSlot* slot = FindSyncSlot(MyDatabaseId, row.id);
+  if (slot == nullptr) return snapshot;
+  uint64 running[kMaxRunning];
+  LWLockAcquire(Shared()->lock, LW_SHARED);
+  snapshot.xmin = slot->acked_xmin;
+  snapshot.xmax = slot->acked_xmax;
+  const int count = slot->acked_count;
+  memcpy(running, slot->acked_running, sizeof running);
+  LWLockRelease(Shared()->lock);
+  snapshot.running.assign(running, running + count);
+  return snapshot;
+}
+
+}  // namespace
+
+std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row) {
+  auto sync = std::make_unique<OutboxSync>();
+  sync->row = row;
+  sync->acknowledged = AcknowledgedOf(*row);
+  sync->reader = std::make_unique<RowReader>(*row);
+  Call([&] {
+    Relation rel = table_open(row->source, AccessShareLock);
+    for (int i = 0; i < row->key_count; i++)
+      InitKeyColumn(&sync->keys[i], RelationGetDescr(rel), row->key[i], CurrentMemoryContext);
+    table_close(rel, AccessShareLock);
+  });
+  for (int i = 0; i < row->key_count; i++)
+    sync->columns.push_back({row->key[i], sync->keys[i].type});
+  return sync;
+}
+
+bool KeyOfEvent(const OutboxSync& sync, const core::KeyEvent& event, std::string* packed) {
+  std::vector<std::string_view> values;
+  if (event.values.empty() || !core::SplitValues(event.values, event.columns->size(), &values))
+    return false;
+  core::AppendKeyHeader(packed, sync.columns);
+  for (const core::CapturedColumn& column : sync.columns) {
+    const auto it = std::find(event.columns->begin(), event.columns->end(), column);
+    if (it == event.columns->end()) return false;
+    const std::string_view value = values[static_cast<std::size_t>(it - event.columns->begin())];
+    if (value.data() == nullptr) return false;
+    core::AppendValue(packed, value);
+  }
+  return true;
+}
+
+void VisitQueue(std::int32_t queue, const EventVisitor& visit) {
+  QueueTables tables;
+  bool found = false;
+  std::int32_t instance = 0;
+  Call([&] {
+    found = LookupQueue(queue, &tables);
+    instance = InstanceNumber();
+  });
+  if (!found) return;
+  QueueReader reader(tables.tables);
+  for (bool complete = false; !complete;) {
+    QueueRows rows;
+    // The reader throws only bad_alloc, and only between its PostgreSQL calls.
+    complete = reader.Step(true, kRecordsPerStep, MonotonicNow(), &rows);
+    for (const QueueRow& row : rows.rows) {
+      if (row.instance != instance) continue;
+      core::RecordReader records(rows.Data(row));
+      core::KeyEvent event;
+      for (int number = 1; records.Next(&event); number++)
+        if (event.kind != core::EventKind::kControl) visit(event, row, number);
+    }
+  }
+}
+
+}  // namespace polyglot::pg

@@ -21,7 +21,8 @@ def cluster(new_cluster):
 def shop(cluster, search):
     """A database with a sync that is in step, in a cluster of its own."""
     db = Database(cluster, search)
-    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text);"
+    db.execute("ALTER SERVER search OPTIONS (ADD request_timeout '3s');"
+               "CREATE TABLE t (id integer PRIMARY KEY, v text);"
                "INSERT INTO t SELECT i, 'first' FROM generate_series(1, 300) i")
     db.create_sync("t")
     db.wait()

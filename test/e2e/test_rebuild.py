@@ -263,7 +263,7 @@ def only_whole(count):
 
 def test_an_index_that_somebody_deletes_is_built_again_behind_the_alias(t):
     client = t.search.client()
-    with GapSearcher(t, wrong=only_whole) as searcher:
+    with GapSearcher(t, "t-000001", wrong=only_whole) as searcher:
         client.indices.delete(index=t.index("t-000001"))
         wait_for_generation(t, 2)
         processes.wait_for(lambda: searcher.counts[-1] == 2000, "a search of the new index")
@@ -275,7 +275,7 @@ def test_an_index_that_somebody_deletes_is_built_again_behind_the_alias(t):
 
 def test_an_index_that_somebody_replaces_is_left_to_him(t):
     client = t.search.client()
-    with GapSearcher(t, wrong=only_whole) as searcher:
+    with GapSearcher(t, "t-000001", wrong=only_whole) as searcher:
         client.indices.delete(index=t.index("t-000001"))
         client.indices.create(index=t.index("t-000001"))
         client.index(index=t.index("t-000001"), id="x", body={"not": "ours"}, refresh=True)

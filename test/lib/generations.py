@@ -68,10 +68,19 @@ class Searcher:
 
 
 class GapSearcher(Searcher):
-    """For an alias that somebody took away: finding no index is not wrong, and counts as None."""
+    """For an index that somebody deletes: that it, or the alias, is not there counts as None."""
+
+    def __init__(self, db, deleted, **more):
+        super().__init__(db, **more)
+        self.deleted = db.index(deleted)
 
     def look(self):
-        found = self.client.count(index=self.index, ignore_unavailable=True)
+        try:
+            found = self.client.count(index=self.index, ignore_unavailable=True)
+        except Exception as error:
+            if self.deleted in repr(error):  # it went while it was searched
+                return None
+            raise
         return found["count"] if found["_shards"]["total"] else None
 
 

@@ -1,10 +1,13 @@
 """Generations: a new index is filled beside the live one, and searches never see anything half done."""
 
+import threading
+
 import psycopg
 import pytest
 
 import processes
-from generations import Searcher, Writer, generation, indexes, never_fewer, only_index, wait_for_generation
+from generations import (GapSearcher, Searcher, Writer, generation, indexes, never_fewer, only_index,
+                         wait_for_generation)
 
 
 @pytest.fixture
@@ -121,10 +124,150 @@ def test_changed_definitions_build_a_new_index(t, change):
         assert found["settings"]["index"]["number_of_shards"] == "2"
 
 
+DOCUMENT = "jsonb_build_object('word', v, 'twice', 2 * n)"
+
+
+@pytest.mark.parametrize("change, arguments, expected", [
+    ("document => $$" + DOCUMENT + "$$", {"document": lambda row: {
+        "word": row["v"], "twice": 2 * row["n"]}}, {2000}),
+    ("columns => '{id,v}'", {"columns": ["id", "v"]}, {2000}),
+    ("filter => 'id > 500'", {"where": "id > 500"}, {2000, 1500}),
+    ("routing => 'v'", {"routing": "v"}, {2000})])
+def test_changed_documents_build_a_new_index(t, change, arguments, expected):
+    with Searcher(t, wrong=lambda count: count not in expected and f"{count} documents") as searcher:
+        t.execute(f"SELECT polyglot.alter_sync('t', {change})")
+        t.wait()
+        last = min(expected)
+        processes.wait_for(lambda: searcher.counts[-1] == last, "a search of the new content")
+    t.assert_equal("t", wait=False, **arguments)
+    assert set(searcher.counts) == expected
+    assert generation(t) == 2
+
+
+def test_definitions_change_under_writers(t):
+    """Each change waits for open writers and they for it; nobody waits for anybody else."""
+    changes = ["ADD COLUMN extra integer DEFAULT 7", "ALTER COLUMN n TYPE bigint",
+               "RENAME COLUMN extra TO more", "ALTER COLUMN more TYPE text", "DROP COLUMN more",
+               "ADD COLUMN last text DEFAULT 'last'"]
+    with Searcher(t, wrong=never_fewer()), \
+            Writer(t, "INSERT INTO t (id, v) VALUES (10000 + %(n)s, 'live')") as inserts, \
+            Writer(t, "UPDATE t SET n = n + 1 WHERE id = %(n)s %% 2000"):
+        for number, change in enumerate(changes):
+            before = inserts.number
+            t.execute(f"ALTER TABLE t {change}")
+            processes.wait_for(lambda: inserts.number > before + 50, f"writes after {change}")
+            if number % 2:
+                t.wait(timeout="180s")
+    t.assert_equal("t")
+    assert t.dead_letters() == []
+    found = t.documents("t")
+    assert all(source["last"] == "last" and "more" not in source for source in found.values())
+
+
+def test_a_table_that_is_rewritten_while_its_changes_wait(t):
+    """To a snapshot from before such an ALTER TABLE the table is empty: that deletes no document."""
+    t.execute("CREATE FUNCTION slow(integer) RETURNS integer LANGUAGE plpgsql AS"
+              " $$BEGIN IF $1 = 2000 THEN PERFORM pg_sleep(2); END IF; RETURN 0; END$$")
+    change = threading.Thread(target=t.execute, args=(
+        "ALTER TABLE t ALTER COLUMN n TYPE bigint USING n + slow(id)",))
+    with Searcher(t, wrong=lambda count: count != 2000 and f"{count} documents"):
+        with t.connect(autocommit=False) as writer:
+            writer.execute("UPDATE t SET v = 'changed' WHERE id <= 500")
+            change.start()
+            processes.wait_for(lambda: t.query("SELECT FROM pg_locks WHERE relation = 't'::regclass"
+                                               " AND NOT granted"), "the change waits for the writer")
+        change.join()
+        t.wait()
+    t.assert_equal("t", wait=False)
+
+
+def test_a_transaction_that_is_open_all_through_a_rebuild(t):
+    """What it wrote before the rebuild and during it is seen after its end, in the new index."""
+    with t.connect(autocommit=False) as early, t.connect(autocommit=False) as late, \
+            Searcher(t, wrong=never_fewer()):
+        early.execute("INSERT INTO t VALUES (5001, 'early'); UPDATE t SET v = 'early' WHERE id = 1;"
+                      "DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (2, 'again')")
+        t.execute("SELECT polyglot.rebuild_sync('t')")
+        processes.wait_for(lambda: "t-000002" in indexes(t), "the new index")
+        late.execute("INSERT INTO t VALUES (5002, 'late'); UPDATE t SET v = 'late' WHERE id = 3")
+        wait_for_generation(t, 2)
+        assert t.documents("t")["1"]["v"] == "row 1"
+        early.commit()
+        t.assert_equal("t")
+        only_index(t, 2)
+        late.commit()
+    t.assert_equal("t")
+
+
+def test_a_rebuild_while_the_table_is_truncated_again_and_again(t):
+    """Each search finds one of the contents as a whole."""
+    sizes = {2000: 0}
+
+    def wrong(count):
+        return count not in sizes and f"{count} documents"
+    with Searcher(t, wrong=wrong):
+        for number in range(1, 5):
+            sizes[2000 + number] = number
+            t.execute("SELECT polyglot.rebuild_sync('t')")
+            with t.connect(autocommit=False) as session:
+                session.execute("TRUNCATE t")
+                session.execute("INSERT INTO t SELECT i, 'content' FROM generate_series(1, %s) i",
+                                (2000 + number,))
+            if number % 2:
+                t.wait()
+    t.assert_equal("t")
+
+
+def test_a_dropped_table_leaves_its_index_searchable(t):
+    t.execute("UPDATE t SET v = 'last words'; SELECT polyglot.rebuild_sync('t')")
+    with Searcher(t, wrong=lambda count: count != 2000 and f"{count} documents"):
+        t.execute("DROP TABLE t")
+        processes.wait_for(lambda: not t.worker_pids(), "the worker's end", 120)
+        assert len(indexes(t)) == 1 and list(indexes(t).values()) == [["t"]]
+    assert t.status() == []
+
+
+def test_a_dropped_key_column_fails_its_sync_alone(t):
+    t.execute("CREATE TABLE u (id integer PRIMARY KEY)")
+    t.create_sync("u")
+    t.wait()
+    with t.connect(autocommit=False) as session:
+        session.execute("UPDATE t SET v = 'before'; INSERT INTO u VALUES (1)")
+        session.execute("ALTER TABLE t DROP COLUMN id")
+    t.wait_for_state("t", "failed")
+    t.execute("UPDATE t SET v = 'after'; INSERT INTO u VALUES (2)")
+    t.wait("u")
+    t.assert_equal("u", wait=False)
+    assert t.query("SELECT key FROM polyglot.outbox WHERE sync = 't' AND key IS NOT NULL") == []
+    assert "key" in t.status("t")["last_error"]
+    assert len(t.documents("t")) == 2000
+
+
+def test_dropped_events_build_a_new_index(t):
+    t.execute("ALTER SERVER search OPTIONS (ADD max_queue_size '1MB')")
+    t.search.client().indices.put_settings(index=t.index("t-000001"),
+                                           body={"index.blocks.write": True})
+    with Searcher(t, wrong=lambda count: count not in (2000, 30000) and f"{count} documents") as searcher:
+        t.execute("INSERT INTO t SELECT i, 'blocked' FROM generate_series(2001, 30000) i;"
+                  "UPDATE t SET n = 1")
+        wait_for_generation(t, 2)
+        t.wait()
+        processes.wait_for(lambda: searcher.counts[-1] == 30000, "a search of the new content")
+    assert "events dropped: max_queue_size" in t.pg.log()
+    t.assert_equal("t")
+
+
+def only_whole(count):
+    return count not in (2000, None) and f"{count} documents"
+
+
 def test_an_index_that_somebody_deletes_is_built_again_behind_the_alias(t):
     client = t.search.client()
-    client.indices.delete(index=t.index("t-000001"))
-    wait_for_generation(t, 2)
+    with GapSearcher(t, "t-000001", wrong=only_whole) as searcher:
+        client.indices.delete(index=t.index("t-000001"))
+        wait_for_generation(t, 2)
+        processes.wait_for(lambda: searcher.counts[-1] == 2000, "a search of the new index")
+    assert None in searcher.counts
     t.execute("UPDATE t SET v = 'after'")
     t.assert_equal("t")
     assert indexes(t) == {"t-000002": ["t"]}
@@ -132,10 +275,13 @@ def test_an_index_that_somebody_deletes_is_built_again_behind_the_alias(t):
 
 def test_an_index_that_somebody_replaces_is_left_to_him(t):
     client = t.search.client()
-    client.indices.delete(index=t.index("t-000001"))
-    client.indices.create(index=t.index("t-000001"))
-    client.index(index=t.index("t-000001"), id="x", body={"not": "ours"}, refresh=True)
-    wait_for_generation(t, 2)
+    with GapSearcher(t, "t-000001", wrong=only_whole) as searcher:
+        client.indices.delete(index=t.index("t-000001"))
+        client.indices.create(index=t.index("t-000001"))
+        client.index(index=t.index("t-000001"), id="x", body={"not": "ours"}, refresh=True)
+        wait_for_generation(t, 2)
+        processes.wait_for(lambda: searcher.counts[-1] == 2000, "a search of the new index")
+    assert None in searcher.counts
     t.execute("UPDATE t SET v = 'after'")
     t.assert_equal("t")
     assert indexes(t) == {"t-000001": [], "t-000002": ["t"]}

@@ -1,9 +1,8 @@
 """A worker's private memory grows neither with what has failed nor with what waits."""
 
-import array
-
 import pytest
 
+import many_rows
 import memory
 import processes
 from conftest import Database
@@ -55,23 +54,6 @@ def test_dead_letters_cost_no_memory_after_a_restart(own):
     assert len(own.documents("t")) == 53_000
 
 
-def differing_documents(db, index, expected):
-    """How many documents are missing, orphans, or have another `v` than expected[id] (0: no row).
-    Reads every document, and nothing that is not needed."""
-    seen, wrong = bytearray(len(expected)), 0
-    words = "filter_path=_scroll_id,hits.hits._id,hits.hits._source"
-    page = db.search.request("POST", f"/{index}/_search?scroll=5m&{words}",
-                             {"size": 10000, "sort": ["_doc"], "_source": ["v"]}, 120)
-    while page.get("hits"):
-        for hit in page["hits"]["hits"]:
-            number = int(hit["_id"])
-            seen[number] += 1
-            wrong += expected[number] == 0 or expected[number] != hit["_source"]["v"]
-        page = db.search.request("POST", f"/_search/scroll?{words}",
-                                 {"scroll": "5m", "scroll_id": page["_scroll_id"]}, 120)
-    return wrong + sum(value != 0 and seen[number] != 1 for number, value in enumerate(expected))
-
-
 def queue_bytes(db):
     return db.value("SELECT sum(pg_relation_size(t)) FROM polyglot.queue,"
                     " LATERAL (VALUES (table_a), (table_b)) AS v(t) WHERE server <> 0")
@@ -101,12 +83,8 @@ def test_a_million_changes_while_the_server_is_away(own, own_search):
           f" {sampler.largest} kB when it came back; parked keys: {parked / MEGABYTE:.0f} MB on disk")
     assert sampler.largest - before <= 64 * 1024
     assert parked <= 400 * rows
-    expected = array.array("i", bytes(4 * (rows + 1)))
-    with own.connect() as session, session.cursor().copy("COPY m TO STDOUT") as copy:
-        copy.set_types(["int4", "int4"])
-        for number, value in copy.rows():
-            expected[number] = value
-    assert differing_documents(own, own.index("m"), expected) == 0
+    assert many_rows.differences(own, "m", rows, "id, v",
+                                 lambda number, value: {"id": number, "v": value}) == []
     assert own.status("m")["parked"] == 0
     assert own.dead_letters() == []
     assert "events dropped" not in own.pg.log()

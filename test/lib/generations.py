@@ -24,9 +24,10 @@ def generation(db, name="t"):
     return db.value("SELECT generation FROM polyglot.syncs WHERE sync = %s", (name,))
 
 
-def wait_for_generation(db, number, name="t"):
+def wait_for_generation(db, number, name="t", timeout=180):
     processes.wait_for(lambda: generation(db, name) == number and db.status(name)["state"] == "streaming",
-                       lambda: f"generation {number}: {generation(db, name)}, {db.status(name)}", 180)
+                       lambda: f"generation {number}: {generation(db, name)}, {db.status(name)}",
+                       timeout)
 
 
 class Searcher:
@@ -37,11 +38,15 @@ class Searcher:
         self.ended, self.counts, self.problem = threading.Event(), [], None
         self.thread = threading.Thread(target=self.run)
 
-    def run(self):
+    def look(self):
+        """One search; what it finds goes to `counts` and is judged by `wrong`."""
         body = {"query": self.query} if self.query else None
+        return self.client.count(index=self.index, body=body)["count"]
+
+    def run(self):
         while not self.ended.wait(0.01):  # the machine is the servers' too
             try:
-                count = self.client.count(index=self.index, body=body)["count"]
+                count = self.look()
             except Exception as error:  # a missing index, a shard that is not there
                 self.problem = repr(error)
                 return
@@ -60,6 +65,23 @@ class Searcher:
         self.ended.set()
         self.thread.join()
         assert self.problem is None, self.problem
+
+
+class GapSearcher(Searcher):
+    """For an index that somebody deletes: that it, or the alias, is not there counts as None."""
+
+    def __init__(self, db, deleted, **more):
+        super().__init__(db, **more)
+        self.deleted = db.index(deleted)
+
+    def look(self):
+        try:
+            found = self.client.count(index=self.index, ignore_unavailable=True)
+        except Exception as error:
+            if self.deleted in repr(error):  # it went while it was searched
+                return None
+            raise
+        return found["count"] if found["_shards"]["total"] else None
 
 
 def never_fewer():

@@ -22,27 +22,41 @@ void AddColumn(Fields* fields, Form_pg_attribute att) {
       FieldOfType(pnstrdup(utf8.data(), utf8.size()), att->atttypid, att->atttypmod);
 }
 
-Form_pg_attribute FindColumn(Relation source, const char* name) {
-  TupleDesc shape = RelationGetDescr(source);
-  for (int i = 0; i < shape->natts; ++i) {
-    Form_pg_attribute att = TupleDescAttr(shape, i);
-    if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0) return att;
-  }
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
-                  errmsg("column \"%s\" of relation \"%s\" does not exist", name,
-                         RelationGetRelationName(source))));
-  pg_unreachable();
+void AddNamed(Fields* fields, Oid relation, const char* name) {
+  HeapTuple tuple = SearchSysCacheAttName(relation, name);
+  if (!HeapTupleIsValid(tuple))
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                    errmsg("column \"%s\" of relation \"%s\" does not exist", name,
+                           get_rel_name(relation))));
+  AddColumn(fields, reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple)));
+  ReleaseSysCache(tuple);
 }
 
+void AddNumbered(Fields* fields, Oid relation, int number) {
+  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(number));
+  if (!HeapTupleIsValid(tuple)) return;
+  auto* att = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+  if (!att->attisdropped) AddColumn(fields, att);
+  ReleaseSysCache(tuple);
+}
+
+int ColumnsOf(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple))
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("relation with OID %u does not exist", relation)));
+  const int natts = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relnatts;
+  ReleaseSysCache(tuple);
+  return natts;
+}
+
+// From the catalogs, without a lock: a worker that starts must not wait for who changes one table.
 Fields FieldsOf(Oid relation, int column_count, char** columns) {
-  Relation source = relation_open(relation, AccessShareLock);
-  TupleDesc shape = RelationGetDescr(source);
-  const int most = Max(shape->natts, column_count) + 1;
+  const int natts = ColumnsOf(relation);
+  const int most = Max(natts, column_count) + 1;
   Fields fields{static_cast<core::FieldMapping*>(palloc0(sizeof(core::FieldMapping) * most)), 0};
-  for (int i = 0; i < column_count; ++i) AddColumn(&fields, FindColumn(source, columns[i]));
-  for (int i = 0; column_count == 0 && i < shape->natts; ++i)
-    if (!TupleDescAttr(shape, i)->attisdropped) AddColumn(&fields, TupleDescAttr(shape, i));
-  relation_close(source, AccessShareLock);
+  for (int i = 0; i < column_count; ++i) AddNamed(&fields, relation, columns[i]);
+  for (int i = 1; column_count == 0 && i <= natts; ++i) AddNumbered(&fields, relation, i);
   return fields;
 }
 

@@ -73,12 +73,11 @@ std::string_view ToUtf8(const char* bytes, std::size_t size) {
   return {converted, strlen(converted)};
 }
 
-void InitKeyColumn(KeyColumn* column, TupleDesc source, AttrNumber attnum, MemoryContext memory) {
-  Form_pg_attribute att = TupleDescAttr(source, attnum - 1);
+void InitKeyColumn(KeyColumn* column, Form_pg_attribute att, MemoryContext memory) {
   Oid function;
   bool varlena;
   *column = KeyColumn{};
-  column->attnum = attnum;
+  column->attnum = att->attnum;
   column->name = MemoryContextStrdup(memory, NameStr(att->attname));
   column->type = att->atttypid;
   column->typmod = att->atttypmod;

@@ -39,8 +39,8 @@ struct KeyColumn {
   Oid input_param;
 };
 
-/// attnum must be a column that is not dropped.
-void InitKeyColumn(KeyColumn* column, TupleDesc source, AttrNumber attnum, MemoryContext memory);
+/// `attribute` must not be of a dropped column.
+void InitKeyColumn(KeyColumn* column, Form_pg_attribute attribute, MemoryContext memory);
 
 /// The value's packed bytes, detoasted; `scratch` (8 bytes) is where a by-value datum is laid out.
 /// ERROR 54000 when they are too long for a packed key.

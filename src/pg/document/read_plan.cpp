@@ -31,27 +31,33 @@ void TakeSource(ReadPlan* plan, const SyncRow& sync, Relation source) {
   plan->table = quote_qualified_identifier(schema, RelationGetRelationName(source));
 }
 
-void TakeKeys(ReadPlan* plan, const SyncRow& sync) {
-  StringInfoData header;
-  const auto count = static_cast<uint16>(sync.key_count);
-  plan->key_count = sync.key_count;
-  initStringInfo(&header);
-  appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&count), sizeof count);
-  for (int i = 0; i < sync.key_count; ++i) {
-    const AttrNumber attnum = sync.key[i];
-    if (attnum < 1 || attnum > plan->shape->natts ||
-        TupleDescAttr(plan->shape, attnum - 1)->attisdropped)
-      ereport(ERROR,
-              (errcode(ERRCODE_UNDEFINED_COLUMN),
-               errmsg("a key column of sync \"%s\" does not exist in %s", sync.name, plan->table),
-               errhint("Drop the sync and create it anew with another key.")));
-    InitKeyColumn(&plan->key[i], plan->shape, attnum, plan->memory);
-    const KeyColumn& key = plan->key[i];
-    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.attnum), sizeof key.attnum);
-    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.type), sizeof key.type);
-  }
-  plan->key_header = header.data;
-  plan->key_header_length = header.len;
+// The column as the catalogs have it, whoever is about to change it.
+bool SameColumn(const KeyColumn& column, Oid source) {
+  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(source), Int16GetDatum(column.attnum));
+  if (!HeapTupleIsValid(tuple)) return false;
+  auto* att = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+  const bool same = !att->attisdropped && att->atttypid == column.type &&
+                    att->attcollation == column.collation &&
+                    (column.type != column.base_type || att->atttypmod == column.typmod) &&
+                    strcmp(NameStr(att->attname), column.name) == 0;
+  ReleaseSysCache(tuple);
+  return same;
+}
+
+void TakeColumn(KeyColumn* column, const SyncRow& sync, AttrNumber attnum, const char* what,
+                MemoryContext memory) {
+  HeapTuple tuple = nullptr;
+  if (attnum > 0)
+    tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(sync.source), Int16GetDatum(attnum));
+  auto* att =
+      HeapTupleIsValid(tuple) ? reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple)) : nullptr;
+  if (att == nullptr || att->attisdropped)
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_COLUMN),
+             errmsg("a %s column of sync \"%s\" does not exist in its table", what, sync.name),
+             errhint("Drop the sync and create it anew with another %s.", what)));
+  InitKeyColumn(column, att, memory);
+  ReleaseSysCache(tuple);
 }
 
 void AddField(ReadPlan* plan, AttrNumber attnum) {
@@ -73,10 +79,6 @@ void TakeFields(ReadPlan* plan, const SyncRow& sync) {
 }
 
 void TakeBody(ReadPlan* plan, const SyncRow& sync) {
-  plan->has_routing = sync.routing != nullptr;
-  if (plan->has_routing)
-    InitKeyColumn(&plan->routing, plan->shape, ColumnNumber(*plan, sync, sync.routing),
-                  plan->memory);
   plan->has_filter = sync.filter != nullptr;
   plan->has_document = sync.document != nullptr;
   plan->passes_column = plan->key_count + (plan->has_routing ? 1 : 0);
@@ -128,6 +130,33 @@ Oid SourceOwner(Oid relation) {
   return owner;
 }
 
+void MakeKeyPlan(KeyPlan* plan, const SyncRow& sync, MemoryContext memory) {
+  StringInfoData header;
+  const auto count = static_cast<uint16>(sync.key_count);
+  MemoryContext caller = MemoryContextSwitchTo(memory);
+  plan->memory = memory;
+  plan->key_count = sync.key_count;
+  initStringInfo(&header);
+  appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&count), sizeof count);
+  for (int i = 0; i < sync.key_count; ++i) {
+    TakeColumn(&plan->key[i], sync, sync.key[i], "key", memory);
+    const KeyColumn& key = plan->key[i];
+    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.attnum), sizeof key.attnum);
+    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.type), sizeof key.type);
+  }
+  plan->key_header = header.data;
+  plan->key_header_length = header.len;
+  plan->has_routing = sync.routing != nullptr;
+  if (plan->has_routing) TakeColumn(&plan->routing, sync, sync.routing_att, "routing", memory);
+  MemoryContextSwitchTo(caller);
+}
+
+bool KeyPlanIsCurrent(const KeyPlan& plan, Oid source) {
+  for (int i = 0; i < plan.key_count; ++i)
+    if (!SameColumn(plan.key[i], source)) return false;
+  return !plan.has_routing || SameColumn(plan.routing, source);
+}
+
 bool PlanIsCurrent(const ReadPlan* plan) {
   Relation source = try_relation_open(plan->relation, AccessShareLock);
   if (source == nullptr) return false;
@@ -147,10 +176,9 @@ void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext 
   Relation source = try_relation_open(sync.source, AccessShareLock);
   if (source == nullptr) (void)SourceOwner(sync.source);  // says that it has gone
   MemoryContext caller = MemoryContextSwitchTo(memory);
-  plan->memory = memory;
   plan->owner = owner;
   TakeSource(plan, sync, source);
-  TakeKeys(plan, sync);
+  MakeKeyPlan(plan, sync, memory);
   MakeKeyOrder(plan, source);
   TakeBody(plan, sync);
   PrepareKeys(plan, sync);

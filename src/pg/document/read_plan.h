@@ -21,8 +21,18 @@ struct KeyOrder {
   const char* greater_equal;
 };
 
-struct ReadPlan {
+/// What document ids and routing values are made of. No rows are read for them: no lock is taken.
+struct KeyPlan {
   MemoryContext memory;
+  int key_count;
+  KeyColumn key[INDEX_MAX_KEYS];
+  char* key_header;  // of a packed key
+  int key_header_length;
+  bool has_routing;
+  KeyColumn routing;
+};
+
+struct ReadPlan : KeyPlan {
   bool ready;  // false: making it failed half-way
   Oid relation, owner;
   Oid key_index;       // InvalidOid: of a view or foreign table without one
@@ -30,16 +40,10 @@ struct ReadPlan {
   const char* table;   // SQL: schema.table
   const char* prefix;  // SQL: what qualifies its columns
 
-  int key_count;
-  KeyColumn key[INDEX_MAX_KEYS];
   KeyOrder order[INDEX_MAX_KEYS];
-  char* key_header;  // of a packed key
-  int key_header_length;
   bool has_heirs;       // the same key may stand in several tables
   bool keys_in_arrays;  // false: a key type has no array type, keys are read one by one
 
-  bool has_routing;
-  KeyColumn routing;
   bool has_filter, has_document;
   int passes_column, body_column;  // of the result, from 0; key columns come first
   int field_count;
@@ -50,6 +54,11 @@ struct ReadPlan {
   SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
   int page_limit;
 };
+
+/// Fills a zeroed plan in `memory` from the catalogs as they are. ERROR when a column is missing.
+void MakeKeyPlan(KeyPlan* plan, const SyncRow& sync, MemoryContext memory);
+/// Are the columns still the same?
+bool KeyPlanIsCurrent(const KeyPlan& plan, Oid source);
 
 /// Is `plan` still right for the source as it is now? Locks the source (ACCESS SHARE) until the end
 /// of the transaction.

@@ -136,14 +136,48 @@ ReaderState::ReaderState(const SyncRow& source) {
 
 ReaderState::~ReaderState() {
   DropPlan();
+  DropKeys();
   MemoryContextDelete(memory);
 }
 
 void ReaderState::DropPlan() {
+  if (keys == plan) keys = nullptr;
   if (plan != nullptr) FreeReadPlan(plan);
   plan = nullptr;
   if (plan_memory_ != nullptr) MemoryContextDelete(plan_memory_);
   plan_memory_ = nullptr;
+}
+
+void ReaderState::DropKeys() {
+  if (keys == own_keys_) keys = nullptr;
+  own_keys_ = nullptr;
+  if (keys_memory_ != nullptr) MemoryContextDelete(keys_memory_);
+  keys_memory_ = nullptr;
+}
+
+void ReaderState::BuildKeys() {
+  keys_memory_ = AllocSetContextCreate(memory, "polyglot key plan", ALLOCSET_SMALL_SIZES);
+  own_keys_ = static_cast<KeyPlan*>(MemoryContextAllocZero(keys_memory_, sizeof(KeyPlan)));
+  MakeKeyPlan(own_keys_, *sync, keys_memory_);
+}
+
+// A transaction deals with events of many tables. If it locked one after another, who changes two
+// of them might be the victim of a deadlock with it; if it waited for one, all others would wait.
+bool ReaderState::EnsureKeys(PgError* error) {
+  const TimestampTz now = GetCurrentTransactionStartTimestamp();
+  const auto make = [&] {
+    if (own_keys_ != nullptr && KeyPlanIsCurrent(*own_keys_, sync->source)) return;
+    DropKeys();
+    BuildKeys();
+  };
+  const bool checked = own_keys_ != nullptr && keys_checked_at_ == now;
+  if (!checked && !RunInside(sync->source, make, error)) {
+    DropKeys();
+    return false;
+  }
+  keys_checked_at_ = now;
+  keys = own_keys_;
+  return true;
 }
 
 void ReaderState::Build() {
@@ -154,7 +188,10 @@ void ReaderState::Build() {
 
 bool ReaderState::EnsurePlan(PgError* error) {
   const TimestampTz now = GetCurrentTransactionStartTimestamp();
-  if (plan != nullptr && plan->ready && checked_at_ == now) return true;
+  if (plan != nullptr && plan->ready && checked_at_ == now) {
+    keys = plan;
+    return true;
+  }
   const bool ok = RunInside(
       sync->source,
       [&] {
@@ -165,6 +202,7 @@ bool ReaderState::EnsurePlan(PgError* error) {
       error);
   if (ok) {
     checked_at_ = now;
+    keys = plan;
   } else {
     DropPlan();
     AddHint(error);
@@ -173,18 +211,18 @@ bool ReaderState::EnsurePlan(PgError* error) {
 }
 
 bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {
-  const std::string_view header(plan->key_header, plan->key_header_length);
+  const std::string_view header(keys->key_header, keys->key_header_length);
   values.clear();
   bool ok;
   if (packed_key.substr(0, header.size()) == header) {
-    ok = core::SplitValues(packed_key.substr(header.size()), plan->key_count, &values);
+    ok = core::SplitValues(packed_key.substr(header.size()), keys->key_count, &values);
   } else {
     ok = core::ParseKey(packed_key, &columns_, &all_values_);
-    for (int i = 0; ok && i < plan->key_count; ++i) {
+    for (int i = 0; ok && i < keys->key_count; ++i) {
       std::size_t at = 0;
-      while (at < columns_.size() && columns_[at].attnum != plan->key[i].attnum) ++at;
+      while (at < columns_.size() && columns_[at].attnum != keys->key[i].attnum) ++at;
       ok = at < columns_.size() &&
-           (columns_[at].type == plan->key[i].type || columns_[at].type == plan->key[i].base_type);
+           (columns_[at].type == keys->key[i].type || columns_[at].type == keys->key[i].base_type);
       if (ok) values.push_back(all_values_[at]);
     }
   }
@@ -197,11 +235,11 @@ bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {
 
 bool ReaderState::IdOfValues(std::string* id, PgError* error) {
   bool plain = true;
-  for (int i = 0; plain && i < plan->key_count; ++i) {
+  for (int i = 0; plain && i < keys->key_count; ++i) {
     char scratch[40];
     std::string_view text;
-    plain = TextNeedsNoGuard(plan->key[i]) && PlainText(plan->key[i], values[i], scratch, &text);
-    if (plain) core::AppendKeyText(text, i, plan->key_count, id);
+    plain = TextNeedsNoGuard(keys->key[i]) && PlainText(keys->key[i], values[i], scratch, &text);
+    if (plain) core::AppendKeyText(text, i, keys->key_count, id);
   }
   if (plain) {
     if (!Call([&] { return core::FinishDocumentId(0, PgSha256, id); })) throw std::bad_alloc();
@@ -212,9 +250,9 @@ bool ReaderState::IdOfValues(std::string* id, PgError* error) {
       sync->source,
       [&] {
         Datum datums[INDEX_MAX_KEYS];
-        for (int i = 0; i < plan->key_count; ++i)
-          datums[i] = ValueFromBytes(plan->key[i], values[i]);
-        AppendIdOfValues(*plan, datums, id);
+        for (int i = 0; i < keys->key_count; ++i)
+          datums[i] = ValueFromBytes(keys->key[i], values[i]);
+        AppendIdOfValues(*keys, datums, id);
       },
       error);
 }
@@ -224,14 +262,14 @@ bool ReaderState::KeyOfTexts(const std::vector<std::string>& texts, std::string*
   return RunInside(
       sync->source,
       [&] {
-        packed->assign(plan->key_header, static_cast<std::size_t>(plan->key_header_length));
-        for (int i = 0; i < plan->key_count; ++i) {
+        packed->assign(keys->key_header, static_cast<std::size_t>(keys->key_header_length));
+        for (int i = 0; i < keys->key_count; ++i) {
           const std::string& text = texts[static_cast<std::size_t>(i)];
           const char* server = pg_any_to_server(pstrdup(text.c_str()),
                                                 static_cast<int>(strlen(text.c_str())), PG_UTF8);
           char scratch[8];
           core::AppendValue(packed,
-                            ValueBytes(plan->key[i], ValueFromText(plan->key[i], server), scratch));
+                            ValueBytes(keys->key[i], ValueFromText(keys->key[i], server), scratch));
         }
       },
       error);
@@ -240,7 +278,7 @@ bool ReaderState::KeyOfTexts(const std::vector<std::string>& texts, std::string*
 bool ReaderState::TextOfRouting(std::string_view value, std::string* text, PgError* error) {
   char scratch[40];
   std::string_view plain;
-  if (TextNeedsNoGuard(plan->routing) && PlainText(plan->routing, value, scratch, &plain)) {
+  if (TextNeedsNoGuard(keys->routing) && PlainText(keys->routing, value, scratch, &plain)) {
     text->assign(plain);
     return true;
   }
@@ -248,7 +286,7 @@ bool ReaderState::TextOfRouting(std::string_view value, std::string* text, PgErr
       sync->source,
       [&] {
         char inner[40];
-        text->assign(ValueText(plan->routing, ValueFromBytes(plan->routing, value), inner));
+        text->assign(ValueText(keys->routing, ValueFromBytes(keys->routing, value), inner));
       },
       error);
 }
@@ -256,12 +294,12 @@ bool ReaderState::TextOfRouting(std::string_view value, std::string* text, PgErr
 bool ReaderState::TextOfKey(std::string_view packed_key, std::vector<std::string>* texts,
                             PgError* error) {
   if (!FindKeyValues(packed_key, error)) return false;
-  texts->resize(plan->key_count);
+  texts->resize(keys->key_count);
   return RunInside(
       sync->source,
       [&] {
-        for (int i = 0; i < plan->key_count; ++i) {
-          const char* text = ServerText(plan->key[i], ValueFromBytes(plan->key[i], values[i]));
+        for (int i = 0; i < keys->key_count; ++i) {
+          const char* text = ServerText(keys->key[i], ValueFromBytes(keys->key[i], values[i]));
           (*texts)[i].assign(text);
         }
       },

@@ -23,6 +23,9 @@ class ReaderState {
   /// Makes the plan, or makes it anew. false: the sync cannot be read, *error says why.
   bool EnsurePlan(PgError* error);
 
+  /// Makes `keys` alone, without a lock. false: a key column has gone, *error says so.
+  bool EnsureKeys(PgError* error);
+
   /// Finds the values of the key columns in a packed key: into `values`, views of it. false: it is
   /// damaged or of other types than the source's.
   bool FindKeyValues(std::string_view packed_key, PgError* error);
@@ -45,14 +48,20 @@ class ReaderState {
   MemoryContext memory;  // of the reader; the plan has a child of it
   SyncRow* sync;         // a copy
   ReadPlan* plan = nullptr;
+  const KeyPlan* keys = nullptr;  // the plan's or one made for itself, since the last Ensure…
   std::vector<std::string_view> values;  // of the key last given to FindKeyValues
 
  private:
   void DropPlan();
   void Build();
+  void DropKeys();
+  void BuildKeys();
 
   TimestampTz checked_at_ = 0;  // start of the transaction in which the plan was found current
   MemoryContext plan_memory_ = nullptr;
+  KeyPlan* own_keys_ = nullptr;
+  TimestampTz keys_checked_at_ = 0;
+  MemoryContext keys_memory_ = nullptr;
   std::vector<core::CapturedColumn> columns_;  // scratch of FindKeyValues
   std::vector<std::string_view> all_values_;
 };

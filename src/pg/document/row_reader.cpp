@@ -9,6 +9,7 @@
 #include "core/queue_record.h"
 #include "pg/document/reader_state.h"
 #include "pg/document/row_receiver.h"
+#include "pg/document/table_lock.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -64,22 +65,22 @@ RowReader::~RowReader() = default;
 
 bool RowReader::IdOfKey(std::string_view packed_key, std::string* id, PgError* error) {
   id->clear();
-  return state_->EnsurePlan(error) && state_->FindKeyValues(packed_key, error) &&
+  return state_->EnsureKeys(error) && state_->FindKeyValues(packed_key, error) &&
          state_->IdOfValues(id, error);
 }
 
 bool RowReader::KeyOfId(std::string_view id, std::string* packed_key) {
   PgError ignored{};
   std::vector<std::string> texts;
-  if (core::IsHashedId(id) || !state_->EnsurePlan(&ignored)) return false;
-  return core::SplitDocumentId(id, static_cast<std::size_t>(state_->plan->key_count), &texts) &&
+  if (core::IsHashedId(id) || !state_->EnsureKeys(&ignored)) return false;
+  return core::SplitDocumentId(id, static_cast<std::size_t>(state_->keys->key_count), &texts) &&
          state_->KeyOfTexts(texts, packed_key, &ignored);
 }
 
 bool RowReader::KeyJson(std::string_view packed_key, std::string* json, PgError* error) {
   std::vector<std::string> texts;
-  if (!state_->EnsurePlan(error) || !state_->TextOfKey(packed_key, &texts, error)) return false;
-  const ReadPlan& plan = *state_->plan;
+  if (!state_->EnsureKeys(error) || !state_->TextOfKey(packed_key, &texts, error)) return false;
+  const KeyPlan& plan = *state_->keys;
   *json = "{";
   for (int i = 0; i < plan.key_count; ++i) {
     const KeyColumn& key = plan.key[i];
@@ -101,9 +102,9 @@ bool RowReader::KeyJson(std::string_view packed_key, std::string* json, PgError*
 bool RowReader::RoutingOfValue(std::string_view packed_value, std::string* routing,
                                PgError* error) {
   routing->clear();
-  if (!state_->EnsurePlan(error)) return false;
-  if (!state_->plan->has_routing) return true;
-  const KeyColumn& column = state_->plan->routing;
+  if (!state_->EnsureKeys(error)) return false;
+  if (!state_->keys->has_routing) return true;
+  const KeyColumn& column = state_->keys->routing;
   std::vector<core::CapturedColumn> columns;
   std::vector<std::string_view> values;
   if (!core::ParseKey(packed_value, &columns, &values) || columns.size() != 1 ||
@@ -237,6 +238,16 @@ ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
   if (received > 0 && !state_->TextOfKey(out->Key(out->rows.back()), &out->last_key, error))
     return ReadStatus::kSyncFailed;
   return ReadStatus::kOk;
+}
+
+bool RowReader::TryLockRows() {
+  const Oid source = state_->sync->source;
+  return Call([&] {
+    if (!TryLockTree(source)) return false;
+    PopActiveSnapshot();
+    PushActiveSnapshot(GetTransactionSnapshot());
+    return true;
+  });
 }
 
 std::int64_t RowReader::EstimateRows() {

@@ -68,8 +68,8 @@ class RowReader {
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  /// The document id of packed key values. false + *error when they cannot be read as the key's
-  /// types.
+  /// The document id of packed key values; like the next three it locks nothing. false + *error
+  /// when they cannot be read as the key's types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
   /// The packed key of a document id. false: no row can have this id, or it is a hashed one. An id
   /// that comes back may still be another than that of the key's row (1.0 for 1.00).
@@ -81,6 +81,11 @@ class RowReader {
   /// settings. Empty for NULL, and then as for an empty text there is no routing.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
 
+  /// To be called before rows are read, outside of subtransactions: locks everything that they
+  /// stand in until the end of the transaction, and then replaces the active snapshot, since to an
+  /// older one a table that was rewritten meanwhile is empty. Never waits: whoever changes a table,
+  /// for hours perhaps, must not hold up what is read from others. false: not now.
+  bool TryLockRows();
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless
   /// `truncated`). Appends to *out. kSyncFailed: *error says why the whole sync cannot be read
   /// (missing column, row-level security, no privilege …).

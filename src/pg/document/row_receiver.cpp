@@ -127,7 +127,7 @@ bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest) {
   return ok;
 }
 
-void AppendIdOfValues(const ReadPlan& plan, const Datum* values, std::string* out) {
+void AppendIdOfValues(const KeyPlan& plan, const Datum* values, std::string* out) {
   const std::size_t begin = out->size();
   for (int i = 0; i < plan.key_count; ++i) {
     char scratch[40];

@@ -29,6 +29,6 @@ void InitReceiver(RowReceiver* receiver, ReadPlan* plan, RowBatch* out, bool key
 bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest);
 
 /// Appends the document id of key values; as PgSha256 and ValueText it may ereport.
-void AppendIdOfValues(const ReadPlan& plan, const Datum* values, std::string* out);
+void AppendIdOfValues(const KeyPlan& plan, const Datum* values, std::string* out);
 
 }  // namespace polyglot::pg

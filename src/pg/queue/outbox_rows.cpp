@@ -162,7 +162,8 @@ class OutboxRows {
             TimestampTz created_at, bool processed) {
     std::vector<core::CapturedColumn> columns;
     std::vector<std::string_view> values;
-    const bool has_key = packed != nullptr && core::ParseKey(*packed, &columns, &values) &&
+    const bool has_key = packed != nullptr && sync.has_keys &&
+                         core::ParseKey(*packed, &columns, &values) &&
                          static_cast<int>(values.size()) == sync.row->key_count;
     Call([&] {
       MemoryContext caller = MemoryContextSwitchTo(row_context_);

@@ -32,11 +32,14 @@ std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row) {
   auto sync = std::make_unique<OutboxSync>();
   sync->row = row;
   sync->acknowledged = AcknowledgedOf(*row);
+  for (int i = 0; i < row->key_count; i++) sync->has_keys &= row->key[i] > 0;
+  if (!sync->has_keys) return sync;
   sync->reader = std::make_unique<RowReader>(*row);
   Call([&] {
     Relation rel = table_open(row->source, AccessShareLock);
     for (int i = 0; i < row->key_count; i++)
-      InitKeyColumn(&sync->keys[i], RelationGetDescr(rel), row->key[i], CurrentMemoryContext);
+      InitKeyColumn(&sync->keys[i], TupleDescAttr(RelationGetDescr(rel), row->key[i] - 1),
+                    CurrentMemoryContext);
     table_close(rel, AccessShareLock);
   });
   for (int i = 0; i < row->key_count; i++)
@@ -46,7 +49,8 @@ std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row) {
 
 bool KeyOfEvent(const OutboxSync& sync, const core::KeyEvent& event, std::string* packed) {
   std::vector<std::string_view> values;
-  if (event.values.empty() || !core::SplitValues(event.values, event.columns->size(), &values))
+  if (!sync.has_keys || event.values.empty() ||
+      !core::SplitValues(event.values, event.columns->size(), &values))
     return false;
   core::AppendKeyHeader(packed, sync.columns);
   for (const core::CapturedColumn& column : sync.columns) {

@@ -24,6 +24,7 @@ struct OutboxSync {
   core::Snapshot acknowledged;  // what it sees is delivered, or parked
   std::vector<core::CapturedColumn> columns;
   KeyColumn keys[INDEX_MAX_KEYS];
+  bool has_keys = true;  // false: a key column was dropped, the sync has failed
   std::uint64_t parked = 0;
 };
 std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row);

@@ -51,7 +51,7 @@ KeyColumns* LoadKeyColumns(const SyncRow& sync) {
     if (attnum < 1 || attnum > shape->natts || TupleDescAttr(shape, attnum - 1)->attisdropped)
       ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
                       errmsg("a key column of sync \"%s\" does not exist", sync.name)));
-    InitKeyColumn(&key->column[i], shape, attnum, CurrentMemoryContext);
+    InitKeyColumn(&key->column[i], TupleDescAttr(shape, attnum - 1), CurrentMemoryContext);
   }
   relation_close(source, NoLock);
   return key;

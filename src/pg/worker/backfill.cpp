@@ -33,7 +33,8 @@ bool MayRead(const WorkerContext& context, const SyncRuntime& sync) {
   const BackfillState& b = sync.backfill;
   if (sync.channel == nullptr || !b.running || b.end_reached) return false;
   if (sync.blocked && sync.channel->delivery().Outstanding(sync.id) > 0) return false;  // a probe
-  return sync.Sends() && !sync.held && sync.index.physical != nullptr && HasRoom(context, sync);
+  return sync.Sends() && !sync.held && sync.index.physical != nullptr &&
+         MonotonicNow() >= sync.read_at && HasRoom(context, sync);
 }
 
 core::Operation PageOperation(const SyncRuntime& sync, const RowBatch& batch, const ReadRow& row,
@@ -64,14 +65,17 @@ void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std:
     if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
 }
 
-void ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
+// false: not now, somebody is at work on the table.
+bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   BackfillState& b = sync->backfill;
   RowBatch batch;
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
+  bool locked = false;
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
+    if (!(locked = sync->reader->TryLockRows())) return;
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
     status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
     FlushEverythingVisible();
@@ -80,9 +84,11 @@ void ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     else
       FailSync(context, sync, error.message, error.hint);
   });
-  if (status != ReadStatus::kOk) return;
+  if (!locked) sync->read_at = MonotonicNow() + SyncRuntime::kLockRetry;
+  if (!locked || status != ReadStatus::kOk) return locked;
   sync->backfill_rate.Spend(batch.rows.size() + batch.failures.size(), MonotonicNow());
   SubmitPage(context, sync, &batch, version);
+  return true;
 }
 
 void MeasureRate(SyncRuntime* sync, core::Time now) {
@@ -123,8 +129,7 @@ bool ReadBackfillPages(WorkerContext* context) {
     if (!MayRead(*context, *sync)) continue;
     const std::uint64_t rows = sync->backfill_rate.Allowance(kRowsPerPage, MonotonicNow());
     if (rows == 0) continue;
-    ReadPage(context, sync.get(), static_cast<int>(rows));
-    worked = true;
+    worked |= ReadPage(context, sync.get(), static_cast<int>(rows));
   }
   return worked;
 }

@@ -159,6 +159,7 @@ class Rereading {
     ReadStatus status = ReadStatus::kOk;
     PgError error{};
     InTransaction([&] {
+      if (!(locked_ = sync_->reader->TryLockRows())) return;
       std::vector<std::string_view> packed;
       for (const PendingKey& key : keys_) packed.push_back(key.key);
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
@@ -176,14 +177,15 @@ class Rereading {
         ParkAll();
       }
     });
-    if (truncated_) {
+    if (!locked_) sync_->read_at = MonotonicNow() + SyncRuntime::kLockRetry;
+    if (truncated_ || !locked_) {
       PutAllBack();
     } else if (status == ReadStatus::kOk) {
       NoteProbes();
       Submit();
     }
     ReleaseAll();
-    return true;
+    return locked_;
   }
   bool truncated() const { return truncated_; }
 
@@ -295,7 +297,7 @@ class Rereading {
   WorkerContext* context_;
   SyncRuntime* sync_;
   Versions versions_{};
-  bool truncated_ = false;
+  bool truncated_ = false, locked_ = false;
   std::list<PendingKey> keys_;
   RowBatch batch_;
   std::unordered_map<std::string_view, std::vector<PendingKey*>> by_id_;
@@ -360,43 +362,13 @@ std::int64_t ReadQueue(WorkerContext* context, bool full) {
   return records;
 }
 
-void ReadPositions(WorkerContext* context) {
-  core::ControlAssembler assembler;
-  InTransaction([&] {
-    if (!context->reader->Exists()) return;
-    QueueRows rows;
-    bool complete = false;
-    while (!complete) {
-      complete = context->reader->Step(true, kRecordsPerStep, MonotonicNow(), &rows);
-      for (const QueueRow& row : rows.rows) {
-        if (row.instance != context->instance) continue;
-        core::RecordReader reader(rows.Data(row));
-        core::KeyEvent event;
-        if (reader.Next(&event) && event.kind == core::EventKind::kControl)
-          assembler.Add(event.values);
-      }
-      rows.Clear();
-    }
-  });
-  context->reader->Reset();
-  core::ControlRecord newest;
-  if (!assembler.Newest(&newest)) return;
-  context->control_sequence = newest.sequence;
-  for (auto& [id, position] : newest.positions) {
-    SyncRuntime* sync = context->Find(id);
-    if (sync == nullptr) continue;
-    sync->has_start = true;
-    sync->start = position.snapshot;
-    sync->position = position;
-  }
-}
-
 bool ReadRowsAgain(WorkerContext* context) {
   bool worked = false, truncated = false;
+  const core::Time now = MonotonicNow();
   for (auto& [id, sync] : context->syncs) {
     if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends() || sync->held)
       continue;
-    if (sync->unconfirmed.size() >= kUnconfirmed) continue;
+    if (sync->unconfirmed.size() >= kUnconfirmed || now < sync->read_at) continue;
     if (!sync->channel->delivery().HasRoom()) continue;
     Rereading reading(context, sync.get());
     worked |= reading.Run();
@@ -407,7 +379,12 @@ bool ReadRowsAgain(WorkerContext* context) {
   return worked;
 }
 
-bool AnyKeysWaiting(const WorkerContext& context) { return WaitingKeys(context) > 0; }
+bool AnyKeysWaiting(const WorkerContext& context) {
+  const core::Time now = MonotonicNow();
+  return std::any_of(context.syncs.begin(), context.syncs.end(), [now](const auto& entry) {
+    return !entry.second->keys.empty() && now >= entry.second->read_at;
+  });
+}
 
 bool PipelineFull(const WorkerContext& context) { return WaitingKeys(context) >= kWaitingKeys; }
 

@@ -6,9 +6,6 @@
 
 namespace polyglot::pg {
 
-/// Reads at start: where each sync had got to (the newest control record in the queue).
-void ReadPositions(WorkerContext* context);
-
 /// One step of a pass over the queue, in its own transaction. Keys wait in SyncRuntime::keys, or
 /// are parked. Returns the number of records read; −1: nothing was read, because definitions have
 /// changed and must be loaded first. `full`: the pass, when begun now, is a full scan.

@@ -88,6 +88,10 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
   PgError error{};
   InTransaction([&] {
     RowBatch batch;
+    if (!sync->reader->TryLockRows()) {
+      strlcpy(error.message, "its table is locked", sizeof error.message);
+      return;
+    }
     ok = sync->reader->IdOfKey(key, &look->id, &error) &&
          sync->reader->ReadKeys({key}, SIZE_MAX, &batch, &error) == ReadStatus::kOk;
     if (!ok) return;

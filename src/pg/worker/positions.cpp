@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/control_record.h"
+#include "core/queue_record.h"
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/counters.h"
@@ -17,6 +18,7 @@ constexpr std::uint64_t kSaveEvents = 100000;
 constexpr core::Time kRotateInterval{1'000'000};
 constexpr core::Time kPinned{10'000'000};  // without a lock for so long: somebody is named
 constexpr BlockNumber kRotateBlocks = 64;
+constexpr std::int64_t kRecordsPerStep = 5000;
 
 const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
   for (auto it = context.scans.rbegin(); it != context.scans.rend(); ++it)
@@ -216,6 +218,37 @@ void PublishNodes(WorkerContext* context) {
 }
 
 }  // namespace
+
+void ReadPositions(WorkerContext* context) {
+  core::ControlAssembler assembler;
+  InTransaction([&] {
+    if (!context->reader->Exists()) return;
+    QueueRows rows;
+    bool complete = false;
+    while (!complete) {
+      complete = context->reader->Step(true, kRecordsPerStep, MonotonicNow(), &rows);
+      for (const QueueRow& row : rows.rows) {
+        if (row.instance != context->instance) continue;
+        core::RecordReader reader(rows.Data(row));
+        core::KeyEvent event;
+        if (reader.Next(&event) && event.kind == core::EventKind::kControl)
+          assembler.Add(event.values);
+      }
+      rows.Clear();
+    }
+  });
+  context->reader->Reset();
+  core::ControlRecord newest;
+  if (!assembler.Newest(&newest)) return;
+  context->control_sequence = newest.sequence;
+  for (auto& [id, position] : newest.positions) {
+    SyncRuntime* sync = context->Find(id);
+    if (sync == nullptr) continue;
+    sync->has_start = true;
+    sync->start = position.snapshot;
+    sync->position = position;
+  }
+}
 
 void AdvancePositions(WorkerContext* context) {
   bool answered = false;

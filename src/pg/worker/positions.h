@@ -6,6 +6,8 @@
 
 namespace polyglot::pg {
 
+/// Reads at start: where each sync had got to (the newest control record in the queue).
+void ReadPositions(WorkerContext* context);
 /// Moves the position of each sync to the newest scan that is settled, answers wait_for_sync.
 void AdvancePositions(WorkerContext* context);
 /// Writes the control record. Needs a transaction.

@@ -141,6 +141,7 @@ void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building
 using Step = RebuildState::Step;
 
 void StoreSettings(SyncRuntime* building) {
+  FaultPoint("remember");
   InTransaction([&] {
     const std::string id = Number(building->id);
     Execute(

@@ -233,7 +233,8 @@ struct SyncRuntime {
   std::shared_ptr<VerificationState> verification;  // verification.h
   RebuildState rebuild;
   LiveState live;
-  bool held = false;  // nothing is sent for a moment: the alias is about to move
+  bool held = false;      // nothing is sent for a moment: the alias is about to move
+  core::Time read_at{0};  // somebody is at work on the table: it is not read before
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
@@ -259,6 +260,7 @@ struct SyncRuntime {
     const auto it = oldest_by_scan.find(scan);
     return it != oldest_by_scan.end() ? it->second : GetCurrentTimestamp();
   }
+  static constexpr core::Time kLockRetry{100'000};  // from a table that is locked to the next try
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return !Sends() || Trying(); }
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.

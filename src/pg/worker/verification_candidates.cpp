@@ -76,11 +76,14 @@ bool Read(WorkerContext* context, SyncRuntime* sync) {
     if (!candidate.key.empty()) keys.push_back(candidate.key);
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadKeys(keys, kBytes, &judgement.rows, &error);
     if (status != ReadStatus::kOk) FailSync(context, sync, error.message, error.hint);
   });
-  if (status != ReadStatus::kOk) return false;
+  if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
+  if (!locked || status != ReadStatus::kOk) return false;
   if (judgement.rows.truncated && judgement.candidates.size() > 1) {
     ShareOut(state);
     return true;

@@ -186,8 +186,10 @@ class Lookup {
 
   void Run() {
     InTransaction([&] {
+      if ((state_->lookup_waits = !sync_->reader->TryLockRows())) return;
       while (!state_->hits.empty() && !failed_) Some();
     });
+    if (state_->lookup_waits) state_->retry_at = MonotonicNow() + kVerificationRetry;
   }
 
  private:
@@ -275,11 +277,14 @@ bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* b
   VerificationState* state = sync->verification.get();
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadPage(state->cursor, kRowsPerPage, kBytesPerPage, batch, &error);
     if (status != ReadStatus::kOk) FailSync(context, sync, error.message, error.hint);
   });
-  if (status != ReadStatus::kOk) return false;
+  if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
+  if (!locked || status != ReadStatus::kOk) return false;
   state->end_reached = batch->end_reached;
   if (!batch->last_key.empty()) state->cursor = batch->last_key;
   return true;
@@ -320,9 +325,10 @@ bool WalkIndex(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
   if (state->in_flight == 0 && state->step == Step::kRefresh) Refresh(context, sync, now);
   if (state->in_flight == 0 && state->step == Step::kOpen) Open(context, sync, now);
-  if (state->in_flight == 0 && state->step == Step::kWalk) Walk(context, sync, now);
+  if (state->in_flight == 0 && state->step == Step::kWalk && !state->lookup_waits)
+    Walk(context, sync, now);
   if (!state->hits.empty()) Lookup(context, sync).Run();
-  if (state->step != Step::kClose || sync->failed) return false;
+  if (state->step != Step::kClose || state->lookup_waits || sync->failed) return false;
   EndWalk(sync, now);
   return true;
 }

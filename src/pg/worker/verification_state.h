@@ -113,6 +113,7 @@ struct VerificationState {
   // kWalk
   std::string pit, search_after;
   std::vector<core::Hit> hits;  // not known: their rows are looked for
+  bool lookup_waits = false;    // the table cannot be read now: no more hits are asked for
   bool uncovered = false;       // hashed ids were met that this round does not know
 
   Judgement judgement;

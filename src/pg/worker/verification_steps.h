@@ -30,7 +30,7 @@ void TryLater(SyncRuntime* sync, const net::Response& response);
 bool IsQuiet(const SyncRuntime& sync);
 /// Is the document part of the sample?
 bool Sampled(const VerificationState& state, std::string_view id);
-/// Reads the next page of rows. false: the sync has failed.
+/// Reads the next page of rows. false: the sync has failed, or the table cannot be read now.
 bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch);
 
 // Each makes one step and returns true when there is more to do at once.

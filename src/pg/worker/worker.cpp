@@ -241,6 +241,8 @@ core::Time Worker::NextDeadline(core::Time now) const {
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
         sync->Sends())
       next = std::min(next, std::max(sync->resync.retry_at, now + core::Time{20'000}));
+  for (const auto& [id, sync] : context_.syncs)
+    if (sync->read_at > now) next = std::min(next, sync->read_at);
   if (woken_) next = std::min(next, last_find_ + context_.linger);
   return next;
 }

@@ -1,0 +1,99 @@
+"""Locks of tables: nobody who changes a table fails or waits because of the worker, and a table that
+is locked for long holds up no other."""
+
+import threading
+
+import psycopg
+import pytest
+
+import processes
+
+
+@pytest.fixture
+def two(db):
+    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (LIKE a INCLUDING ALL)")
+    db.create_sync("a")
+    db.create_sync("b")
+    db.execute("INSERT INTO a VALUES (1, 'one'); INSERT INTO b VALUES (1, 'one')")
+    db.wait()
+    return db
+
+
+def waits_for_lock(db, table):
+    """Somebody waits for a lock of this table."""
+    return db.value("SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted", (table,))
+
+
+@pytest.mark.parametrize("first, second", [("a", "b"), ("b", "a")])
+def test_a_migration_of_two_tables_is_not_the_victim_of_a_deadlock(two, first, second):
+    """The worker has events of both tables to deal with when one of them is locked."""
+    errors = []
+
+    def migrate():
+        try:
+            with two.connect(autocommit=False) as session:
+                session.execute(f"ALTER TABLE {first} ADD COLUMN extra integer")  # waits for the writer
+                session.execute("SELECT pg_sleep(2)")  # the worker would have looked for a deadlock by now
+                session.execute(f"ALTER TABLE {second} ADD COLUMN extra integer")
+        except psycopg.Error as error:
+            errors.append(error)
+    migration = threading.Thread(target=migrate)
+    with two.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO a VALUES (2, 'two'); INSERT INTO b VALUES (2, 'two')")
+        migration.start()
+        processes.wait_for(lambda: waits_for_lock(two, first), "the migration waits")
+    migration.join()
+    assert errors == []
+    two.assert_equal("a")
+    two.assert_equal("b")
+
+
+def test_a_locked_table_holds_up_no_other(two):
+    with two.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE b IN ACCESS EXCLUSIVE MODE; INSERT INTO b VALUES (2, 'two')")
+        with two.connect() as other:
+            other.execute("INSERT INTO a VALUES (2, 'two')")
+        two.wait("a")
+        two.assert_equal("a", wait=False)
+    two.assert_equal("b")
+
+
+def test_a_table_that_is_locked_while_its_changes_wait_holds_up_no_other(two):
+    """The lock is there before the worker has read the rows again."""
+    locked, end = threading.Event(), threading.Event()
+
+    def hold():
+        with two.connect(autocommit=False) as session:
+            session.execute("LOCK TABLE b IN ACCESS EXCLUSIVE MODE")  # waits for the writer
+            locked.set()
+            end.wait(120)
+    holder = threading.Thread(target=hold)
+    try:
+        with two.connect(autocommit=False) as writer:
+            writer.execute("INSERT INTO b SELECT i, 'b' FROM generate_series(2, 3000) i")
+            holder.start()
+            processes.wait_for(lambda: waits_for_lock(two, "b"), "the holder waits")
+        assert locked.wait(60)
+        for number in range(2, 20):
+            two.execute("INSERT INTO a VALUES (%s, 'a')", (number,))
+            two.wait("a", timeout="20s")
+        two.assert_equal("a", wait=False)
+        assert not two.value("SELECT polyglot.wait_for_sync('b', '1s')")
+        assert waits_for_lock(two, "b") == 0
+    finally:
+        end.set()
+        holder.join()
+    two.assert_equal("b")
+
+
+def test_a_backfill_of_a_locked_table_holds_up_no_other(two):
+    two.execute("CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c SELECT generate_series(1, 5000)")
+    with two.connect(autocommit=False) as holder:
+        two.create_sync("c")
+        holder.execute("LOCK TABLE c IN ACCESS EXCLUSIVE MODE")
+        two.execute("INSERT INTO a VALUES (2, 'two'); SELECT polyglot.rebuild_sync('b')")
+        two.wait("a", timeout="20s")
+        processes.wait_for(lambda: two.value("SELECT generation FROM polyglot.syncs WHERE sync = 'b'") == 2,
+                           "the rebuild of the other")
+        holder.commit()
+    two.assert_equal("c")

@@ -135,8 +135,7 @@ class Inspector {
 
   static const char* RemedyOf(const SyncRow* sync) {
     const char* name = quote_literal_cstr(sync->name);
-    if (!sync->has_state)
-      return psprintf("SELECT polyglot.adopt_sync(%s), or drop the sync", name);
+    if (!sync->has_state) return psprintf("SELECT polyglot.adopt_sync(%s), or drop the sync", name);
     if (sync->failed_hint) return sync->failed_hint;
     return psprintf("remove the cause, then SELECT polyglot.resume_sync(%s)", name);
   }

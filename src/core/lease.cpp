@@ -130,8 +130,9 @@ std::string LeasePath(std::string_view name) {
 
 std::string WriteLeasePath(std::string_view name, const FoundLease* found) {
   if (found == nullptr) return "/" + std::string(kLeaseIndex) + "/_create/" + std::string(name);
-  return LeasePath(name) + "?if_seq_no=" + std::to_string(found->seq_no) +
-         "&if_primary_term=" + std::to_string(found->primary_term);
+  // In the order of the alphabet: libcurl signs a query as it stands, AWS wants it sorted.
+  return LeasePath(name) + "?if_primary_term=" + std::to_string(found->primary_term) +
+         "&if_seq_no=" + std::to_string(found->seq_no);
 }
 
 std::string LeaseBody(const LeaseRecord& record) {

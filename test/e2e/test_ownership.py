@@ -167,7 +167,7 @@ def test_leases_that_somebody_deletes_or_overwrites(shop):
     shop.execute("UPDATE t SET v = 'one' WHERE id < 10")
     shop.assert_equal("t")
     wait_for_lease(shop, lambda found: found["incarnation"], "the lease again")
-    client.index(index=OWNERS, id=shop.index("t"), document={"scribbled": True})
+    client.index(index=OWNERS, id=shop.index("t"), body={"scribbled": True})
     wait_for_lease(shop, lambda found: found.get("incarnation"), "the lease again")
     shop.execute("UPDATE t SET v = 'two' WHERE id < 20")
     shop.assert_equal("t")

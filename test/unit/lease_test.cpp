@@ -170,7 +170,7 @@ TEST(Lease, PathsAndConditions) {
   EXPECT_EQ(LeasePath("t"), "/polyglot-sync-owners/_doc/t");
   EXPECT_EQ(WriteLeasePath("t", nullptr), "/polyglot-sync-owners/_create/t");
   EXPECT_EQ(WriteLeasePath("t", &found),
-            "/polyglot-sync-owners/_doc/t?if_seq_no=7&if_primary_term=2");
+            "/polyglot-sync-owners/_doc/t?if_primary_term=2&if_seq_no=7");
   EXPECT_TRUE(ParseLeaseWritten(R"({"_seq_no":8,"_primary_term":2})").ok());
   EXPECT_FALSE(ParseLeaseWritten(R"({"error":{}})").ok());
 }

@@ -263,7 +263,8 @@ Oid ExtensionOwner() {
 }
 
 // Our tables discard what an apply worker brings. What we write ourselves in one, or in a session
-// that calls itself a replica, is meant. Plans depend on the setting: it is changed when need be only.
+// that calls itself a replica, is meant. Plans depend on the setting: it is changed when need be
+// only.
 void WriteAsOrigin() {
   if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA) return;
   (void)set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,

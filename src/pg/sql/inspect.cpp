@@ -135,8 +135,7 @@ class Inspector {
 
   static const char* RemedyOf(const SyncRow* sync) {
     const char* name = quote_literal_cstr(sync->name);
-    if (!sync->has_state)
-      return psprintf("SELECT polyglot.adopt_sync(%s), or drop the sync", name);
+    if (!sync->has_state) return psprintf("SELECT polyglot.adopt_sync(%s), or drop the sync", name);
     if (sync->failed_hint) return sync->failed_hint;
     return psprintf("remove the cause, then SELECT polyglot.resume_sync(%s)", name);
   }
@@ -201,6 +200,7 @@ class Inspector {
     facts_.found = answer.found;
     facts_.elsewhere = answer.elsewhere;
     facts_.beyond = answer.beyond;
+    moving_ = answer.moving;
     facts_.version = answer.version;
     facts_.difference = ServerText(answer.difference);
     facts_.no_answer = ServerText(answer.trouble);
@@ -283,15 +283,18 @@ class Inspector {
 
   // Does something on the list say why the document is not what it should be?
   bool Explained() const {
-    return facts_.comparison == Comparison::kUnknown || facts_.comparison == Comparison::kEqual ||
-           facts_.comparison == Comparison::kAbsent || facts_.changes > 0 || facts_.parked ||
-           facts_.refused || facts_.state != "streaming" || facts_.uncommitted;
+    if (facts_.comparison == Comparison::kUnknown) return !moving_;
+    if (facts_.row_found != facts_.worker_sees_row) return facts_.uncommitted;
+    return facts_.comparison == Comparison::kEqual || facts_.comparison == Comparison::kAbsent ||
+           facts_.changes > 0 || facts_.parked || facts_.refused || facts_.state != "streaming" ||
+           facts_.uncommitted;
   }
 
   const SyncRow* sync_;
   std::string_view key_;
   RowReader reader_;
   std::string id_, routing_;
+  bool moving_ = false;
   core::Inspection facts_;
 };
 

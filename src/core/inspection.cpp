@@ -146,9 +146,10 @@ std::string Redo(const Inspection& f) {
 }
 
 InspectionLine ComparisonLine(const Inspection& f) {
-  const auto line = [&f](std::string_view problem, const std::string& what) {
+  const auto line = [&f](std::string_view problem, std::string_view what) {
+    const std::string why = f.beyond ? "its version is higher than any of this sync" : "";
     return InspectionLine{"comparison", std::string(problem),
-                          Joined(Joined(what, f.difference), Redo(f))};
+                          Joined(Joined(Joined(std::string(what), f.difference), why), Redo(f))};
   };
   switch (f.comparison) {
     case Comparison::kUnknown:
@@ -162,7 +163,7 @@ InspectionLine ComparisonLine(const Inspection& f) {
     case Comparison::kOrphan:
       return line("orphan", "");
     case Comparison::kDifferent:
-      return line("different", f.beyond ? "a version that is higher than any of this sync" : "");
+      return line("different", "");
     case Comparison::kStale:
       break;
   }

@@ -16,6 +16,7 @@ struct IndexAnswer {
   int comparison;                 // core::Comparison
   bool worker_sees_row;           // as committed
   bool found, elsewhere, beyond;  // as in core/inspection.h
+  bool moving;                    // the row has changed meanwhile: to be asked again
   uint64 version;
   TimestampTz made_at;  // of the version, at the latest; 0: not known
   bool made_exactly;    // else before made_at

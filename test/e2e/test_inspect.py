@@ -1,5 +1,7 @@
 """polyglot.inspect tells why a row is, or is not, in its index, and what to do next."""
 
+import threading
+
 import psycopg
 import pytest
 
@@ -79,6 +81,8 @@ def test_damage_that_nothing_explains_and_the_way_out_of_it(t):
         t.execute(statement)  # what it says helps
         wait_for_verdict(t, "in step", key)
     assert t.differences("t", where="live") == []
+    client.index(index=index, id="4711", body={"id": 4711}, version=2**61, version_type="external")
+    assert "delete the document, then SELECT" in inspect(t, 4711)["comparison"][1]
 
 
 def test_a_change_that_is_not_committed(t):
@@ -90,6 +94,38 @@ def test_a_change_that_is_not_committed(t):
         assert results(t, 1000)["row"] == "not found"
         session.commit()
     wait_for_verdict(t, "in step", 1000)
+
+
+def test_beside_writers_of_the_same_rows_nothing_is_out_of_step(t):
+    """Also more sessions at once than there are slots to ask by."""
+    ended, seen, failures = threading.Event(), set(), []
+
+    def write():
+        with t.connect() as session:
+            while not ended.is_set():
+                session.execute("UPDATE t SET v = v || '!', live = random() < 0.9 WHERE id < 4")
+
+    def look(number):
+        try:
+            with t.connect() as session:
+                for _ in range(10):
+                    seen.add(results(t, number % 3 + 1, session=session)["verdict"])
+        except Exception as error:
+            failures.append(error)
+    threads = [threading.Thread(target=look, args=(number,)) for number in range(12)]
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        ended.set()
+        writer.join()
+    assert not failures
+    wait_for_verdict(t, "in step", 1)
+    assert seen <= {"in step", "waiting", "unknown", "not committed"}, seen
 
 
 def test_a_paused_sync(t):

@@ -200,6 +200,7 @@ class Inspector {
     facts_.found = answer.found;
     facts_.elsewhere = answer.elsewhere;
     facts_.beyond = answer.beyond;
+    moving_ = answer.moving;
     facts_.version = answer.version;
     facts_.difference = ServerText(answer.difference);
     facts_.no_answer = ServerText(answer.trouble);
@@ -282,15 +283,18 @@ class Inspector {
 
   // Does something on the list say why the document is not what it should be?
   bool Explained() const {
-    return facts_.comparison == Comparison::kUnknown || facts_.comparison == Comparison::kEqual ||
-           facts_.comparison == Comparison::kAbsent || facts_.changes > 0 || facts_.parked ||
-           facts_.refused || facts_.state != "streaming" || facts_.uncommitted;
+    if (facts_.comparison == Comparison::kUnknown) return !moving_;
+    if (facts_.row_found != facts_.worker_sees_row) return facts_.uncommitted;
+    return facts_.comparison == Comparison::kEqual || facts_.comparison == Comparison::kAbsent ||
+           facts_.changes > 0 || facts_.parked || facts_.refused || facts_.state != "streaming" ||
+           facts_.uncommitted;
   }
 
   const SyncRow* sync_;
   std::string_view key_;
   RowReader reader_;
   std::string id_, routing_;
+  bool moving_ = false;
   core::Inspection facts_;
 };
 

@@ -24,10 +24,11 @@ struct Look {
   std::optional<std::string> routing;
   bool row = false, expected = false;  // is there a row; is there to be a document?
   bool unreadable = false;
-  std::uint64_t baseline = 0, newest = 0;  // versions of this sync are in between
+  std::uint64_t epoch = 0, baseline = 0;  // no version of this sync is below the second
+  std::uint64_t read_at = 0;              // what has a higher version was made of a later row
   // The answer.
   Comparison comparison = Comparison::kUnknown;
-  bool found = false, elsewhere = false, beyond = false;
+  bool found = false, elsewhere = false, beyond = false, moving = false;
   std::uint64_t version = 0;
   std::string difference, trouble;
 };
@@ -51,6 +52,7 @@ void Give(WorkerContext* context, const Look& look) {
   answer.found = look.found;
   answer.elsewhere = look.elsewhere;
   answer.beyond = look.beyond;
+  answer.moving = look.moving;
   answer.version = look.version;
   if (!look.beyond) Date(*context, look.version & kPositionMask, &answer);
   CopyText(answer.difference, look.difference);
@@ -86,6 +88,7 @@ void TakeRow(const RowBatch& batch, Look* look) {
 bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
   bool ok = false;
   PgError error{};
+  look->read_at = sync->epoch << 52 | GetFlushRecPtr(nullptr);
   InTransaction([&] {
     RowBatch batch;
     if (!sync->reader->TryLockRows()) {
@@ -97,7 +100,7 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
     if (!ok) return;
     TakeRow(batch, look);
     look->baseline = BaselineVersion(sync->id);
-    look->newest = sync->epoch << 52 | GetFlushRecPtr(nullptr);
+    look->epoch = sync->epoch;
   });
   if (!ok) look->trouble = std::string("the worker cannot read the row: ") + error.message;
   return ok;
@@ -135,12 +138,12 @@ void CompareBody(const core::FoundDocument& document, Look* look) {
     look->difference = "fields: " + core::DifferingFields(look->body, document.source);
   }
   if (document.version < look->baseline) look->comparison = Comparison::kStale;
-  look->beyond = document.version > look->newest;
 }
 
 void Compare(const core::FoundDocument& document, Look* look) {
   look->found = document.found;
   look->version = document.version;
+  look->beyond = document.version > (look->epoch << 52 | GetFlushRecPtr(nullptr));
   if (look->unreadable) {
     look->comparison = document.found ? Comparison::kDifferent : Comparison::kMissing;
     look->difference = "the row cannot become a document";
@@ -153,6 +156,13 @@ void Compare(const core::FoundDocument& document, Look* look) {
   } else {
     CompareBody(document, look);
   }
+}
+
+// Was the document made of a row that is younger than the one that was read?
+bool Moves(const Look& look) {
+  const bool settled =
+      look.comparison == Comparison::kEqual || look.comparison == Comparison::kAbsent;
+  return look.found && !settled && !look.beyond && look.version > look.read_at;
 }
 
 // A document of the same id that the row's routing does not lead to.
@@ -210,6 +220,10 @@ void TakeDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& l
   auto parsed = Documents(response, 1);
   if (!parsed.ok()) return GiveUp(context, look.get(), WhyNoAnswer(response));
   Compare(parsed.value().front(), look.get());
+  if (Moves(*look)) {
+    look->moving = true;
+    return GiveUp(context, look.get(), "the row changes while it is looked at");
+  }
   if (sync->routing_att == 0) return Give(context, *look);
   AskForOthers(context, sync, look);
 }

@@ -1,11 +1,13 @@
 """Writers of every kind under faults of every kind; at the end every index equals its table."""
 
 import argparse
+import json
 import pathlib
 import re
 import sys
 import threading
 import time
+import urllib.parse
 
 import processes
 from conftest import FATAL_WORDS, Database
@@ -137,10 +139,24 @@ def explain(db, table, differences):
     hits = db.search.request("POST", f"/{db.index(table)}/_search", body)["hits"]["hits"]
     found = [f"  document {hit['_id']}: version {hit['_version']}, routing {hit.get('_routing')}"
              for hit in hits]
+    missing = sorted(set(ids) - {hit["_id"] for hit in hits})
+    found += [f"  missing {name}: {tombstone(db, table, name)}" for name in missing]
     found += [f"  queued {row}" for row in db.query(
         "SELECT * FROM polyglot.outbox WHERE sync = %s AND document_id = ANY(%s)", (table, ids))]
     return [*found, f"  {db.status(table)}",
             f"  {db.query('SELECT * FROM polyglot.sync_state ORDER BY 1')}"]
+
+
+def tombstone(db, table, name):
+    """What the server says to a write that is older than any of ours: the version of the delete,
+    if there was one. (One shard: whatever the routing is, it is the same one.)"""
+    connection = db.search.connection()
+    connection.request("PUT", f"/{db.index(table)}/_doc/{urllib.parse.quote(name, '')}"
+                       "?version=1&version_type=external_gte", "{}",
+                       {"Content-Type": "application/json", **db.search.authorization})
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    return answer.get("error", {}).get("reason", answer)
 
 
 def torture(seed, arguments, search):

@@ -1,6 +1,7 @@
 #include "core/lanes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/bulk_request.h"
@@ -27,6 +28,9 @@ Finished Replaced(Operation&& older, const Tickets& successor) {
 void TakeOver(Pending* newer, Pending&& older, std::vector<Finished>* replaced) {
   const Tickets before = newer->operation.tickets;
   newer->operation.tickets = Settlement::Merge(before, older.operation.tickets);
+  auto& former = newer->operation.former_routings;
+  std::move(older.operation.former_routings.begin(), older.operation.former_routings.end(),
+            std::back_inserter(former));
   replaced->push_back(Replaced(std::move(older.operation), before));
 }
 

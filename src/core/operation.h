@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace polyglot::core {
 
@@ -32,11 +33,17 @@ struct Operation {
   std::string body;  // one JSON object without raw newlines; empty for deletes
   std::string key;   // packed key values (core/queue_record.h): what a dead letter re-reads
   Tickets tickets;
+  // Of a document that has moved: parked keys of its former routings, whose deletes go before it.
+  // They are done with when this operation is; a delete alone would leave no document at all.
+  std::vector<std::optional<std::string>> former_routings;
   std::uint32_t attempts = 0;  // deliveries that ended without a final outcome
 
   /// Bytes that this operation holds in memory, roughly.
   std::size_t Footprint() const {
-    return sizeof(*this) + id.size() + body.size() + key.size() + (routing ? routing->size() : 0);
+    std::size_t former = 0;
+    for (const auto& name : former_routings) former += sizeof name + (name ? name->size() : 0);
+    return sizeof(*this) + id.size() + body.size() + key.size() + (routing ? routing->size() : 0) +
+           former;
   }
 };
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+import processes
+from scripted_endpoint import ScriptedEndpoint, answer
+
 
 @pytest.fixture
 def r(db):
@@ -48,3 +51,44 @@ def test_moved_with_a_restart_in_between(r):
     r.pg.restart("immediate")
     r.execute("SELECT polyglot.start_workers(); DELETE FROM r WHERE id <= 5")
     r.assert_equal("r", routing="tenant")
+
+
+def save_position(db):
+    """Until what has been parked is not read again by a worker that starts: one more event, and the
+    row in the queue that says how far it was read."""
+    tables = [oid for row in db.query("SELECT table_a, table_b FROM polyglot.queue") for oid in row]
+
+    def rows():
+        return sum(db.value(f"SELECT count(*) FROM {db.value('SELECT %s::regclass::text', (oid,))}")
+                   for oid in tables)
+    before = rows()
+    db.execute("SELECT polyglot.enqueue('r', 1)")
+    processes.wait_for(lambda: rows() >= before + 2, "the saved position")
+
+
+def test_a_move_that_is_cut_off_after_its_first_half(new_database, search):
+    """A parked key of a former routing makes a delete and then the document. It is done with only
+    when both are: the worker may die in between."""
+    with ScriptedEndpoint(search) as endpoint:
+        db = new_database(server=False)
+        db.create_server(url=endpoint.url)
+        db.execute("CREATE TABLE r (id integer PRIMARY KEY, tenant text, v integer);"
+                   "INSERT INTO r SELECT i, 'here', i FROM generate_series(1, 20) i")
+        db.create_sync("r", routing="tenant")
+        db.wait()
+        db.execute("SELECT polyglot.pause_sync('r')")
+        db.wait_for_state("r", "paused")
+        db.execute("UPDATE r SET tenant = 'there'")
+        db.execute("UPDATE r SET tenant = 'here'")
+        processes.wait_for(lambda: db.status("r")["parked"] == 40, "parked keys")
+        save_position(db)
+        # As when the others were on an earlier page, and are in the index already.
+        db.execute("DELETE FROM polyglot.parked_key WHERE routing = 'here'")
+        rule = endpoint.script(answer(503), lambda request: request.is_bulk and any(
+            operation.action == "index" for operation in request.operations))
+        db.execute("SELECT polyglot.resume_sync('r')")
+        processes.wait_for(lambda: rule.used, "the second half")
+        db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                   " WHERE backend_type = 'polyglot_sync worker'")
+        endpoint.heal()
+        db.assert_equal("r", routing="tenant")

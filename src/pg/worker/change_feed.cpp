@@ -241,25 +241,39 @@ class Rereading {
   }
 
   void Delete(std::string_view id, std::string_view key, const std::optional<std::string>& routing,
-              std::uint64_t version, const core::Tickets& tickets) {
+              std::uint64_t version, const core::Tickets& tickets,
+              std::vector<std::optional<std::string>> former = {}) {
     sync_->rebuild.fewest--;
     core::Operation op = NewOperation(*sync_, core::OperationKind::kDelete, version, id, key);
     op.routing = routing;
     op.tickets = tickets;
+    op.former_routings = std::move(former);
     SubmitOperation(context_, sync_, std::move(op));
+  }
+
+  // Deletes the document where it may have been before; what it is now comes next, and only then
+  // are parked keys of those places done with.
+  std::vector<std::optional<std::string>> LeaveFormer(std::string_view id,
+                                                      const std::optional<std::string>& routing) {
+    std::vector<std::optional<std::string>> former;
+    auto it = by_id_.find(id);
+    if (it == by_id_.end()) return former;
+    for (const PendingKey* key : it->second) {
+      if (key->routing == routing) continue;
+      core::Tickets tickets = key->tickets;
+      if (std::exchange(tickets.probe, 0) != 0) former.push_back(key->routing);
+      Delete(id, key->key, key->routing, versions_.remove, tickets);
+    }
+    return former;
   }
 
   void SubmitRow(const ReadRow& row) {
     const std::string_view id = batch_.Id(row);
     std::optional<std::string> routing;
     if (row.has_routing) routing.emplace(batch_.Routing(row));
-    auto it = by_id_.find(id);
-    if (it != by_id_.end())
-      for (const PendingKey* key : it->second)
-        if (key->routing != routing)
-          Delete(id, key->key, key->routing, versions_.remove, key->tickets);
+    std::vector<std::optional<std::string>> former = LeaveFormer(id, routing);
     if (!row.passes) {
-      Delete(id, batch_.Key(row), routing, versions_.index, TicketsOf(id));
+      Delete(id, batch_.Key(row), routing, versions_.index, TicketsOf(id), std::move(former));
       return;
     }
     core::Operation op =
@@ -267,6 +281,7 @@ class Rereading {
     op.routing = routing;
     op.body = batch_.Body(row);
     op.tickets = TicketsOf(id);
+    op.former_routings = std::move(former);
     sync_->rebuild.most++;
     SubmitOperation(context_, sync_, std::move(op));
   }

@@ -14,6 +14,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kLookAgain{5'000'000};
+constexpr core::Time kShardsCome{10'000'000}, kShardRetry{100'000};
 constexpr core::Time kRetry{1'000'000};
 constexpr core::Time kGoodbye{300'000};
 
@@ -80,8 +81,17 @@ void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std
   lease->watched.reset();
 }
 
-void NotHeld(SyncRuntime* sync, const net::Response& response) {
+void LookLater(SyncRuntime* sync, core::Time wait) {
+  sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
+  sync->index.retry_at = MonotonicNow() + wait;
+}
+
+void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  // The index of the leases has just been made: its shard is not there yet, which tells nothing of
+  // the server.
+  const bool new_index = MonotonicNow() - context->lease_index_made < kShardsCome;
+  if (new_index && response.reply.http_status == 503) return LookLater(sync, kShardRetry);
   IndexUnavailable(sync, response, kIndexRetry);
 }
 
@@ -92,7 +102,8 @@ void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response&
   auto place = written ? core::ParseLeaseWritten(reply.body)
                        : core::Result<std::pair<std::int64_t, std::int64_t>>(core::Error{});
   LeaseState* lease = LeaseOf(context, *sync);
-  if (!place.ok() || lease == nullptr) return NotHeld(sync, response);  // also 409: look again
+  if (!place.ok() || lease == nullptr)
+    return NotHeld(context, sync, response);  // also 409: look again
   Held(lease, place.value().first, place.value().second, epoch);
   sync->index.checking = false;
   then(context, sync);
@@ -111,13 +122,13 @@ void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* fo
 }
 
 void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
+  context->lease_index_made = MonotonicNow();
   sync->channel->Ask(
       "PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(), MonotonicNow(),
-      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& response) {
-        NotHeld(s, response);
-        if (response.reply.http_status == 200 ||
-            response.reply.http_status == 400)  // somebody else was faster
-          s->index.retry_at = core::Time{0};
+      ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
+        const int status = response.reply.http_status;
+        if (status == 200 || status == 400) return LookLater(s, core::Time{0});  // 400: it is there
+        NotHeld(c, s, response);
       }));
 }
 
@@ -151,9 +162,7 @@ core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder
 }
 
 void Wait(SyncRuntime* sync) {
-  sync->index.step = IndexStep::kUnavailable;
-  sync->index.checking = false;
-  sync->index.retry_at = MonotonicNow() + kLookAgain;
+  LookLater(sync, kLookAgain);
   sync->channel->set_state(true, false, MonotonicNow());
 }
 
@@ -196,10 +205,10 @@ void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fo
 void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
                const Then& then) {
   SyncRuntime* holder = HolderOf(context, *sync);
-  if (holder == nullptr || !TellsHolders(response.reply)) return NotHeld(sync, response);
+  if (holder == nullptr || !TellsHolders(response.reply)) return NotHeld(context, sync, response);
   auto found = core::ParseLease(response.reply.body);
   if (response.reply.http_status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
-  if (!found.ok()) return NotHeld(sync, response);
+  if (!found.ok()) return NotHeld(context, sync, response);
   if (found.value()) return Judge(context, sync, *found.value(), then);
   // Nobody has it: nothing vouches for what is in the index, should there be one.
   holder->lease.vouches = false;

@@ -45,6 +45,7 @@ struct WorkerContext {
   std::set<std::int32_t> syncs_of_database;  // those of other servers too
   std::string home, incarnation;             // core/lease.h
   std::vector<core::TimelineEnd> history;
+  core::Time lease_index_made{-1'000'000'000};
   std::vector<std::pair<Channel*, core::LeaseWrite>> farewells;  // leases of dropped syncs
   std::vector<std::unique_ptr<Channel>> channels;
   core::Settlement settlement;

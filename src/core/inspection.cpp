@@ -48,7 +48,7 @@ bool SeenDifferently(const Inspection& f) {
   return f.comparison != Comparison::kUnknown && f.row_found != f.worker_sees_row;
 }
 
-bool OnItsWay(const Inspection& f) { return f.changes > 0 || f.parked; }
+bool OnItsWay(const Inspection& f) { return f.changes > 0 || f.parked || f.moves; }
 
 InspectionLine SyncLine(const Inspection& f) {
   InspectionLine line{"sync", f.state, f.remedy};

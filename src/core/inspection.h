@@ -58,6 +58,8 @@ struct Inspection {
   bool beyond = false;           // its version is higher than any of this sync
   bool found = false;
   std::uint64_t version = 0;
+  bool moves =
+      false;        // the document was written between looks, so that none of them tells anything
   std::string age;  // of the version ("about 2 h"), "" when it cannot be told
 };
 

@@ -63,8 +63,10 @@ class Inspector {
   core::Inspection Run() {
     NameSync();
     NameKey();
-    for (int tries = 0; tries < kTries; ++tries) {
+    bool explained = false, still = false;
+    for (int tries = 0; tries < kTries && !explained; ++tries) {
       if (tries > 0) Call([] { Pause(); });
+      const std::uint64_t before = facts_.version;
       Call([] { PushActiveSnapshot(GetLatestSnapshot()); });
       ReadState();
       LookAtRow();
@@ -72,8 +74,10 @@ class Inspector {
       FindChanges();
       Call([] { PopActiveSnapshot(); });
       FindRecords();
-      if (Explained()) break;
+      explained = Explained();
+      still = tries > 0 && facts_.version == before;
     }
+    facts_.moves = !explained && !still;
     return std::move(facts_);
   }
 

@@ -102,7 +102,7 @@ def test_dead_letters_are_named_and_do_not_hold_it(t):
     t.create_sync("t", mapping={"properties": {"v": {"type": "integer"}}}, filter="id <= 2")
     result, said = drain(t)
     assert result
-    assert [message for _, message, _ in said] == ['sync "t" has dead letters']
+    assert 'sync "t" has dead letters' in [message for _, message, _ in said]
 
 
 def test_a_transaction_with_changes_of_its_own(t):

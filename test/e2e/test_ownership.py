@@ -6,31 +6,11 @@ import psycopg
 import pytest
 
 import processes
-from conftest import Database
 from generations import Searcher
-from test_epoch import at, backup, copy_of, record_of_index, wait_for_record
+from test_epoch import (at, backup, cluster, copy_of, record_of_index, shop,  # noqa: F401, fixtures
+                        wait_for_record)
 
 OWNERS = "polyglot-sync-owners"
-
-
-@pytest.fixture
-def cluster(new_cluster):
-    return new_cluster(settings={"full_page_writes": "off"})
-
-
-@pytest.fixture
-def shop(cluster, search):
-    """A database with a sync that is in step, in a cluster of its own."""
-    db = Database(cluster, search)
-    db.execute("ALTER SERVER search OPTIONS (ADD request_timeout '3s');"
-               "CREATE TABLE t (id integer PRIMARY KEY, v text);"
-               "INSERT INTO t SELECT i, 'first' FROM generate_series(1, 300) i")
-    db.create_sync("t")
-    db.wait()
-    yield db
-    client = search.client()
-    for index in client.indices.get(index=db.prefix + "*"):
-        client.indices.delete(index=index)
 
 
 def lease(db, name="t"):

@@ -44,8 +44,11 @@ void AdoptState(const SyncRow* sync) {
       "UPDATE polyglot.sync_state SET adopt = true, system_identifier = $2::bigint,"
       " database = $3::oid, failed_reason = NULL, failed_hint = NULL WHERE sync_id = $1::integer",
       {IdOf(sync), SystemText(), psprintf("%u", MyDatabaseId)});
-  Execute("DELETE FROM polyglot.sync_state WHERE builds = $1::integer AND database <> $2::oid",
-          {IdOf(sync), psprintf("%u", sync->database)});
+  // What the other one was filling is his.
+  Execute(
+      "DELETE FROM polyglot.sync_state WHERE builds = $1::integer AND (database <> $2::oid"
+      " OR system_identifier <> $3::bigint)",
+      {IdOf(sync), psprintf("%u", MyDatabaseId), SystemText()});
   SPI_finish();
   CommandCounterIncrement();
 }

@@ -45,9 +45,10 @@ std::string Home() {
 }
 
 std::vector<core::TimelineEnd> LoadHistory() {
+  List* entries = readTimeLineHistory(GetWALInsertionTimeLine());
   std::vector<core::TimelineEnd> history;
   ListCell* cell;
-  foreach (cell, readTimeLineHistory(GetWALInsertionTimeLine())) {
+  foreach (cell, entries) {
     auto* entry = static_cast<TimeLineHistoryEntry*>(lfirst(cell));
     if (entry->end != InvalidXLogRecPtr) history.push_back({entry->tli, entry->end});
   }

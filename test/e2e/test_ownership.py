@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 import processes
+from fault_proxy import FaultProxy
 from generations import Searcher
 from test_epoch import (at, backup, cluster, copy_of, record_of_index, shop,  # noqa: F401, fixtures
                         wait_for_record)
@@ -98,6 +99,25 @@ def test_an_unplanned_one_compares_and_searches_notice_nothing(shop, new_cluster
         there.assert_equal("t")
     assert there.status("t")["last_error"] is None
     assert there.value("SELECT count(*) FROM t") == 300
+
+
+def test_a_promotion_while_the_search_server_is_away(shop, new_cluster):
+    """The new epoch waits for the server, and does not keep anybody from asking whether it is back."""
+    with FaultProxy(shop.search.port) as proxy:
+        shop.execute(f"ALTER SERVER search OPTIONS (SET url '{proxy.url}')")
+        shop.execute("UPDATE t SET v = 'before' WHERE id < 50")
+        shop.assert_equal("t")
+        copy = copy_of(shop.pg, new_cluster, backup(shop.pg))
+        shop.execute("UPDATE t SET v = 'lost' WHERE id > 250")
+        shop.assert_equal("t")
+        shop.pg.stop("fast")  # gives the lease back: nobody needs to be watched
+        proxy.refuse()
+        promote(copy)
+        there = at(shop, copy)
+        there.wait_for_state("t", "disconnected")
+        proxy.heal()
+        there.assert_equal("t")
+        assert record_of_index(there)["epoch"] == 2
 
 
 def test_a_crash_in_place_compares_nothing(shop):

@@ -131,7 +131,18 @@ void RaiseEpoch(SyncRuntime* sync, const core::EpochJudgement& judgement) {
   // Positions begin again where this database stands.
   versions.new_bound = FlushedPosition() + core::kBoundStep;
   sync->index.checking = true;
+  sync->channel->set_state(true, false, MonotonicNow());  // it has just answered
   sync->lease.renew_at = core::Time{0};
+}
+
+// The server went away before the lease could be renewed. Who waits for that must not keep others
+// from asking whether it is back; the index is judged again then.
+void GiveUpEpoch(SyncRuntime* sync) {
+  VersionState& versions = sync->versions;
+  if (versions.new_epoch == 0 || versions.writing || versions.epoch_written) return;
+  versions.new_epoch = 0;
+  sync->index.checking = false;
+  sync->index.step = IndexStep::kUnknown;
 }
 
 void WriteNewEpoch(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -339,7 +350,11 @@ void KeepVersions(WorkerContext* context, core::Time now) {
     if (sync->versions.epoch_written) TakeEpoch(context, sync.get());
     if (sync->versions.index_older) TakeOlderIndex(context, sync.get());
     EndAdoption(sync.get());
-    if (sync->channel != nullptr) WriteNewEpoch(context, sync.get(), now);
+    if (sync->channel == nullptr) continue;
+    if (sync->channel->connected())
+      WriteNewEpoch(context, sync.get(), now);
+    else
+      GiveUpEpoch(sync.get());
     if (MayWrite(*sync) && IsRaiseDue(sync->versions, now)) due.push_back(sync.get());
     writing += sync->versions.writing ? 1 : 0;
   }

@@ -24,13 +24,16 @@ Finished Replaced(Operation&& older, const Tickets& successor) {
   return finished;
 }
 
+/// A delete of a former routing goes after the operation that was made with it, whose version is
+/// the next one, and before all that is newer.
+std::uint64_t TurnOf(const Operation& operation) {
+  return operation.former ? operation.version + 2 : operation.version;
+}
+
 /// `newer` takes the tickets of `older`, which leaves.
 void TakeOver(Pending* newer, Pending&& older, std::vector<Finished>* replaced) {
   const Tickets before = newer->operation.tickets;
   newer->operation.tickets = Settlement::Merge(before, older.operation.tickets);
-  auto& former = newer->operation.former_routings;
-  std::move(older.operation.former_routings.begin(), older.operation.former_routings.end(),
-            std::back_inserter(former));
   replaced->push_back(Replaced(std::move(older.operation), before));
 }
 
@@ -65,16 +68,20 @@ void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced)
   const auto same = std::find_if(waiting.begin(), waiting.end(), [&](const Pending& other) {
     return other.operation.routing == pending.operation.routing;
   });
+  auto before = std::ssize(waiting);
   if (same != waiting.end()) {
     const bool outdated = same->operation.version > pending.operation.version;
     Leave(lane->queue, outdated ? pending.footprint : same->footprint);
     if (outdated) return TakeOver(&*same, std::move(pending), replaced);
     TakeOver(&pending, std::move(*same), replaced);
+    before = same - waiting.begin();
     waiting.erase(same);
   }
-  const auto place = std::upper_bound(
-      waiting.begin(), waiting.end(), pending,
-      [](const Pending& a, const Pending& b) { return a.operation.version < b.operation.version; });
+  const std::uint64_t turn = TurnOf(pending.operation);
+  auto place = waiting.end();
+  while (place != waiting.begin() && TurnOf(std::prev(place)->operation) > turn) --place;
+  // Former deletes that waited for the one that this replaces go on waiting.
+  while (place - waiting.begin() > before && std::prev(place)->operation.former) --place;
   waiting.insert(place, std::move(pending));
 }
 
@@ -263,12 +270,12 @@ std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
   if (found == queues_.end()) return out;
   for (auto& [key, lane] : lanes_) {
     if (key.sync != sync) continue;
-    auto& waiting = lane.waiting;
-    while (!waiting.empty() && waiting.front().operation.version < below) {
-      Leave(lane.queue, waiting.front().footprint);
-      out.push_back(std::move(waiting.front().operation));
-      waiting.erase(waiting.begin());
-    }
+    std::erase_if(lane.waiting, [&, queue = lane.queue](Pending& pending) {
+      if (pending.operation.version >= below) return false;
+      Leave(queue, pending.footprint);
+      out.push_back(std::move(pending.operation));
+      return true;
+    });
   }
   DropEmptyLanes(&found->second);
   EraseIfEmpty(&found->second);

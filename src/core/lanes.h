@@ -1,8 +1,9 @@
 #pragma once
 // Operations that wait. Every (sync, id) is a lane: one operation of it is in flight at most, the
-// others wait in the order of their versions, and a newer one of the same (id, routing) takes the
-// place of an older one. Lanes whose turn it is stand in the ready queue of their sync; syncs take
-// turns. No call walks over all operations but Withdraw and ResetBackoff.
+// others wait in the order of their versions (deletes of former routings: after what was made with
+// them), and a newer one of the same (id, routing) takes the place of an older one. Lanes whose
+// turn it is stand in the ready queue of their sync; syncs take turns. No call walks over all
+// operations but Withdraw and ResetBackoff.
 
 #include <cstdint>
 #include <deque>
@@ -61,7 +62,7 @@ struct LaneEqual {
 struct Lane {
   enum class State : std::uint8_t { kIdle, kReady, kDelayed, kInFlight };
   SyncQueue* queue = nullptr;
-  std::vector<Pending> waiting;  // versions ascend; each routing stands here once
+  std::vector<Pending> waiting;  // each routing stands here once
   State state = State::kIdle;
   Time since{0};            // kReady: since when
   std::size_t counted = 0;  // kReady: its share of the queue's ready_bytes

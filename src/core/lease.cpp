@@ -205,6 +205,19 @@ bool IsOwnLease(const LeaseRecord& lease, const LeaseRecord& now) {
   return SameSync(lease, now) && lease.incarnation == now.incarnation;
 }
 
+void LeaseWatch::Look(const FoundLease& found, Time now) {
+  const bool moved =
+      last_ && (last_->seq_no != found.seq_no || last_->primary_term != found.primary_term);
+  if (!last_) {
+    since_ = now;
+    renewals_ = 0;
+  }
+  if (!last_ || moved || now - looked_at_ >= kLeaseRenewal) unchanged_since_ = now;
+  renewals_ += moved ? 1 : 0;
+  looked_at_ = now;
+  last_ = found;
+}
+
 LeaseJudgement JudgeLease(const LeaseQuestion& q) {
   if (!q.found) return {};
   const LeaseRecord& lease = q.found->record;
@@ -212,7 +225,8 @@ LeaseJudgement JudgeLease(const LeaseQuestion& q) {
   if (q.adopt) return {.raise = true, .doubt = true};
   if (q.abandoned) return {};
   if (lease.incarnation.empty() || lease.released || q.unchanged >= kLeaseWatch) return Take(q);
-  if (q.watched >= kLeasePatience) return {.verdict = LeaseVerdict::kContested};
+  if (q.watched >= kLeasePatience && q.renewals >= kLeaseRenewals)
+    return {.verdict = LeaseVerdict::kContested};
   return {.verdict = LeaseVerdict::kWatch};
 }
 

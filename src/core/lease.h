@@ -23,6 +23,8 @@ inline constexpr Time kLeaseRenewal{10'000'000};
 inline constexpr Time kLeaseWatch{15'000'000};
 /// One that still does after so long will not stop: until then it may be on its way down.
 inline constexpr Time kLeasePatience{30'000'000};
+/// A single renewal may be a late request of one that is dead.
+inline constexpr int kLeaseRenewals = 2;
 
 struct LeaseRecord {
   std::uint64_t system_identifier = 0;
@@ -73,12 +75,31 @@ struct TimelineEnd {
   std::uint64_t position;
 };
 
+/// What is seen of somebody else's lease, one look after another.
+class LeaseWatch {
+ public:
+  void Look(const FoundLease& found, Time now);
+  void End() { last_.reset(); }
+  bool active() const { return last_.has_value(); }
+  /// For how long it has been looked at; for how long it has not changed although it could have:
+  /// where no look succeeded, its owner may not have reached the server either.
+  Time watched(Time now) const { return now - since_; }
+  Time unchanged(Time now) const { return now - unchanged_since_; }
+  int renewals() const { return renewals_; }
+
+ private:
+  std::optional<FoundLease> last_;
+  Time since_{0}, unchanged_since_{0}, looked_at_{0};
+  int renewals_ = 0;
+};
+
 struct LeaseQuestion {
   LeaseRecord now;  // who we are
   std::uint64_t flushed = 0;
   std::vector<TimelineEnd> history;
   std::optional<FoundLease> found;
   Time unchanged{0}, watched{0};  // how long; 0: it is seen for the first time
+  int renewals = 0;               // meanwhile
   bool abandoned = false;         // the lease is that of a sync which this database has dropped
   bool adopt = false;             // whoever has it
 };

@@ -33,17 +33,15 @@ struct Operation {
   std::string body;  // one JSON object without raw newlines; empty for deletes
   std::string key;   // packed key values (core/queue_record.h): what a dead letter re-reads
   Tickets tickets;
-  // Of a document that has moved: parked keys of its former routings, whose deletes go before it.
-  // They are done with when this operation is; a delete alone would leave no document at all.
-  std::vector<std::optional<std::string>> former_routings;
+  // A delete where the document was before it moved. It goes after the document, at a version below
+  // it: when both routings fall on one shard it finds a newer document, and whatever is cut off
+  // after it, a document is there.
+  bool former = false;
   std::uint32_t attempts = 0;  // deliveries that ended without a final outcome
 
   /// Bytes that this operation holds in memory, roughly.
   std::size_t Footprint() const {
-    std::size_t former = 0;
-    for (const auto& name : former_routings) former += sizeof name + (name ? name->size() : 0);
-    return sizeof(*this) + id.size() + body.size() + key.size() + (routing ? routing->size() : 0) +
-           former;
+    return sizeof(*this) + id.size() + body.size() + key.size() + (routing ? routing->size() : 0);
   }
 };
 

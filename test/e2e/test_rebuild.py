@@ -347,6 +347,22 @@ def test_a_rebuild_whose_index_is_lost_is_begun_again(large):
     only_index(large, 3)
 
 
+def test_what_is_made_in_place_of_a_lost_index_goes(large):
+    """As a late bulk request and the record of the bound make it."""
+    begin_rebuild(large)
+    indices, name = large.search.client().indices, large.index("t-000002")
+    record = indices.get_mapping(index=name)[name]["mappings"]["_meta"]
+    indices.delete(index=name)
+    try:
+        indices.create(index=name, body={"mappings": {"_meta": record}})
+    except Exception as error:  # a late bulk request was faster
+        assert "resource_already_exists" in str(error)
+        indices.put_mapping(index=name, body={"_meta": record})
+    wait_for_generation(large, 3)
+    large.assert_equal("t")
+    only_index(large, 3)
+
+
 def test_an_index_that_lacks_documents_is_not_searched(large):
     begin_rebuild(large)
     client = large.search.client()

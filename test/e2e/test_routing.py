@@ -1,5 +1,7 @@
 """Routing: a document is where its routing says, and nowhere else."""
 
+import threading
+
 import pytest
 
 import processes
@@ -66,9 +68,10 @@ def save_position(db):
     processes.wait_for(lambda: rows() >= before + 2, "the saved position")
 
 
-def test_a_move_that_is_cut_off_after_its_first_half(new_database, search):
-    """A parked key of a former routing makes a delete and then the document. It is done with only
-    when both are: the worker may die in between."""
+@pytest.fixture
+def scripted(new_database, search):
+    """A synced table behind a scripted endpoint; on one shard a delete for a former routing meets the
+    document itself."""
     with ScriptedEndpoint(search) as endpoint:
         db = new_database(server=False)
         db.create_server(url=endpoint.url)
@@ -78,17 +81,61 @@ def test_a_move_that_is_cut_off_after_its_first_half(new_database, search):
         db.wait()
         db.execute("SELECT polyglot.pause_sync('r')")
         db.wait_for_state("r", "paused")
-        db.execute("UPDATE r SET tenant = 'there'")
-        db.execute("UPDATE r SET tenant = 'here'")
-        processes.wait_for(lambda: db.status("r")["parked"] == 40, "parked keys")
-        save_position(db)
-        # As when the others were on an earlier page, and are in the index already.
-        db.execute("DELETE FROM polyglot.parked_key WHERE routing = 'here'")
-        rule = endpoint.script(answer(503), lambda request: request.is_bulk and any(
-            operation.action == "index" for operation in request.operations))
-        db.execute("SELECT polyglot.resume_sync('r')")
-        processes.wait_for(lambda: rule.used, "the second half")
-        db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                   " WHERE backend_type = 'polyglot_sync worker'")
-        endpoint.heal()
-        db.assert_equal("r", routing="tenant")
+        yield db, endpoint
+
+
+def index_operations(request):
+    return request.is_bulk and any(operation.action == "index" for operation in request.operations)
+
+
+def delete_operations(request):
+    return request.is_bulk and any(operation.action == "delete" for operation in request.operations)
+
+
+def terminate_worker(db):
+    db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+               " WHERE backend_type = 'polyglot_sync worker'")
+
+
+@pytest.mark.parametrize("half", [index_operations, delete_operations])
+def test_a_move_that_is_cut_off_after_its_first_half(scripted, half):
+    """A parked key of a former routing makes the document and a delete. The worker may die between."""
+    db, endpoint = scripted
+    db.execute("UPDATE r SET tenant = 'there'")
+    db.execute("UPDATE r SET tenant = 'here'")
+    processes.wait_for(lambda: db.status("r")["parked"] == 40, "parked keys")
+    save_position(db)
+    # As when the others were on an earlier page, and are in the index already.
+    db.execute("DELETE FROM polyglot.parked_key WHERE routing = 'here'")
+    rule = endpoint.script(answer(503), half)
+    db.execute("SELECT polyglot.resume_sync('r')")
+    processes.wait_for(lambda: rule.used, "a half")
+    terminate_worker(db)
+    endpoint.heal()
+    db.assert_equal("r", routing="tenant")
+
+
+def test_a_move_that_is_tried_anew_beside_its_first_try(scripted):
+    """The first try is acknowledged at last, and its parked keys go; the second one is cut off."""
+    db, endpoint = scripted
+    db.execute("UPDATE r SET tenant = 'there'")
+    processes.wait_for(lambda: db.status("r")["parked"] == 40, "parked keys")
+    save_position(db)
+    go = threading.Event()
+
+    def late(handler, request):
+        go.wait(60)
+        handler.answer(*handler.ask(request.body))
+    first = endpoint.script(late, index_operations, times=1)
+    db.execute("SELECT polyglot.resume_sync('r')")
+    processes.wait_for(lambda: first.used, "the first try")
+    db.execute("SELECT polyglot.pause_sync('r')")
+    db.wait_for_state("r", "paused")
+    db.execute("SELECT polyglot.resume_sync('r')")
+    assert not db.value("SELECT polyglot.wait_for_sync('r', '2s')")  # the second one stands behind it
+    second = endpoint.script(answer(503), index_operations)
+    go.set()
+    processes.wait_for(lambda: second.used, "the second try")
+    terminate_worker(db)
+    endpoint.heal()
+    db.assert_equal("r", routing="tenant")

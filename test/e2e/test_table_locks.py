@@ -86,6 +86,24 @@ def test_a_table_that_is_locked_while_its_changes_wait_holds_up_no_other(two):
     two.assert_equal("b")
 
 
+def test_what_waits_for_a_locked_table_leaves_the_pipeline_to_others(two):
+    """More keys wait for it than the pipeline holds."""
+    two.execute("SELECT polyglot.stop_workers()")
+    two.execute("INSERT INTO b SELECT i, 'b' FROM generate_series(2, 30000) i")
+    with two.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE b IN ACCESS EXCLUSIVE MODE")
+        two.execute("SELECT polyglot.start_workers()")
+        for number in range(2, 20):
+            two.execute("INSERT INTO a VALUES (%s, 'a')", (number,))
+            two.wait("a", timeout="60s")
+        two.assert_equal("a", wait=False)
+        processes.wait_for(lambda: two.status("b")["parked"] >= 29999, "all keys of the locked table are parked")
+        assert "lock of the table" in two.status("b")["last_error"]
+        assert two.status("b")["state"] == "streaming"
+    two.assert_equal("b")
+    assert two.status("b")["last_error"] is None
+
+
 def test_a_backfill_of_a_locked_table_holds_up_no_other(two):
     two.execute("CREATE TABLE c (id integer PRIMARY KEY); INSERT INTO c SELECT generate_series(1, 5000)")
     with two.connect(autocommit=False) as holder:

@@ -256,7 +256,7 @@ def test_no_whole_answer(scene, row, act, words):
     rule = scene.endpoint.script(act, anything)
     assert_away(scene, words)
     bulks = [request for request in rule.used if request.is_bulk]
-    assert_same(bulks)
+    assert_same(bulks[:2])  # after the third it is halved, after 3 s its keys are parked
     scene.option(request_timeout="10s")
     scene.assert_healed()
 

@@ -1,6 +1,7 @@
 """Generations of an index, as searches and the search server see them."""
 
 import threading
+from datetime import datetime, timezone
 
 import psycopg
 
@@ -48,7 +49,7 @@ class Searcher:
             try:
                 count = self.look()
             except Exception as error:  # a missing index, a shard that is not there
-                self.problem = repr(error)
+                self.problem = f"{datetime.now(timezone.utc)}: {error!r}"
                 return
             self.counts.append(count)
             problem = self.wrong(count)
@@ -78,7 +79,8 @@ class GapSearcher(Searcher):
         try:
             found = self.client.count(index=self.index, ignore_unavailable=True)
         except Exception as error:
-            if self.deleted in repr(error):  # it went while it was searched
+            # It went while it was searched: it is named, or there is no shard that could be.
+            if self.deleted in repr(error) or "'failed_shards': []" in repr(error):
                 return None
             raise
         return found["count"] if found["_shards"]["total"] else None

@@ -19,6 +19,16 @@ class LanesTest : public ::testing::Test {
   void Submit(Operation op) { lanes.Submit(std::move(op), now, &replaced); }
   std::vector<Taken> Take(std::size_t count = 100) { return lanes.Take(1u << 20, count, now); }
 
+  // The versions of a single lane, each acknowledged before the next one goes.
+  std::vector<std::uint64_t> InTurn() {
+    std::vector<std::uint64_t> versions;
+    for (auto taken = Take(); !taken.empty(); taken = Take()) {
+      versions.push_back(taken[0].pending.operation.version);
+      lanes.Finish(taken[0].lane, taken[0].pending, now);
+    }
+    return versions;
+  }
+
   Lanes lanes;
   std::vector<Finished> replaced;
   Time now{1000};
@@ -33,6 +43,61 @@ TEST_F(LanesTest, ALaneIsOccupiedUntilItsOperationEnds) {
   EXPECT_EQ(lanes.Outstanding(1), 2u);
   lanes.Finish(taken[0].lane, taken[0].pending, now);
   EXPECT_EQ(Take().at(0).pending.operation.version, 2u);
+}
+
+// What one read of a row that has moved makes, as versions `version - 1` and `version`.
+Operation MakeFormer(std::string id, std::uint64_t version, const char* routing) {
+  Operation op = Make(std::move(id), version - 1);
+  op.kind = OperationKind::kDelete;
+  op.routing = routing;
+  op.former = true;
+  return op;
+}
+
+Operation MakeAt(std::string id, std::uint64_t version, const char* routing) {
+  Operation op = Make(std::move(id), version);
+  op.routing = routing;
+  return op;
+}
+
+TEST_F(LanesTest, TheDeleteOfAFormerRoutingGoesAfterTheDocument) {
+  Submit(MakeFormer("a", 10, "here"));
+  Submit(MakeAt("a", 10, "there"));
+  EXPECT_EQ(InTurn(), (std::vector<std::uint64_t>{10, 9}));
+}
+
+TEST_F(LanesTest, ItGoesBeforeWhatIsNewer) {
+  Submit(MakeAt("a", 10, "there"));
+  Submit(MakeFormer("a", 10, "here"));
+  Submit(MakeAt("a", 12, "elsewhere"));
+  Submit(MakeFormer("a", 12, "there"));  // takes the place of what has not gone there yet
+  EXPECT_EQ(InTurn(), (std::vector<std::uint64_t>{9, 12, 11}));
+}
+
+TEST_F(LanesTest, ItWaitsForWhatTakesTheDocumentsPlace) {
+  Submit(MakeAt("a", 10, "there"));
+  Submit(MakeFormer("a", 10, "here"));
+  Submit(MakeAt("a", 12, "there"));
+  Submit(MakeAt("a", 14, "there"));
+  EXPECT_EQ(InTurn(), (std::vector<std::uint64_t>{14, 9}));
+}
+
+TEST_F(LanesTest, ItStaysBehindADocumentThatIsTriedAgain) {
+  Submit(MakeAt("a", 10, "there"));
+  Submit(MakeFormer("a", 10, "here"));
+  auto taken = Take();
+  Submit(MakeAt("a", 12, "here"));  // back again: nothing is deleted there
+  lanes.Return(taken[0].lane, std::move(taken[0].pending), Time{0}, now, &replaced);
+  EXPECT_EQ(InTurn(), (std::vector<std::uint64_t>{10, 12}));
+}
+
+TEST_F(LanesTest, WithdrawFindsWhatIsOlderWhereverItStands) {
+  Submit(MakeAt("a", 10, "there"));
+  Submit(MakeFormer("a", 10, "here"));
+  Submit(MakeAt("a", 20, "there"));
+  EXPECT_EQ(lanes.Withdraw(1, 15).at(0).version, 9u);
+  EXPECT_EQ(lanes.Outstanding(1), 1u);
+  EXPECT_EQ(InTurn(), (std::vector<std::uint64_t>{20}));
 }
 
 TEST_F(LanesTest, DelayedLanesComeBackInTime) {

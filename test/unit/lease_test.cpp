@@ -76,9 +76,40 @@ TEST(Lease, AnotherIsWatchedThenTakenOrContested) {
   q.unchanged = kLeaseWatch - Time{1};
   EXPECT_EQ(Verdict(q), LeaseVerdict::kWatch);
   q.watched = kLeasePatience;
+  q.renewals = kLeaseRenewals - 1;  // a late request
+  EXPECT_EQ(Verdict(q), LeaseVerdict::kWatch);
+  q.renewals = kLeaseRenewals;
   EXPECT_EQ(Verdict(q), LeaseVerdict::kContested);
   q.unchanged = kLeaseWatch;
   EXPECT_EQ(Verdict(q), LeaseVerdict::kTake);
+}
+
+TEST(Lease, AWatchCountsTimeAndRenewals) {
+  LeaseWatch watch;
+  FoundLease found{.record = Ours(), .seq_no = 7, .primary_term = 1};
+  EXPECT_FALSE(watch.active());
+  watch.Look(found, Time{5'000'000});
+  watch.Look(found, Time{10'000'000});
+  EXPECT_EQ(watch.unchanged(Time{10'000'000}), Time{5'000'000});
+  found.seq_no = 8;
+  watch.Look(found, Time{15'000'000});
+  EXPECT_EQ(watch.unchanged(Time{15'000'000}), Time{0});
+  EXPECT_EQ(watch.watched(Time{15'000'000}), Time{10'000'000});
+  EXPECT_EQ(watch.renewals(), 1);
+  watch.End();
+  watch.Look(found, Time{20'000'000});
+  EXPECT_EQ(watch.watched(Time{20'000'000}), Time{0});
+  EXPECT_EQ(watch.renewals(), 0);
+}
+
+TEST(Lease, WhileNobodyReachesTheServerNobodyIsDead) {
+  LeaseWatch watch;
+  const FoundLease found{.record = Ours(), .seq_no = 7, .primary_term = 1};
+  watch.Look(found, Time{5'000'000});
+  watch.Look(found, Time{60'000'000});  // no look in between has succeeded
+  EXPECT_EQ(watch.unchanged(Time{60'000'000}), Time{0});
+  watch.Look(found, Time{65'000'000});
+  EXPECT_EQ(watch.unchanged(Time{65'000'000}), Time{5'000'000});
 }
 
 TEST(Lease, ACrashInPlaceChangesNothing) {

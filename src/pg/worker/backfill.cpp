@@ -5,6 +5,7 @@
 
 #include "pg/worker/change_feed.h"
 #include "pg/worker/records.h"
+#include "pg/worker/source_lock.h"
 
 namespace polyglot::pg {
 namespace {
@@ -75,7 +76,7 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
-    if (!(locked = sync->reader->TryLockRows())) return;
+    if (!(locked = LockSource(sync))) return;
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
     status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
     FlushEverythingVisible();
@@ -84,7 +85,6 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     else
       FailSync(context, sync, error.message, error.hint);
   });
-  if (!locked) sync->read_at = MonotonicNow() + SyncRuntime::kLockRetry;
   if (!locked || status != ReadStatus::kOk) return locked;
   sync->backfill_rate.Spend(batch.rows.size() + batch.failures.size(), MonotonicNow());
   SubmitPage(context, sync, &batch, version);

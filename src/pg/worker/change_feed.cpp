@@ -10,6 +10,7 @@
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/source_lock.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {
@@ -159,7 +160,7 @@ class Rereading {
     ReadStatus status = ReadStatus::kOk;
     PgError error{};
     InTransaction([&] {
-      if (!(locked_ = sync_->reader->TryLockRows())) return;
+      if (!(locked_ = LockSource(sync_))) return;
       std::vector<std::string_view> packed;
       for (const PendingKey& key : keys_) packed.push_back(key.key);
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
@@ -177,11 +178,9 @@ class Rereading {
         ParkAll();
       }
     });
-    if (!locked_) sync_->read_at = MonotonicNow() + SyncRuntime::kLockRetry;
     if (truncated_ || !locked_) {
       PutAllBack();
     } else if (status == ReadStatus::kOk) {
-      NoteProbes();
       Submit();
     }
     ReleaseAll();
@@ -217,80 +216,73 @@ class Rereading {
     for (PendingKey& key : keys_) SubmitMissing(key);
   }
 
-  // A parked row may be deleted by these operations: a change that is parked meanwhile needs a
-  // newer stamp than their versions.
-  void NoteProbes() {
-    for (const PendingKey& key : keys_)
-      if (key.tickets.probe != 0) sync_->parked.probe_version = versions_.index;
-  }
-
   void Group() {
     for (PendingKey& key : keys_) by_id_[key.id].push_back(&key);
     for (const ReadRow& row : batch_.rows) returned_.insert(batch_.Id(row));
     for (const ReadFailure& failure : batch_.failures) returned_.insert(failure.id);
   }
 
-  // Tickets of everything that waits for this document.
-  core::Tickets TicketsOf(std::string_view id) {
+  // Tickets of the keys that name this document where it is now.
+  core::Tickets TicketsOf(std::string_view id, const std::optional<std::string>& routing) {
     core::Tickets tickets;
     auto it = by_id_.find(id);
     if (it == by_id_.end()) return tickets;
     for (const PendingKey* key : it->second)
-      tickets = core::Settlement::Merge(tickets, key->tickets);
+      if (key->routing == routing) tickets = core::Settlement::Merge(tickets, key->tickets);
     return tickets;
   }
 
-  void Delete(std::string_view id, std::string_view key, const std::optional<std::string>& routing,
-              std::uint64_t version, const core::Tickets& tickets,
-              std::vector<std::optional<std::string>> former = {}) {
+  core::Operation NewDelete(std::string_view id, std::string_view key,
+                            const std::optional<std::string>& routing, std::uint64_t version,
+                            const core::Tickets& tickets) {
     sync_->rebuild.fewest--;
     core::Operation op = NewOperation(*sync_, core::OperationKind::kDelete, version, id, key);
     op.routing = routing;
     op.tickets = tickets;
-    op.former_routings = std::move(former);
-    SubmitOperation(context_, sync_, std::move(op));
+    return op;
   }
 
-  // Deletes the document where it may have been before; what it is now comes next, and only then
-  // are parked keys of those places done with.
-  std::vector<std::optional<std::string>> LeaveFormer(std::string_view id,
-                                                      const std::optional<std::string>& routing) {
-    std::vector<std::optional<std::string>> former;
+  // Deletes the document where it may have been before. That goes after what it is now, so a key of
+  // a former routing is done with when both are.
+  void LeaveFormer(std::string_view id, const std::optional<std::string>& routing) {
     auto it = by_id_.find(id);
-    if (it == by_id_.end()) return former;
+    if (it == by_id_.end()) return;
     for (const PendingKey* key : it->second) {
       if (key->routing == routing) continue;
-      core::Tickets tickets = key->tickets;
-      if (std::exchange(tickets.probe, 0) != 0) former.push_back(key->routing);
-      Delete(id, key->key, key->routing, versions_.remove, tickets);
+      core::Operation op = NewDelete(id, key->key, key->routing, versions_.remove, key->tickets);
+      op.former = true;
+      SubmitOperation(context_, sync_, std::move(op));
     }
-    return former;
+  }
+
+  core::Operation NewIndex(const ReadRow& row, const std::optional<std::string>& routing,
+                           const core::Tickets& tickets) {
+    core::Operation op = NewOperation(*sync_, core::OperationKind::kIndex, versions_.index,
+                                      batch_.Id(row), batch_.Key(row));
+    op.routing = routing;
+    op.body = batch_.Body(row);
+    op.tickets = tickets;
+    sync_->rebuild.most++;
+    return op;
   }
 
   void SubmitRow(const ReadRow& row) {
     const std::string_view id = batch_.Id(row);
     std::optional<std::string> routing;
     if (row.has_routing) routing.emplace(batch_.Routing(row));
-    std::vector<std::optional<std::string>> former = LeaveFormer(id, routing);
-    if (!row.passes) {
-      Delete(id, batch_.Key(row), routing, versions_.index, TicketsOf(id), std::move(former));
-      return;
-    }
-    core::Operation op =
-        NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, id, batch_.Key(row));
-    op.routing = routing;
-    op.body = batch_.Body(row);
-    op.tickets = TicketsOf(id);
-    op.former_routings = std::move(former);
-    sync_->rebuild.most++;
-    SubmitOperation(context_, sync_, std::move(op));
+    const core::Tickets tickets = TicketsOf(id, routing);
+    SubmitOperation(context_, sync_,
+                    row.passes ? NewIndex(row, routing, tickets)
+                               : NewDelete(id, batch_.Key(row), routing, versions_.index, tickets));
+    LeaveFormer(id, routing);
   }
 
   // A key without a row is a delete; when the reading stopped early it is not known yet.
   void SubmitMissing(PendingKey& key) {
     if (returned_.count(key.id) != 0) return;
     if (!batch_.truncated) {
-      Delete(key.id, key.key, key.routing, versions_.remove, key.tickets);
+      SubmitOperation(context_, sync_,
+                      NewDelete(key.id, key.key, key.routing, versions_.remove, key.tickets));
     } else {
       PutBack(key);
     }

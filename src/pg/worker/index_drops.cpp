@@ -50,14 +50,25 @@ void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
   Gone(drop);
 }
 
-// A name may be anybody's by now. What a late request of ours has made bears no record: after we
-// have deleted the index, or in place of one that was being built, which nobody else knows, when it
-// was lost.
-bool IsOurs(const IndexDrop& drop, const core::IndexDescription& found) {
+// Some sync fills it: names are given again after a sync was created anew.
+bool IsUsed(const WorkerContext& context, const std::string& index) {
+  for (const auto& [id, sync] : context.syncs)
+    if (sync->index.planned == index ||
+        (sync->index.physical != nullptr && *sync->index.physical == index))
+      return true;
+  return false;
+}
+
+// A name may be anybody's by now. What a late bulk request of ours has made bears no record after
+// we have deleted the index. In place of one that was being built and got lost, which nobody else
+// knows, it may even bear ours: the next change of the bound has written it there.
+bool IsOurs(const WorkerContext& context, const IndexDrop& drop,
+            const core::IndexDescription& found) {
   const auto record = core::RecordOf(found.meta);
   if (record && !core::SameDatabase(*record, ThisDatabase())) return false;
-  const bool unknown = drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty();
-  if (!record && (drop.deleted || unknown)) return true;
+  if (!record && drop.deleted) return true;
+  if (drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty())
+    return !IsUsed(context, found.name);
   return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
 }
 
@@ -70,12 +81,13 @@ void TakeOwner(WorkerContext* context, const std::string& index, IndexDrop* drop
                        lease.value()->record.incarnation == context->incarnation;
   const core::Time now = MonotonicNow();
   if (!unowned) {
-    if (drop->lease_seq < 0) drop->watched_since = now;
-    if (drop->lease_seq != lease.value()->seq_no) drop->unchanged_since = now;
-    drop->lease_seq = lease.value()->seq_no;
-    if (now - drop->watched_since >= core::kLeasePatience) drop->done = true;
-    if (now - drop->unchanged_since < core::kLeaseWatch) return;
-    drop->done = false;
+    core::LeaseWatch& watch = drop->watch;
+    watch.Look(*lease.value(), now);
+    if (watch.unchanged(now) < core::kLeaseWatch) {
+      drop->done =
+          watch.watched(now) >= core::kLeasePatience && watch.renewals() >= core::kLeaseRenewals;
+      return;
+    }
   }
   Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
 }
@@ -93,7 +105,7 @@ void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop
   if (!found.ok()) return;
   if (found.value().empty()) return Gone(drop);
   const core::IndexDescription& description = found.value()[0];
-  if (description.name != index || !IsOurs(*drop, description)) {
+  if (description.name != index || !IsOurs(*context, *drop, description)) {
     drop->done = true;
   } else if (drop->unless_aliased && core::HasAlias(description, drop->alias)) {
     drop->done = !IsAliasOfSync(*context, drop->alias);  // otherwise the next rebuild takes it

@@ -79,7 +79,7 @@ void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std
   lease->written_epoch = epoch;
   lease->renew_at = now + core::kLeaseRenewal;
   lease->valid_until = now + core::kLeaseWatch;
-  lease->watched.reset();
+  lease->watch.End();
 }
 
 void LookLater(SyncRuntime* sync, core::Time wait) {
@@ -135,15 +135,6 @@ void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
 
 // ---- judging ----------------------------------------------------------------------------------
 
-// How long the document has been looked at, and how long it has stayed as it is.
-void Watch(LeaseState* lease, const core::FoundLease& found, core::Time now) {
-  if (!lease->watched) lease->watched_since = now;
-  if (!lease->watched || lease->watched->seq_no != found.seq_no ||
-      lease->watched->primary_term != found.primary_term)
-    lease->unchanged_since = now;
-  lease->watched = found;
-}
-
 core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder,
                                const core::FoundLease& found, core::Time now) {
   core::LeaseQuestion question;
@@ -152,9 +143,14 @@ core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder
   question.flushed = GetFlushRecPtr(nullptr);
   question.history = context->history;
   question.found = found;
-  question.unchanged = now - holder.lease.unchanged_since;
-  question.watched =
-      holder.lease.was_held ? core::kLeasePatience : now - holder.lease.watched_since;
+  const core::LeaseWatch& watch = holder.lease.watch;
+  question.unchanged = watch.unchanged(now);
+  question.watched = watch.watched(now);
+  question.renewals = watch.renewals();
+  if (holder.lease.was_held) {  // who has it now took it from us
+    question.watched = core::kLeasePatience;
+    question.renewals = core::kLeaseRenewals;
+  }
   question.abandoned = record.incarnation == question.now.incarnation &&
                        record.database == question.now.database &&
                        context->syncs_of_database.count(record.sync) == 0;
@@ -191,7 +187,7 @@ void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fou
 void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found, Then then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::Time now = MonotonicNow();
-  Watch(&holder->lease, found, now);
+  holder->lease.watch.Look(found, now);
   const core::LeaseJudgement judgement = JudgeLease(QuestionOf(context, *holder, found, now));
   switch (judgement.verdict) {
     case core::LeaseVerdict::kTake:
@@ -207,6 +203,12 @@ void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& r
                const Then& then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   if (holder == nullptr || !TellsHolders(response.reply)) return NotHeld(context, sync, response);
+  if (HoldsLease(context, *sync, MonotonicNow())) {
+    // The live generation and the one that is being built ask for the same lease; the other one has
+    // got it meanwhile, and this answer tells what was before.
+    sync->index.checking = false;
+    return then(context, sync);
+  }
   auto found = core::ParseLease(response.reply.body);
   if (response.reply.http_status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
   if (!found.ok()) return NotHeld(context, sync, response);

@@ -1,7 +1,6 @@
 #include "pg/worker/outcomes.h"
 
 #include <iterator>
-#include <list>
 #include <utility>
 
 #include "pg/worker/index_keeper.h"
@@ -16,7 +15,6 @@ namespace {
 struct ToWrite {
   std::vector<DeadLetter> dead;
   std::vector<const core::Operation*> unpark, acknowledged;
-  std::list<core::Operation> former;  // keys of former routings that `unpark` points to
   bool Any() const { return !dead.empty() || !unpark.empty() || !acknowledged.empty(); }
 };
 
@@ -60,18 +58,6 @@ void NoteStale(const WorkerContext& context, SyncRuntime* sync, const core::Fini
   share = {0, 0, high};
 }
 
-void CollectParked(const core::Operation& op, ToWrite* write) {
-  if (op.tickets.probe == 0) return;
-  write->unpark.push_back(&op);
-  for (const std::optional<std::string>& routing : op.former_routings) {
-    core::Operation& key = write->former.emplace_back();
-    key.id = op.id;
-    key.routing = routing;
-    key.version = op.version;
-    write->unpark.push_back(&key);
-  }
-}
-
 void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) {
   const core::Operation* op = &finished.operation;
   if (finished.outcome == core::FinalOutcome::kReplaced) return;
@@ -82,7 +68,7 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
   } else if (sync->may_have_dead_letters) {
     write->acknowledged.push_back(op);
   }
-  CollectParked(*op, write);
+  if (op->tickets.probe != 0) write->unpark.push_back(op);
 }
 
 void Write(SyncRuntime* sync, const ToWrite& write) {

@@ -144,7 +144,8 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   };
   add(sync.dropped);
   add(sync.live.trouble);
-  if (sync.lease.watched)
+  if (sync.locked) add("somebody else holds a lock of the table: its changes wait for its release");
+  if (sync.lease.watch.active())
     add("another copy of this database writes to the index, or did until a moment ago: watching "
         "whether it still does");
   if (!sync.repair.reason.empty())

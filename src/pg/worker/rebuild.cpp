@@ -48,6 +48,7 @@ void DropBuilding(WorkerContext* context, SyncRuntime* building) {
   ForgetSync(context, building);
 }
 
+// 0: the sync was dropped a moment ago.
 std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
   const int generation = std::max(live->live.last_generation, live->index.generation) + 1;
   live->live.last_generation = generation;
@@ -56,19 +57,23 @@ std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
       "UPDATE polyglot.sync_state SET last_generation = $2::pg_catalog.int4"
       " WHERE sync_id = $1::pg_catalog.int4",
       {id.c_str(), number.c_str()});
-  Execute(
+  const std::uint64_t rows = Execute(
       "INSERT INTO polyglot.sync_state (sync_id, server, queue, system_identifier, database,"
       " generation, physical_index, builds, rebuild_reason)"
       " SELECT pg_catalog.nextval('polyglot.sync_id'), server, queue, system_identifier, database,"
       " $2::pg_catalog.int4, $3, sync_id, $4 FROM polyglot.sync_state"
       " WHERE sync_id = $1::pg_catalog.int4 RETURNING sync_id",
       {id.c_str(), number.c_str(), PhysicalName(*live, generation).c_str(), reason.c_str()});
+  if (rows == 0) return 0;
   bool isnull;
   return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
+// nullptr: the sync was dropped a moment ago.
 SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std::string& reason) {
-  SyncRuntime* building = AddBuilding(context, InsertBuilding(live, reason), live->channel);
+  const std::int32_t id = InsertBuilding(live, reason);
+  SyncRuntime* building = id == 0 ? nullptr : AddBuilding(context, id, live->channel);
+  if (building == nullptr) return nullptr;
   FaultPoint("begun");
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
                        building->index.planned.c_str(), reason.c_str())));
@@ -133,6 +138,7 @@ void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building
   InTransaction([&] {
     DropBuilding(context, building);
     SyncRuntime* next = BeginBuilding(context, live, reason);
+    if (next == nullptr) return;
     next->index.step = IndexStep::kUnavailable;
     next->index.retry_at = now + RetryWait(live->live.failures);
   });

@@ -165,7 +165,7 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
   p.Int4(sync->id);
   columns.Push(&p, BYTEAOID);
   p.Int8(static_cast<std::int64_t>(stamp));
-  p.Int8(static_cast<std::int64_t>(sync->parked.probe_version & kPositionMask));
+  p.Int8(static_cast<std::int64_t>(sync->versions.highest));
   p.Array(TIMESTAMPTZOID, captured, columns.count);
   p.Run(kPark, SPI_OK_INSERT_RETURNING);
   ParkedCount& count = sync->parked.count;

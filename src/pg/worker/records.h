@@ -18,8 +18,9 @@ namespace polyglot::pg {
 inline constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << 52) - 1;
 
 /// Parks keys: one row for each (document id, routing), however often it changes. `stamp`: a
-/// position drawn now. A row that a probe under way may delete (stamp ≤ probe_version) gets the new
-/// stamp. Both keep the sync's ParkedCount in line, without counting rows again.
+/// position drawn now. A row that an operation under way may delete gets the new stamp: any of the
+/// process, since one that takes the place of a probe's unparks its key. Both keep the sync's
+/// ParkedCount in line, without counting rows again.
 void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint64_t stamp);
 /// Deletes the parked rows that these acknowledged operations stand for, unless parked again since.
 void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);

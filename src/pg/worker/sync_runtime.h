@@ -60,8 +60,7 @@ struct LeaseState {
   std::int64_t seq_no = 0, primary_term = 0;
   core::Time valid_until{0}, renew_at{0};
   std::uint64_t written_epoch = 0;  // the document has it
-  std::optional<core::FoundLease> watched;
-  core::Time watched_since{0}, unchanged_since{0};
+  core::LeaseWatch watch;           // of somebody else's
   // What taking it told, until the index was judged.
   bool raises = false, vouches = true;
   std::uint64_t found_epoch = 0;
@@ -199,7 +198,6 @@ struct ParkedState {
   bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
   std::optional<PendingKey> cursor;       // last key loaded
   std::uint64_t last_probe = 0;           // ticket number
-  std::uint64_t probe_version = 0;        // highest version of a probe that may be under way
 };
 
 struct SyncRuntime {
@@ -233,8 +231,10 @@ struct SyncRuntime {
   std::shared_ptr<VerificationState> verification;  // verification.h
   RebuildState rebuild;
   LiveState live;
-  bool held = false;      // nothing is sent for a moment: the alias is about to move
-  core::Time read_at{0};  // somebody is at work on the table: it is not read before
+  bool held = false;           // nothing is sent for a moment: the alias is about to move
+  core::Time read_at{0};       // somebody is at work on the table: it is not read before
+  core::Time locked_since{0};  // the same, since when; 0: nobody
+  bool locked = false;         // for longer than a hiccup
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
@@ -260,12 +260,11 @@ struct SyncRuntime {
     const auto it = oldest_by_scan.find(scan);
     return it != oldest_by_scan.end() ? it->second : GetCurrentTimestamp();
   }
-  static constexpr core::Time kLockRetry{100'000};  // from a table that is locked to the next try
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return !Sends() || Trying(); }
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {
-    return !paused && !failed && (!away || on_trial) && !index.missing && !live.frozen &&
+    return !paused && !failed && (!away || on_trial) && !index.missing && !live.frozen && !locked &&
            (!blocked || probing);
   }
   /// If operations are made: only a few, to see whether they are taken.

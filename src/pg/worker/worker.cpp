@@ -30,6 +30,7 @@
 #include "pg/worker/records.h"
 #include "pg/worker/requests.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/source_lock.h"
 #include "pg/worker/verification.h"
 #include "pg/worker/worker_context.h"
 
@@ -202,6 +203,7 @@ void Worker::Turn() {
   KeepIndexes(&context_, now);
   NoteAway(&context_, now);
   ProbeBlocked(&context_, now);
+  RetryLocks(&context_, now);
   ParkWaiting(&context_);
   busy |= DrainParked(&context_);
   busy |= Feed(now);

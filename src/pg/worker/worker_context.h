@@ -80,8 +80,7 @@ struct WorkerContext {
     core::Time final_at{0};
     core::Time retry_at{0};
     // The lease of another copy of this database, as long as it may live.
-    std::int64_t lease_seq = -1;
-    core::Time watched_since{0}, unchanged_since{0};
+    core::LeaseWatch watch;  // of the lease, if somebody else has it
   };
   std::map<std::string, IndexDrop> index_drops;
 

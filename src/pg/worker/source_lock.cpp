@@ -1,0 +1,36 @@
+#include "pg/worker/source_lock.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kRetry{100'000};
+constexpr core::Time kLong{3'000'000};  // as of a server that is away
+constexpr core::Time kLongRetry{500'000};
+
+void NoteLocked(SyncRuntime* sync, core::Time now) {
+  // Nobody has asked for a while: this is another lock than the last one.
+  if (sync->locked_since == core::Time{0} || now - sync->read_at >= kLong) sync->locked_since = now;
+  sync->locked = now - sync->locked_since >= kLong;
+  sync->read_at = now + (sync->locked ? kLongRetry : kRetry);
+}
+
+}  // namespace
+
+bool LockSource(SyncRuntime* sync) {
+  const bool got = sync->reader->TryLockRows();
+  if (!got) {
+    NoteLocked(sync, MonotonicNow());
+  } else {
+    sync->locked = false;
+    sync->locked_since = core::Time{0};
+  }
+  return got;
+}
+
+void RetryLocks(WorkerContext* context, core::Time now) {
+  for (auto& [id, sync] : context->syncs)
+    if (sync->locked && !sync->failed && now >= sync->read_at)
+      InTransaction([&] { LockSource(sync.get()); });
+}
+
+}  // namespace polyglot::pg

@@ -2,6 +2,7 @@
 is locked for long holds up no other."""
 
 import threading
+import time
 
 import psycopg
 import pytest
@@ -115,3 +116,41 @@ def test_a_backfill_of_a_locked_table_holds_up_no_other(two):
                            "the rebuild of the other")
         holder.commit()
     two.assert_equal("c")
+
+
+@pytest.mark.parametrize("statement", ["SELECT polyglot.drop_sync('c')", "DROP TABLE c",
+                                       "ALTER TABLE c DROP COLUMN id CASCADE"])
+def test_an_open_transaction_that_ends_a_sync_holds_up_no_other(two, statement):
+    """It has the row of the sync that is being filled."""
+    two.execute("CREATE TABLE c (id integer PRIMARY KEY, v text);"
+                "INSERT INTO c SELECT i, repeat('x', 300) FROM generate_series(1, 100000) i")
+    two.create_sync("c")
+    processes.wait_for(lambda: two.status("c")["backfill_rows"], "the first rows")
+    with two.connect(autocommit=False) as session:
+        session.execute(statement)
+        for number in range(2, 12):
+            two.execute("INSERT INTO a VALUES (%s, 'a')", (number,))
+            two.wait("a", timeout="30s")
+            time.sleep(0.5)  # progress is stored every 2 s
+        session.rollback()
+    two.assert_equal("a")
+    two.assert_equal("c")
+
+
+def test_an_open_transaction_that_ends_a_sync_with_parked_keys_holds_up_no_other(two):
+    """It has the rows of the keys, which changes of others want to have, too."""
+    two.execute("SELECT polyglot.pause_sync('b')")
+    two.wait_for_state("b", "paused")
+    two.execute("INSERT INTO b SELECT i, 'parked' FROM generate_series(2, 100) i")
+    processes.wait_for(lambda: two.status("b")["parked"] == 99, "parked keys")
+    with two.connect(autocommit=False) as writer, two.connect(autocommit=False) as session:
+        writer.execute("UPDATE b SET v = 'again'")  # so that the triggers cannot be dropped at once
+        session.execute("SELECT polyglot.drop_sync('b')")
+        writer.commit()
+        two.execute("INSERT INTO a VALUES (2, 'two')")
+        two.wait("a", timeout="30s")
+        session.rollback()
+    processes.wait_for(lambda: two.status("b")["parked"] == 100, "parked keys")
+    two.execute("SELECT polyglot.resume_sync('b')")
+    two.assert_equal("a")
+    two.assert_equal("b")

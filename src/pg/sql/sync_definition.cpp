@@ -41,7 +41,12 @@ void DropGenerations(const SyncRow* sync, bool all) {
       {id, sync->index, all ? "true" : "false"});
 }
 
+// The row of sync_state first: who cannot have that leaves the others alone (LockState).
 void DeleteState(const char* id) {
+  Change(
+      "SELECT 1 FROM polyglot.sync_state WHERE sync_id = $1::integer OR builds = $1::integer"
+      " FOR UPDATE",
+      {id});
   for (const char* table :
        {"parked_key", "dead_letter", "verification", "difference", "rebuild_request"})
     Change(psprintf("DELETE FROM polyglot.%s WHERE sync_id = $1::integer OR sync_id IN"

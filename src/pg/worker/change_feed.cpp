@@ -73,6 +73,12 @@ void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at)
   if (!is_new) it->second = std::min(it->second, captured_at);
 }
 
+void KeepKey(WorkerContext* context, SyncRuntime* sync, PendingKey key) {
+  key.tickets.scan = context->scan_number;
+  NoteOldest(sync, context->scan_number, key.captured_at);
+  sync->keys.Add(sync->id, std::move(key), &context->settlement);
+}
+
 void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& event,
                const QueueRow& row, ParkList* parks) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
@@ -96,13 +102,10 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   // A long transaction's event counts from the scan that could not see it yet, not from its
   // capture.
   key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
-  if (sync->Parks() || context->park_all) {
+  if (sync->Parks() || context->park_all)
     (*parks)[sync].push_back(std::move(key));
-    return;
-  }
-  key.tickets.scan = context->scan_number;
-  NoteOldest(sync, context->scan_number, key.captured_at);
-  sync->keys.Add(sync->id, std::move(key), &context->settlement);
+  else
+    KeepKey(context, sync, std::move(key));
 }
 
 void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row, ParkList* parks) {
@@ -119,8 +122,15 @@ void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row,
     elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
 }
 
-void StoreParks(ParkList* parks) {
-  for (auto& [sync, keys] : *parks) ParkKeys(sync, keys, DrawPositions(1));
+// What somebody's open transaction keeps from being parked waits in memory.
+void StoreParks(WorkerContext* context, ParkList* parks) {
+  for (auto& [sync, keys] : *parks) {
+    if (LockState(sync)) {
+      ParkKeys(sync, keys, DrawPositions(1));
+    } else {
+      for (PendingKey& key : keys) KeepKey(context, sync, std::move(key));
+    }
+  }
 }
 
 // ---- keys → operations ------------------------------------------------------------------------
@@ -333,7 +343,7 @@ void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
     TakeRow(context, rows, row, &parks);
     context->last_scan_with_rows[row.table] = context->scan_number;
   }
-  StoreParks(&parks);
+  StoreParks(context, &parks);
   StartWantedRebuilds(context);
 }
 

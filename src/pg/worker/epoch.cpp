@@ -269,10 +269,11 @@ bool MayWrite(const SyncRuntime& sync) {
          sync.index.step == IndexStep::kReady && !sync.index.checking && !sync.index.lost;
 }
 
-void RaiseBounds(const std::vector<SyncRuntime*>& due, core::Time now) {
+void RaiseBounds(std::vector<SyncRuntime*> due, core::Time now) {
   if (due.empty()) return;
   const std::uint64_t bound = FlushedPosition() + core::kBoundStep;
   InTransaction([&] {
+    std::erase_if(due, [](SyncRuntime* sync) { return !LockState(sync); });
     for (SyncRuntime* sync : due) {
       sync->versions.stored_bound = bound;
       StoreVersions(*sync);
@@ -355,10 +356,11 @@ void KeepVersions(WorkerContext* context, core::Time now) {
       WriteNewEpoch(context, sync.get(), now);
     else
       GiveUpEpoch(sync.get());
-    if (MayWrite(*sync) && IsRaiseDue(sync->versions, now)) due.push_back(sync.get());
+    if (MayWrite(*sync) && IsRaiseDue(sync->versions, now) && now >= sync->store_at)
+      due.push_back(sync.get());
     writing += sync->versions.writing ? 1 : 0;
   }
-  RaiseBounds(due, now);
+  RaiseBounds(std::move(due), now);
   for (auto& [id, sync] : context->syncs) {
     if (writing >= kWritesAtOnce) break;
     if (!MayWrite(*sync) || !sync->versions.Unconfirmed() || now < sync->versions.retry_at)

@@ -14,7 +14,8 @@ namespace {
 
 constexpr core::Time kProgressInterval{2'000'000};
 
-bool HasFinding(const SyncRuntime& sync) {
+bool HasFinding(const SyncRuntime& sync, core::Time now) {
+  if (now < sync.store_at) return false;
   return !sync.failure.empty() || sync.index.dirty || sync.index.lost || sync.resync.ended ||
          ResyncDue(sync);
 }
@@ -56,12 +57,14 @@ void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     return;
   }
   FaultPoint("backfill ended");
-  sync->backfill.running = false;
-  sync->backfill.dirty = false;
+  bool stored = false;
   InTransaction([&] {
+    if (!(stored = LockState(sync))) return;
+    sync->backfill.running = sync->backfill.dirty = false;
     StoreBackfill(*sync);
     if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
   });
+  if (!stored) return;
   ereport(LOG, (errmsg("polyglot_sync: backfill of sync \"%s\" has ended: %llu rows",
                        sync->name.c_str(), static_cast<unsigned long long>(sync->backfill.rows))));
 }
@@ -72,8 +75,11 @@ void StoreProgress(WorkerContext* context, core::Time now) {
     if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval)
       continue;
     backfill.stored_at = now;
-    backfill.dirty = false;
-    InTransaction([&] { StoreBackfill(*sync); });
+    InTransaction([&] {
+      if (!LockState(sync.get())) return;
+      backfill.dirty = false;
+      StoreBackfill(*sync);
+    });
     FaultPoint("progress stored");
   }
 }
@@ -82,14 +88,16 @@ void StoreProgress(WorkerContext* context, core::Time now) {
 
 void StoreFindings(WorkerContext* context, core::Time now) {
   bool any = false;
-  for (const auto& [id, sync] : context->syncs) any |= HasFinding(*sync);
+  for (const auto& [id, sync] : context->syncs) any |= HasFinding(*sync, now);
   if (any)
     InTransaction([&] {
-      for (auto& [id, sync] : context->syncs) StoreFinding(context, sync.get());
+      for (auto& [id, sync] : context->syncs)
+        if (HasFinding(*sync, now) && LockState(sync.get())) StoreFinding(context, sync.get());
       StartWantedRebuilds(context);
     });
   for (auto& [id, sync] : context->syncs)
-    if (AcknowledgePages(context, sync.get(), now)) FinishBackfill(context, sync.get(), now);
+    if (AcknowledgePages(context, sync.get(), now) && now >= sync->store_at)
+      FinishBackfill(context, sync.get(), now);
   StoreProgress(context, now);
 }
 

@@ -26,6 +26,10 @@ bool HasWaiting(const SyncRuntime& sync) {
   return !sync.keys.empty() || !sync.unconfirmed.empty() || HasOperations(sync);
 }
 
+bool MustPark(const SyncRuntime& sync) {
+  return HasWaiting(sync) && MonotonicNow() >= sync.store_at;
+}
+
 class Collector {
  public:
   Collector(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
@@ -82,8 +86,16 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
     const std::vector<PendingKey> some(std::make_move_iterator(keys.begin() + rest),
                                        std::make_move_iterator(keys.end()));
     keys.resize(rest);
-    InTransaction([&] { ParkKeys(sync, some, DrawPositions(1)); });
-    for (const PendingKey& key : some) context->settlement.Release(sync->id, key.tickets);
+    bool parked = false;
+    InTransaction([&] {
+      if ((parked = LockState(sync))) ParkKeys(sync, some, DrawPositions(1));
+    });
+    for (const PendingKey& key : some) {
+      if (parked)
+        context->settlement.Release(sync->id, key.tickets);
+      else
+        sync->keys.PutBack(key, sync->id, &context->settlement);
+    }
   }
 }
 
@@ -176,12 +188,12 @@ void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
 
 void ParkWaiting(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs)
-    if (!sync->Sends() && HasWaiting(*sync)) Park(context, sync.get());
+    if (!sync->Sends() && MustPark(*sync)) Park(context, sync.get());
 }
 
 void ParkEverything(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs)
-    if (HasWaiting(*sync)) Park(context, sync.get());
+    if (MustPark(*sync)) Park(context, sync.get());
 }
 
 bool DrainParked(WorkerContext* context) {

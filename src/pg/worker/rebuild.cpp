@@ -12,6 +12,7 @@
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/rebuild_steps.h"
+#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 
 namespace polyglot::pg {
@@ -351,7 +352,7 @@ void StoreRebuilds(WorkerContext* context, core::Time now) {
 
 void StoreDocumentCounts(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs) {
-    if (!sync->IsBuilding()) continue;
+    if (!sync->IsBuilding() || !LockState(sync.get())) continue;
     const std::string number = Number(id), fewest = Number(sync->rebuild.fewest),
                       most = Number(sync->rebuild.most);
     Execute(

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "pg/worker/clock.h"
 #include "pg/worker/statement.h"
 
 namespace polyglot::pg {
@@ -53,16 +54,21 @@ constexpr const char kPark[] =
     " AS u(id, r, h, k, c) ON CONFLICT (sync_id, document_id, routing, has_routing)"
     " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7 RETURNING xmax";
 
+// Rows that somebody's open transaction deletes (drop_sync, discard) are left to it: should it be
+// rolled back, a parked key is delivered once more.
 constexpr const char kUnpark[] =
-    "DELETE FROM polyglot.parked_key p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
+    "DELETE FROM polyglot.parked_key WHERE ctid = ANY (ARRAY(SELECT p.ctid"
+    " FROM polyglot.parked_key p, unnest($2, $3, $4, $5) AS u(id, r, h, v)"
     " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
-    " AND p.stamp < u.v";
+    " AND p.stamp < u.v FOR UPDATE OF p SKIP LOCKED))";
 
 // A row that could not be read (status 0) never told its routing.
 constexpr const char kClear[] =
-    "DELETE FROM polyglot.dead_letter p USING unnest($2, $3, $4, $5) AS u(id, r, h, v)"
+    "DELETE FROM polyglot.dead_letter WHERE ctid = ANY (ARRAY(SELECT p.ctid"
+    " FROM polyglot.dead_letter p, unnest($2, $3, $4, $5) AS u(id, r, h, v)"
     " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.version < u.v"
-    " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)";
+    " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)"
+    " FOR UPDATE OF p SKIP LOCKED))";
 
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"
@@ -284,6 +290,17 @@ bool HasDeadLetters(std::int32_t sync) {
   p.Int4(sync);
   p.Run("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", SPI_OK_SELECT);
   return SPI_processed > 0;
+}
+
+bool LockState(SyncRuntime* sync) {
+  constexpr core::Time kRetry{500'000};
+  Parameters p;
+  p.Int4(sync->id);
+  p.Run("SELECT 1 FROM polyglot.sync_state WHERE sync_id = $1 FOR NO KEY UPDATE SKIP LOCKED",
+        SPI_OK_SELECT);
+  const bool got = SPI_processed == 1;
+  sync->store_at = got ? core::Time{0} : MonotonicNow() + kRetry;
+  return got;
 }
 
 void StoreFailed(std::int32_t sync, const char* reason, const char* hint) {

@@ -44,6 +44,10 @@ void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations);
 bool HasDeadLetters(std::int32_t sync);
 
+/// Locks the sync's row of sync_state until the end of the transaction. false: an open transaction
+/// of somebody else has it (drop_sync, or DDL that fails the sync), or it is gone: nothing is
+/// stored before `store_at`, because the worker must not wait for him.
+bool LockState(SyncRuntime* sync);
 void StoreFailed(std::int32_t sync, const char* reason, const char* hint);
 void StoreIndex(std::int32_t sync, const IndexState& index);
 void StorePhase(std::int32_t sync, const char* phase);

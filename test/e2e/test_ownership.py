@@ -104,7 +104,8 @@ def test_an_unplanned_one_compares_and_searches_notice_nothing(shop, new_cluster
 def test_a_promotion_while_the_search_server_is_away(shop, new_cluster):
     """The new epoch waits for the server, and does not keep anybody from asking whether it is back."""
     with FaultProxy(shop.search.port) as proxy:
-        shop.execute(f"ALTER SERVER search OPTIONS (SET url '{proxy.url}')")
+        through = shop.search.url.replace(f":{shop.search.port}", f":{proxy.port}")  # TLS or not
+        shop.execute(f"ALTER SERVER search OPTIONS (SET url '{through}')")
         shop.execute("UPDATE t SET v = 'before' WHERE id < 50")
         shop.assert_equal("t")
         copy = copy_of(shop.pg, new_cluster, backup(shop.pg))

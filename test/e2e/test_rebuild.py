@@ -347,11 +347,12 @@ def test_a_rebuild_whose_index_is_lost_is_begun_again(large):
     only_index(large, 3)
 
 
-def test_what_is_made_in_place_of_a_lost_index_goes(large):
-    """As a late bulk request and the record of the bound make it."""
+@pytest.mark.parametrize("with_record", [False, True])
+def test_what_is_made_in_place_of_a_lost_index_goes(large, with_record):
+    """As a late bulk request makes it, and the record of the bound."""
     begin_rebuild(large)
     indices, name = large.search.client().indices, large.index("t-000002")
-    record = indices.get_mapping(index=name)[name]["mappings"]["_meta"]
+    record = indices.get_mapping(index=name)[name]["mappings"]["_meta"] if with_record else {}
     indices.delete(index=name)
     try:
         indices.create(index=name, body={"mappings": {"_meta": record}})

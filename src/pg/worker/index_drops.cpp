@@ -114,17 +114,25 @@ void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop
   }
 }
 
+// Of an index that was being built and got lost: the name was free when we made it.
+constexpr const char* kLost = "lost";
+
+std::string UuidOf(const SyncRuntime& sync, bool building) {
+  const bool lost = building && (sync.index.lost || sync.index.created_here);
+  return sync.index.uuid.empty() && lost ? kLost : sync.index.uuid;
+}
+
 void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::string& index,
             bool building, core::Time wait) {
-  const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count());
+  const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count()),
+                    uuid = UuidOf(sync, building);
   Execute(
       "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
       " unless_aliased, not_before) VALUES ($1::pg_catalog.oid, $2, $3, $4, $5::pg_catalog.bool,"
       " pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval)"
       " ON CONFLICT DO NOTHING",
-      {server.c_str(), index.c_str(), sync.alias.c_str(),
-       sync.index.uuid.empty() ? nullptr : sync.index.uuid.c_str(), building ? "true" : "false",
-       wait_us.c_str()});
+      {server.c_str(), index.c_str(), sync.alias.c_str(), uuid.empty() ? nullptr : uuid.c_str(),
+       building ? "true" : "false", wait_us.c_str()});
 }
 
 }  // namespace
@@ -161,7 +169,7 @@ void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building)
   Insert(*context, sync, index, building, wait);
   IndexDrop drop;
   drop.alias = sync.alias;
-  drop.uuid = sync.index.uuid;
+  drop.uuid = UuidOf(sync, building);
   drop.unless_aliased = building;
   drop.channel = sync.channel;
   drop.retry_at = now + wait;

@@ -26,6 +26,19 @@ def test_a_changed_routing_moves_the_document(r):
     r.assert_equal("r", routing="tenant")
 
 
+def test_a_move_on_one_shard_counts_as_one_delivery(db):
+    """The delete of the former place finds the document itself, which is no other writer's."""
+    db.execute("CREATE TABLE one (id integer PRIMARY KEY, tenant text);"
+               "INSERT INTO one SELECT i, 'here' FROM generate_series(1, 100) i")
+    db.create_sync("one", routing="tenant")
+    db.wait()
+    before = db.status("one")["delivered"]
+    db.execute("UPDATE one SET tenant = 'there'")
+    db.assert_equal("one", routing="tenant")
+    status = db.status("one")
+    assert (status["delivered"], status["deleted"], status["stale"]) == (before + 100, 0, 0)
+
+
 def test_a_routing_changed_back_and_forth(r):
     for number in range(10):
         r.execute("UPDATE r SET tenant = %s WHERE id <= 50", (f"round {number % 3}",))

@@ -22,8 +22,14 @@ void Count(pg_atomic_uint64* counter, std::uint64_t by = 1) {
   pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + by);  // one writer: this worker
 }
 
+// Where both routings of a document that has moved fall on one shard, the delete finds the document
+// that went before it. That is meant.
+bool MeantToLose(const core::Finished& finished) {
+  return finished.operation.former && finished.outcome == core::FinalOutcome::kStale;
+}
+
 void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
-  if (sync->slot == nullptr) return;
+  if (sync->slot == nullptr || MeantToLose(finished)) return;
   SyncCounters& counters = sync->slot->counters;
   switch (finished.outcome) {
     case core::FinalOutcome::kOk:
@@ -45,7 +51,7 @@ void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
 // into the index, or that its versions are ahead of ours.
 void NoteStale(const WorkerContext& context, SyncRuntime* sync, const core::Finished& finished) {
   constexpr std::uint64_t kItems = 1000;
-  if (finished.outcome == core::FinalOutcome::kReplaced) return;
+  if (finished.outcome == core::FinalOutcome::kReplaced || MeantToLose(finished)) return;
   auto& share = sync->stale_share;
   if (MonotonicNow() - context.started_at < 2 * context.request_timeout) return;
   share.stale += finished.outcome == core::FinalOutcome::kStale ? 1 : 0;

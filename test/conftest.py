@@ -20,8 +20,8 @@ numbers = itertools.count(1 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "
 
 def pytest_collection_modifyitems(items):
     """The longest modules first, so that all processes end at about the same time."""
-    longest = ["test_rebuild", "test_ownership", "test_epoch", "test_mixed_load", "test_parking", "test_outage",
-               "test_backfill", "test_restarts", "test_table_locks"]
+    longest = ["test_rebuild", "test_ownership", "test_epoch", "test_mixed_load", "test_parking",
+               "test_outage", "test_backfill", "test_restarts", "test_table_locks"]
     items.sort(key=lambda item: longest.index(item.module.__name__)
                if item.module.__name__ in longest else len(longest))
 

@@ -98,7 +98,7 @@ def test_what_waits_for_a_locked_table_leaves_the_pipeline_to_others(two):
             two.execute("INSERT INTO a VALUES (%s, 'a')", (number,))
             two.wait("a", timeout="60s")
         two.assert_equal("a", wait=False)
-        processes.wait_for(lambda: two.status("b")["parked"] >= 29999, "all keys of the locked table are parked")
+        processes.wait_for(lambda: two.status("b")["parked"] >= 29999, "all of its keys are parked")
         assert "lock of the table" in two.status("b")["last_error"]
         assert two.status("b")["state"] == "streaming"
     two.assert_equal("b")

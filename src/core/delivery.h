@@ -33,7 +33,7 @@ struct DeliveryLimits {
   std::uint32_t batch_operations = 5000;
   Time linger{2000};                     // how long a partial batch waits for more while idle
   std::size_t queued_bytes = 24u << 20;  // HasRoom() is false beyond either of these
-  std::uint32_t queued_operations = 50000;
+  std::uint32_t queued_operations = 30000;
 };
 
 /// What came back for one bulk request, as net saw it.

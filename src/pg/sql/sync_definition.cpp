@@ -41,12 +41,16 @@ void DropGenerations(const SyncRow* sync, bool all) {
       {id, sync->index, all ? "true" : "false"});
 }
 
-// The row of sync_state first: who cannot have that leaves the others alone (LockState).
-void DeleteState(const char* id) {
+// Before anything else of the sync: the worker leaves the rest alone where it cannot have this row
+// (LockState), and begins no generation that DropGenerations would not see.
+void TakeState(const char* id) {
   Change(
       "SELECT 1 FROM polyglot.sync_state WHERE sync_id = $1::integer OR builds = $1::integer"
       " FOR UPDATE",
       {id});
+}
+
+void DeleteState(const char* id) {
   for (const char* table :
        {"parked_key", "dead_letter", "verification", "difference", "rebuild_request"})
     Change(psprintf("DELETE FROM polyglot.%s WHERE sync_id = $1::integer OR sync_id IN"
@@ -112,6 +116,7 @@ void MarkSyncFailed(int32 sync, const char* reason, const char* hint) {
 
 void EndSync(const SyncRow* sync, bool drop_index) {
   char* id = psprintf("%d", sync->id);
+  TakeState(id);
   if (sync->has_state && sync->manage_index) DropGenerations(sync, drop_index);
   DeleteState(id);
   Change("DELETE FROM polyglot.sync_definition WHERE id = $1::integer", {id});

@@ -345,7 +345,6 @@ std::uint64_t NewIncarnation() {
 
 SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* channel) {
   const SyncRow* row = LoadBuildingById(id);
-  if (row == nullptr) return nullptr;
   SyncRuntime* sync = AddSync(context, *row);
   sync->rebuild.fresh = true;
   SetDefinition(context, *row, sync);

@@ -9,7 +9,6 @@ namespace polyglot::pg {
 /// there is nothing left to do here.
 void LoadConfiguration(WorkerContext* context);
 /// A generation that is being built, as its row tells; the row was made in this transaction.
-/// nullptr: its sync was dropped a moment ago.
 SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* channel);
 /// Withdraws what waits and forgets the runtime. Requests on their way are not stopped.
 void ForgetSync(WorkerContext* context, SyncRuntime* sync);

@@ -73,8 +73,8 @@ std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
 // nullptr: the sync was dropped a moment ago.
 SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std::string& reason) {
   const std::int32_t id = InsertBuilding(live, reason);
-  SyncRuntime* building = id == 0 ? nullptr : AddBuilding(context, id, live->channel);
-  if (building == nullptr) return nullptr;
+  if (id == 0) return nullptr;
+  SyncRuntime* building = AddBuilding(context, id, live->channel);
   FaultPoint("begun");
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
                        building->index.planned.c_str(), reason.c_str())));

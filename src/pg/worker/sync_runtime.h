@@ -233,9 +233,9 @@ struct SyncRuntime {
   LiveState live;
   bool held = false;           // nothing is sent for a moment: the alias is about to move
   core::Time read_at{0};       // somebody is at work on the table: it is not read before
-  core::Time store_at{0};      // somebody has its row of sync_state: nothing is stored before
   core::Time locked_since{0};  // the same, since when; 0: nobody
   bool locked = false;         // for longer than a hiccup
+  core::Time store_at{0};      // somebody has its row of sync_state: nothing is stored before
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;

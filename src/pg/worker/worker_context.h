@@ -80,7 +80,7 @@ struct WorkerContext {
     core::Time final_at{0};
     core::Time retry_at{0};
     // The lease of another copy of this database, as long as it may live.
-    core::LeaseWatch watch;  // of the lease, if somebody else has it
+    core::LeaseWatch watch;
   };
   std::map<std::string, IndexDrop> index_drops;
 

@@ -14,8 +14,8 @@ void DefineSettings() {
   DefineCustomIntVariable("polyglot_sync.capture_buffer",
                           "Memory for the keys that a transaction has changed.",
                           "Beyond it they are written to the queue before the transaction ends.",
-                          &settings.capture_buffer_kb, 256, 8, 1024 * 1024, PGC_USERSET,
-                          GUC_UNIT_KB, nullptr, nullptr, nullptr);
+                          &settings.capture_buffer_kb, 256, 8, 256 * 1024, PGC_USERSET, GUC_UNIT_KB,
+                          nullptr, nullptr, nullptr);
   DefineCustomIntVariable("polyglot_sync.lock_timeout",
                           "How long create_sync and its like wait for running writers.", nullptr,
                           &settings.lock_timeout_ms, 3000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS,

@@ -119,3 +119,27 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
     own.wait_for_state("t", "streaming")
     own.assert_equal("t")
     own.assert_equal("u")
+
+
+def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_search):
+    """Events are dropped under the locks of the queue, which writers need: the row of a sync that somebody
+    is dropping must not be waited for."""
+    own.execute("ALTER SERVER search OPTIONS (ADD max_queue_size '4MB')")
+    make_table(own, "t", 60000)
+    own.execute("SELECT polyglot.create_sync('t', 'search', name => 'u', columns => '{id}')")
+    own.wait()
+    own_search.kill()
+    own.wait_for_state("u", "disconnected", 120)
+    with own.connect(autocommit=False) as session, own.connect() as writer:
+        session.execute("SELECT polyglot.drop_sync('u')")
+        own.execute("UPDATE t SET v = 'away'")
+        named = 'an open transaction changes sync "u"'
+        processes.wait_for(lambda: named in (own.status("t")["last_error"] or ""), lambda: own.status("t"), 120)
+        writer.execute("SET statement_timeout = '30s'")
+        for number in range(10):
+            writer.execute("UPDATE t SET v = 'written' WHERE id = %s", (number,))
+        session.commit()
+    wait_for_error(own, "events dropped: max_queue_size (4 MB)")
+    own_search.start()
+    own.wait(timeout="200s")
+    own.assert_equal("t", wait=False)

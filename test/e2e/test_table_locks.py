@@ -154,3 +154,50 @@ def test_an_open_transaction_that_ends_a_sync_with_parked_keys_holds_up_no_other
     two.execute("SELECT polyglot.resume_sync('b')")
     two.assert_equal("a")
     two.assert_equal("b")
+
+
+@pytest.fixture
+def strict(db):
+    """`b` has a dead letter."""
+    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (id integer PRIMARY KEY, v text)")
+    db.create_sync("a")
+    db.create_sync("b", mapping='{"properties": {"v": {"type": "integer"}}}')
+    db.execute("INSERT INTO b VALUES (1, 'not a number'), (2, '2')")
+    db.wait()
+    assert db.value("SELECT count(*) FROM polyglot.dead_letters") == 1
+    return db
+
+
+def test_an_open_discard_holds_up_no_other(strict):
+    """The document is refused again while somebody's open transaction deletes its dead letter."""
+    with strict.connect(autocommit=False) as session:
+        assert session.execute("SELECT polyglot.discard('b')").fetchone()[0] == 1
+        strict.execute("UPDATE b SET v = 'still none' WHERE id = 1; INSERT INTO a VALUES (1, 'a')")
+        strict.wait("a", timeout="60s")
+        processes.wait_for(lambda: "dead letters" in (strict.status("b")["last_error"] or ""),
+                           lambda: strict.status("b"))
+        strict.execute("INSERT INTO a VALUES (2, 'a'); INSERT INTO b VALUES (3, '3')")
+        strict.wait("a", timeout="60s")
+        session.commit()
+    strict.wait()
+    letters = strict.query("SELECT document_id, document::text FROM polyglot.dead_letters")
+    assert [(id, "still none" in document) for id, document in letters] == [("1", True)]
+    assert strict.status("b")["last_error"] is None or "dead letters" not in strict.status("b")["last_error"]
+    strict.execute("UPDATE b SET v = '1' WHERE id = 1")
+    strict.assert_equal("b")
+
+
+def test_an_open_discard_of_an_unreadable_row_holds_up_no_other(db):
+    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (id integer PRIMARY KEY, v text)")
+    db.create_sync("a")
+    db.create_sync("b", document="pg_catalog.jsonb_build_object('n', v::pg_catalog.int4)")
+    db.execute("INSERT INTO b VALUES (1, 'none')")
+    db.wait()
+    with db.connect(autocommit=False) as session:
+        assert session.execute("SELECT polyglot.discard('b')").fetchone()[0] == 1
+        db.execute("UPDATE b SET v = 'still none' WHERE id = 1; INSERT INTO a VALUES (1, 'a')")
+        db.wait("a", timeout="60s")
+        session.commit()
+    db.wait()
+    assert db.value("SELECT reason FROM polyglot.dead_letters") == \
+        'invalid input syntax for type integer: "still none"'

@@ -1,5 +1,8 @@
 """A server that answers, but far too slowly: the queue folds into one row for each changed key."""
 
+import os
+import time
+
 import pytest
 
 import processes
@@ -77,5 +80,27 @@ def test_a_queue_beyond_max_queue_size_ends_in_an_index_filled_anew(slow):
                        (slow.status("k")["last_error"] or ""), lambda: slow.status("k"), 180)
     processes.wait_for(lambda: slow.status("k")["parked"] == 0 and queue_bytes(slow) < MEGABYTE,
                        lambda: f"{queue_bytes(slow)} B of queue, {slow.status('k')}", 120)
+    heal(slow)
+    assert_equal(slow)
+
+
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat", encoding="ascii").read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_worker_with_a_full_pipeline_waits_for_answers(slow):
+    """More changes than it takes at a time, and a server that says nothing: no reason to be busy."""
+    slow.proxy.apply(Fault(latency=20))
+    slow.execute("INSERT INTO k SELECT i::text, 1 FROM generate_series(1, 200000) i")
+    worker = slow.wait_for_worker()
+    processes.wait_for(lambda: slow.status("k")["pending"] > 0, lambda: slow.status("k"))
+    used, busy = cpu_seconds(worker), 5.0
+    for _ in range(6):  # the first seconds may still go into reading
+        time.sleep(5)
+        before, used = used, cpu_seconds(worker)
+        busy = min(busy, used - before)
+    print(f"{busy:.2f} s of CPU in 5 s")
+    assert busy < 1.5
     heal(slow)
     assert_equal(slow)

@@ -1,5 +1,6 @@
 #include "pg/capture/capture_plan.h"
 
+#include "pg/capture/source_tree.h"
 #include "pg/catalog.h"
 
 namespace polyglot::pg {
@@ -80,6 +81,7 @@ void AddColumn(CapturePlan* plan, AttrNumber source_att) {
   get_typlenbyval(column->type, &column->typlen, &column->typbyval);
   char* name = get_attname(plan->source, source_att, false);
   column->leaf_att = plan->relation == plan->source ? source_att : get_attnum(plan->relation, name);
+  if (get_atttype(plan->relation, column->leaf_att) != column->type) column->leaf_att = 0;
   pfree(name);
 }
 
@@ -128,6 +130,9 @@ void AddSync(CapturePlan* plan, Relation definitions, Relation states, HeapTuple
 void FillPlan(CapturePlan* plan) {
   const Oid definition_oid = OurRelation("sync_definition"), state_oid = OurRelation("sync_state");
   if (!OidIsValid(definition_oid) || !OidIsValid(state_oid)) return;
+  // The trigger's name may say anything: its owner can rename it, and a restored one has the number
+  // that the table had where it was dumped.
+  if (!IsInTree(plan->relation, plan->source)) return;
   Relation definitions = table_open(definition_oid, AccessShareLock);
   Relation states = table_open(state_oid, AccessShareLock);
   ScanKeyData key;
@@ -161,6 +166,7 @@ CapturePlan* BuildPlan(Oid relation, Oid source) {
 
 void LoadQueueTargets() {
   if (queue_targets != nullptr) hash_destroy(queue_targets);
+  queue_targets = nullptr;  // should there be no memory for the next one
   queue_targets = MakeTable("polyglot_sync queues", sizeof(int32), sizeof(QueueEntry));
   const uint64 before = invalidations;
   const Oid oid = OurRelation("queue"), instance_oid = OurRelation("instance");

@@ -107,6 +107,22 @@ bool IntactOne(Oid relation, const char* name, int16 type, Oid function) {
   return found.ours && found.enabled == TRIGGER_FIRES_ALWAYS;
 }
 
+// The name of a trigger that is not one of ours; nullptr: it is, or has gone.
+char* ForeignNameOf(Oid trigger) {
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+  Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+  SysScanDesc scan = systable_beginscan(triggers, TriggerOidIndexId, true, nullptr, 1, &key);
+  char* name = nullptr;
+  if (HeapTuple tuple = systable_getnext(scan)) {
+    auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+    if (form->tgfoid != CaptureFunction()) name = pstrdup(NameStr(form->tgname));
+  }
+  systable_endscan(scan);
+  table_close(triggers, AccessShareLock);
+  return name;
+}
+
 // Calls work(pg_trigger row) for every trigger of ours in the database.
 template <typename F>
 void ForEachTrigger(F&& work) {
@@ -230,13 +246,23 @@ bool HasCaptureTrigger(Oid relation, Oid source) {
       FindTrigger(relation, TriggerName(kRowPrefix, source), kRowType, CaptureFunction()).oid);
 }
 
-void RemoveNamelessTrigger(Oid trigger) {
+void RemoveMisnamedTrigger(Oid trigger, bool renamed) {
   AsExtensionOwner as_owner;
-  bool nameless = false;
+  bool misnamed = false;
   ForEachTrigger([&](Form_pg_trigger form) {
-    nameless |= form->oid == trigger && !OidIsValid(SourceOfTriggerName(NameStr(form->tgname)));
+    if (form->oid != trigger) return;
+    const Oid source = SourceOfTriggerName(NameStr(form->tgname));
+    misnamed = !OidIsValid(source) || (renamed && !IsInTree(form->tgrelid, source));
   });
-  if (nameless) DropOne(trigger);
+  if (misnamed) DropOne(trigger);
+}
+
+void RefuseReservedName(Oid trigger) {
+  char* name = ForeignNameOf(trigger);
+  if (name && OidIsValid(SourceOfTriggerName(name)))
+    ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME), errmsg("trigger name \"%s\" is reserved", name),
+                    errdetail("polyglot_sync gives such names to its own triggers."),
+                    errhint("Choose another name.")));
 }
 
 bool CaptureTriggersIntact(Oid source) {
@@ -279,8 +305,14 @@ bool DropUnusedCaptureTriggers(Oid source) {
   }
   List* tree = SourceTree(source);
   if (!LockAllForRemoval(tree)) return false;
-  Oid function = CaptureFunction();
+  // Under the locks of create_sync: one may have been created meanwhile that relies on them.
+  LoadSyncsOfSource(source, &count);
   ListCell* cell;
+  if (count > 0) {
+    foreach (cell, tree) UnlockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+    return true;
+  }
+  Oid function = CaptureFunction();
   foreach (cell, tree) {
     FoundTrigger row =
         FindTrigger(lfirst_oid(cell), TriggerName(kRowPrefix, source), kRowType, function);

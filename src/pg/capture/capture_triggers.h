@@ -23,9 +23,13 @@ bool RepairCaptureTriggers(Oid source, List* tree);
 /// Is there a row trigger of this source, in the source's tree or outside of it?
 bool HasCaptureTrigger(Oid relation, Oid source);
 
-/// After ALTER TRIGGER … RENAME: a trigger that calls our function under a name that says nothing
-/// would make every write fail. Removes it, if it is one.
-void RemoveNamelessTrigger(Oid trigger);
+/// A trigger that calls our function under a name that says nothing would make every write fail;
+/// one that was renamed to that of another source does nothing. Removes it, if it is one. A
+/// restored one, whose number is that of the dumped table, stays until its sync is adopted.
+void RemoveMisnamedTrigger(Oid trigger, bool renamed);
+/// ERROR 42939 when it is a trigger of somebody else under a name like those of ours: what becomes
+/// of triggers with such names is taken for news of their source.
+void RefuseReservedName(Oid trigger);
 
 /// Are all triggers there, ours and enabled? Takes no locks. For the worker's regular check: when
 /// false it calls LockTree and InstallCaptureTriggers, and starts a resync.

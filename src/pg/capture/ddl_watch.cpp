@@ -181,8 +181,9 @@ void TypeChanged(Oid type, const Node* statement) {
     if (HasColumnOfType(lfirst_oid(cell), type)) ReviewSource(lfirst_oid(cell), true);
 }
 
-void TriggerChanged(Oid trigger) {
-  RemoveNamelessTrigger(trigger);
+void TriggerChanged(Oid trigger, const Node* statement) {
+  RefuseReservedName(trigger);
+  RemoveMisnamedTrigger(trigger, IsA(statement, RenameStmt));
   ListCell* cell;
   foreach (cell, AllSources())
     if (!CaptureTriggersIntact(lfirst_oid(cell))) ReviewSource(lfirst_oid(cell), false);
@@ -215,7 +216,7 @@ void HandleCommand(const Command& command, const Node* statement) {
       TypeChanged(command.object_id, statement);
       break;
     case TriggerRelationId:
-      TriggerChanged(command.object_id);
+      TriggerChanged(command.object_id, statement);
       break;
     case ForeignServerRelationId:
       ServerChanged(command.object_id);

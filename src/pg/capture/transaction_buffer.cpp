@@ -49,18 +49,24 @@ RecordHeader HeaderAt(int at) {
 int RecordSize(const RecordHeader& header) { return kHeader + header.length; }
 
 void Reserve(int more) {
+  // What is stored is true even if the allocation after it fails and a savepoint takes that.
+  if (buffer.marks == nullptr) {
+    constexpr int kMarks = 8;
+    buffer.marks =
+        static_cast<Mark*>(MemoryContextAlloc(TopTransactionContext, sizeof(Mark) * kMarks));
+    buffer.mark_capacity = kMarks;
+  }
   if (buffer.bytes == nullptr) {
-    buffer.capacity = 8192;
-    buffer.bytes = static_cast<char*>(
-        MemoryContextAlloc(TopTransactionContext, static_cast<Size>(buffer.capacity)));
-    buffer.mark_capacity = 8;
-    buffer.marks = static_cast<Mark*>(MemoryContextAlloc(
-        TopTransactionContext, sizeof(Mark) * static_cast<Size>(buffer.mark_capacity)));
+    constexpr int kBytes = 8192;
+    buffer.bytes = static_cast<char*>(MemoryContextAlloc(TopTransactionContext, kBytes));
+    buffer.capacity = kBytes;
     buffer.last = -1;
   }
-  if (buffer.length + more <= buffer.capacity) return;
-  while (buffer.length + more > buffer.capacity) buffer.capacity *= 2;
-  buffer.bytes = static_cast<char*>(repalloc(buffer.bytes, static_cast<Size>(buffer.capacity)));
+  int capacity = buffer.capacity;
+  if (buffer.length + more <= capacity) return;
+  while (buffer.length + more > capacity) capacity *= 2;
+  buffer.bytes = static_cast<char*>(repalloc(buffer.bytes, static_cast<Size>(capacity)));
+  buffer.capacity = capacity;
 }
 
 // ---- writing to the queues -------------------------------------------------------------------
@@ -291,9 +297,9 @@ void MarkLevel() {
   if (level <= 1) return;
   if (buffer.mark_count > 0 && buffer.marks[buffer.mark_count - 1].level >= level) return;
   if (buffer.mark_count == buffer.mark_capacity) {
-    buffer.mark_capacity *= 2;
     buffer.marks = static_cast<Mark*>(
-        repalloc(buffer.marks, sizeof(Mark) * static_cast<Size>(buffer.mark_capacity)));
+        repalloc(buffer.marks, sizeof(Mark) * static_cast<Size>(buffer.mark_capacity * 2)));
+    buffer.mark_capacity *= 2;
   }
   buffer.marks[buffer.mark_count++] = {level, buffer.length};
   buffer.last = -1;

@@ -144,7 +144,7 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
     CheckDocumentDefinition(sync->source, document);
   }
   if (published && new_name && strcmp(new_name, sync->name) != 0)
-    RenamePublishedSource(sync->source, new_name);
+    RenamePublishedSource(sync, new_name);
   bool index = !Same(sync->mapping, mapping) || !Same(sync->settings, settings);
   Store(sync, new_name ? new_name : sync->name, document, options, mapping, settings);
   if (changed || index) RequestRebuild(sync, "alter_sync", LiveIndex::kOutdated);

@@ -150,14 +150,18 @@ void DropPublishedSource(Oid source) {
   Run(psprintf("DROP TABLE %s", QualifiedName(source)));
 }
 
-void RenamePublishedSource(Oid source, const char* new_name) {
-  AsExtensionOwner as_owner;
-  const char* table = QualifiedName(source);
-  const char* sync = quote_literal_cstr(new_name);
-  Run(psprintf("ALTER TABLE %s DROP CONSTRAINT documents_of_one_sync", table));
-  Run(psprintf("UPDATE %s SET sync = %s", table, sync));
-  Run(psprintf("ALTER TABLE %s ADD CONSTRAINT documents_of_one_sync CHECK (sync = %s)", table,
-               sync));
+void RenamePublishedSource(const SyncRow* sync, const char* new_name) {
+  const char* table = QualifiedName(sync->source);
+  const char* name = quote_literal_cstr(new_name);
+  const char* statements[] = {
+      psprintf("ALTER TABLE %s DROP CONSTRAINT documents_of_one_sync", table),
+      psprintf("UPDATE %s SET sync = %s", table, name),
+      psprintf("ALTER TABLE %s ADD CONSTRAINT documents_of_one_sync CHECK (sync = %s)", table,
+               name)};
+  for (const char* statement : statements) {
+    (void)ChangeAsOwner(sync, statement, 0, nullptr, nullptr, nullptr);
+    CommandCounterIncrement();
+  }
 }
 
 void FollowServerOwner(Oid server) {

@@ -17,7 +17,7 @@ Oid CreatePublishedSource(const char* sync, Oid server);
 /// After the sync has ended. Nothing to do when the table has gone already.
 void DropPublishedSource(Oid source);
 /// The documents go with the sync's new name; this rewrites every row of the table.
-void RenamePublishedSource(Oid source, const char* new_name);
+void RenamePublishedSource(const SyncRow* sync, const char* new_name);
 /// After ALTER SERVER … OWNER TO.
 void FollowServerOwner(Oid server);
 

@@ -66,13 +66,13 @@ void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std:
     if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
 }
 
-// false: not now, somebody is at work on the table.
+// false: not now, somebody is at work on the table or on what must be stored.
 bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   BackfillState& b = sync->backfill;
   RowBatch batch;
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
-  bool locked = false;
+  bool locked = false, stored = true;
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
@@ -81,11 +81,12 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
     FlushEverythingVisible();
     if (status == ReadStatus::kOk)
-      RecordReadFailures(sync, batch, version);
-    else
+      stored = RecordReadFailures(sync, batch, version);
+    else if ((stored = LockState(sync)))
       FailSync(context, sync, error.message, error.hint);
   });
-  if (!locked || status != ReadStatus::kOk) return locked;
+  if (!stored) Postpone(sync);
+  if (!locked || !stored || status != ReadStatus::kOk) return locked && stored;
   sync->backfill_rate.Spend(batch.rows.size() + batch.failures.size(), MonotonicNow());
   SubmitPage(context, sync, &batch, version);
   return true;

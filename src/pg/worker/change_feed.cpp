@@ -181,14 +181,14 @@ class Rereading {
       truncated_ = TruncationPending(*sync_);
       if (truncated_) return;
       if (status == ReadStatus::kOk) {
-        RecordReadFailures(sync_, batch_, versions_.index);
-        UnparkFailures();
-      } else {
+        if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index))) UnparkFailures();
+      } else if ((stored_ = LockState(sync_))) {
         FailSync(context_, sync_, error.message, error.hint);
         ParkAll();
       }
     });
-    if (truncated_ || !locked_) {
+    if (!stored_) Postpone(sync_);
+    if (truncated_ || !locked_ || !stored_) {
       PutAllBack();
     } else if (status == ReadStatus::kOk) {
       Submit();
@@ -314,7 +314,7 @@ class Rereading {
   WorkerContext* context_;
   SyncRuntime* sync_;
   Versions versions_{};
-  bool truncated_ = false, locked_ = false;
+  bool truncated_ = false, locked_ = false, stored_ = true;
   std::list<PendingKey> keys_;
   RowBatch batch_;
   std::unordered_map<std::string_view, std::vector<PendingKey*>> by_id_;
@@ -351,9 +351,18 @@ bool DefinitionsChanged(const WorkerContext& context) {
   return pg_atomic_read_u64(&Shared()->config_generation) != context.config_generation;
 }
 
+// What is read beyond a full pipeline must go to the parked table at once.
+bool HeldUp(const WorkerContext& context) {
+  if (!PipelineFull(context)) return false;
+  const core::Time now = MonotonicNow();
+  return !context.overflow ||
+         std::any_of(context.syncs.begin(), context.syncs.end(),
+                     [now](const auto& s) { return now < s.second->store_at; });
+}
+
 std::int64_t ReadQueue(WorkerContext* context, bool full) {
   context->park_all = PipelineFull(*context);
-  if (context->park_all && !context->overflow) return 0;
+  if (HeldUp(*context)) return 0;
   QueueRows rows;
   bool complete = false, exists = true, changed = false;
   if (!context->reader->in_pass()) {
@@ -412,8 +421,13 @@ void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation 
   sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
 }
 
-void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
-  if (batch.failures.empty()) return;
+void Postpone(SyncRuntime* sync) {
+  constexpr core::Time kRetry{500'000};
+  sync->read_at = MonotonicNow() + kRetry;
+}
+
+bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
+  if (batch.failures.empty()) return true;
   std::list<core::Operation> operations;  // what the letters point to
   std::list<std::string> types;
   std::vector<DeadLetter> letters;
@@ -423,10 +437,11 @@ void RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t 
     types.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
     letters.push_back({&operations.back(), 0, types.back(), failure.error.message});
   }
-  WriteDeadLetters(sync->id, letters);
+  if (!LockState(sync) || !WriteDeadLetters(sync->id, letters)) return false;
   sync->may_have_dead_letters = true;
   if (sync->slot != nullptr)
     pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, static_cast<int64>(letters.size()));
+  return true;
 }
 
 void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint) {

@@ -16,6 +16,7 @@ struct ToWrite {
   std::vector<DeadLetter> dead;
   std::vector<const core::Operation*> unpark, acknowledged;
   bool Any() const { return !dead.empty() || !unpark.empty() || !acknowledged.empty(); }
+  bool written = true;  // false: somebody's open transaction is in the way
 };
 
 void Count(pg_atomic_uint64* counter, std::uint64_t by = 1) {
@@ -70,17 +71,20 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
   if (finished.outcome == core::FinalOutcome::kDead) {
     write->dead.push_back({op, finished.http_status, finished.error_type, finished.error_reason});
     sync->may_have_dead_letters = true;
-    sync->rebuild.fewest--;
   } else if (sync->may_have_dead_letters) {
     write->acknowledged.push_back(op);
   }
   if (op->tickets.probe != 0) write->unpark.push_back(op);
 }
 
-void Write(SyncRuntime* sync, const ToWrite& write) {
-  WriteDeadLetters(sync->id, write.dead);
-  ClearDeadLetters(sync->id, write.acknowledged);
-  UnparkKeys(sync, write.unpark);
+// Dead letters of a sync that is being dropped would stay for good.
+void Write(SyncRuntime* sync, ToWrite* write) {
+  write->written =
+      write->dead.empty() || (LockState(sync) && WriteDeadLetters(sync->id, write->dead));
+  if (!write->written) return;
+  ClearDeadLetters(sync->id, write->acknowledged);
+  UnparkKeys(sync, write->unpark);
+  if (!write->acknowledged.empty()) sync->may_have_dead_letters = HasDeadLetters(sync->id);
 }
 
 void WriteAll(WorkerContext* context, std::map<std::int32_t, ToWrite>* writes) {
@@ -88,12 +92,8 @@ void WriteAll(WorkerContext* context, std::map<std::int32_t, ToWrite>* writes) {
   for (const auto& [id, write] : *writes) any |= write.Any();
   if (!any) return;
   InTransaction([&] {
-    for (const auto& [id, write] : *writes) {
-      if (!write.Any()) continue;
-      SyncRuntime* sync = context->Find(id);
-      Write(sync, write);
-      if (!write.acknowledged.empty()) sync->may_have_dead_letters = HasDeadLetters(id);
-    }
+    for (auto& [id, write] : *writes)
+      if (write.Any()) Write(context->Find(id), &write);
   });
 }
 
@@ -114,11 +114,14 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
     SyncRuntime* sync = context->Find(finished.operation.sync);
     if (sync == nullptr) continue;  // dropped meanwhile
     CountOutcome(sync, finished);
+    if (finished.outcome == core::FinalOutcome::kDead) sync->rebuild.fewest--;
     NoteStale(*context, sync, finished);
     if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
     if (finished.not_found) {
       sync->unconfirmed.waiting.push_back(std::move(finished));
       CheckSoon(sync);
+    } else if (!sync->unconfirmed.confirmed.empty()) {
+      sync->unconfirmed.confirmed.push_back(std::move(finished));  // not before those
     } else {
       settled->push_back(std::move(finished));
     }
@@ -126,23 +129,39 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
 }
 
 void TakeConfirmed(WorkerContext* context, std::vector<core::Finished>* settled) {
+  const core::Time now = MonotonicNow();
   for (auto& [id, sync] : context->syncs) {
+    if (now < sync->letters_at) continue;
+    sync->letters_at = core::Time{0};
     std::vector<core::Finished>& confirmed = sync->unconfirmed.confirmed;
     std::move(confirmed.begin(), confirmed.end(), std::back_inserter(*settled));
     confirmed.clear();
   }
 }
 
-void Settle(WorkerContext* context, const std::vector<core::Finished>& settled) {
+// All outcomes of a sync wait for the dead letters that cannot be written now: a newer one would
+// clear what is not there yet.
+void SettleLater(SyncRuntime* sync, core::Finished&& finished) {
+  constexpr core::Time kRetry{500'000};
+  sync->letters_at = MonotonicNow() + kRetry;
+  if (finished.outcome != core::FinalOutcome::kDead) finished.operation.body = std::string();
+  sync->unconfirmed.confirmed.push_back(std::move(finished));
+}
+
+void Settle(WorkerContext* context, std::vector<core::Finished>* settled) {
   std::map<std::int32_t, ToWrite> writes;
-  for (const core::Finished& finished : settled) {
+  for (const core::Finished& finished : *settled) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
     Collect(sync, finished, &writes[sync->id]);
   }
   WriteAll(context, &writes);
   const TimestampTz now = GetCurrentTimestamp();
-  for (const core::Finished& finished : settled) {
+  for (core::Finished& finished : *settled) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
+    if (!writes[sync->id].written) {
+      SettleLater(sync, std::move(finished));
+      continue;
+    }
     Release(context, finished);
     if (finished.outcome != core::FinalOutcome::kReplaced && sync->slot != nullptr)
       pg_atomic_write_u64(&sync->slot->last_success, static_cast<uint64>(now));
@@ -207,7 +226,7 @@ bool SettleOutcomes(WorkerContext* context) {
   for (auto& channel : context->channels) TakeChannel(context, channel.get(), &settled);
   TakeConfirmed(context, &settled);
   if (settled.empty()) return false;
-  Settle(context, settled);
+  Settle(context, &settled);
   return true;
 }
 

@@ -99,18 +99,24 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
   }
 }
 
-void LoadPage(WorkerContext* context, SyncRuntime* sync) {
+bool LoadPage(WorkerContext* context, SyncRuntime* sync) {
   ParkedState& parked = sync->parked;
   const int limit = sync->Trying() ? kKeysPerProbe : kKeysPerPage;
   std::vector<PendingKey> keys;
-  InTransaction(
-      [&] { keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr); });
+  bool locked = false;
+  InTransaction([&] {
+    // What an open drop_sync has could not be taken out afterwards, and would come again and again.
+    if (!(locked = LockState(sync))) return;
+    keys = LoadParked(sync->id, limit, parked.cursor ? &*parked.cursor : nullptr);
+  });
+  if (!locked) return false;
   if (!keys.empty()) parked.cursor = keys.back();
   parked.at_end = keys.size() < static_cast<std::size_t>(limit);
   for (PendingKey& key : keys) {
     key.tickets.probe = ++parked.last_probe;
     sync->keys.Add(sync->id, std::move(key), &context->settlement);
   }
+  return true;
 }
 
 // The walk over the parked table has ended and every probe has its outcome: what is there now was
@@ -198,6 +204,7 @@ void ParkEverything(WorkerContext* context) {
 
 bool DrainParked(WorkerContext* context) {
   bool worked = false;
+  const core::Time now = MonotonicNow();
   for (auto& [id, sync] : context->syncs) {
     ParkedState& parked = sync->parked;
     if (!sync->Sends() || sync->index.step != IndexStep::kReady) continue;
@@ -207,9 +214,8 @@ bool DrainParked(WorkerContext* context) {
       if (context->settlement.SettledProbe(id, parked.last_probe) == parked.last_probe)
         EndDrain(sync.get());
     } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom() &&
-               !WaitsForAnswer(*sync)) {
-      LoadPage(context, sync.get());
-      worked = true;
+               !WaitsForAnswer(*sync) && now >= sync->store_at) {
+      worked |= LoadPage(context, sync.get());
     }
   }
   return worked;

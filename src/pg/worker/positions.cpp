@@ -73,9 +73,12 @@ void Empty(WorkerContext* context, int table, core::Time now) {
   QueueRows rows;
   QueueReader::Rotation result = QueueReader::Rotation::kLocked;
   InTransaction([&] {
-    if (!context->reader->Exists() || DefinitionsChanged(*context)) return;
+    if (!context->reader->Exists()) return;
     result = context->reader->PrepareRotation(table, now, &rows);
-    if (result == QueueReader::Rotation::kFoundRows) {
+    // Asked under the lock: a sync that is created before it may have events that it sees.
+    if (DefinitionsChanged(*context)) {
+      result = QueueReader::Rotation::kLocked;
+    } else if (result == QueueReader::Rotation::kFoundRows) {
       FlushEverythingVisible();
       TakeQueueRows(context, rows);
     } else if (result == QueueReader::Rotation::kReady) {
@@ -145,6 +148,8 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   add(sync.dropped);
   add(sync.live.trouble);
   if (sync.locked) add("somebody else holds a lock of the table: its changes wait for its release");
+  if (sync.letters_at != core::Time{0})
+    add("an open transaction changes its dead letters: its changes wait for the end of that");
   if (sync.lease.watch.active())
     add("another copy of this database writes to the index, or did until a moment ago: watching "
         "whether it still does");

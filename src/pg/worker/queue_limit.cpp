@@ -72,6 +72,17 @@ bool IsEnough(const WorkerContext& context, unsigned locked) {
   return rest < context.max_queue_bytes;
 }
 
+// Nobody's open transaction has one of them: under the locks of the queue nothing is waited for.
+bool LockStates(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs)
+    if (!LockState(sync.get())) {
+      context->pinned =
+          "the queue cannot be emptied: an open transaction changes sync \"" + sync->name + "\"";
+      return false;
+    }
+  return true;
+}
+
 // The deletion of parked rows may take long; the lock must not. A crash in between leaves rows that
 // are read again for nothing.
 void DeleteAllParked(WorkerContext* context) {
@@ -85,8 +96,9 @@ void DropEvents(WorkerContext* context) {
   unsigned locked = 0;
   bool dropped = false;
   InTransaction([&] {
-    if (!context->reader->Exists() || DefinitionsChanged(*context)) return;
+    if (!context->reader->Exists() || !LockStates(context)) return;
     locked = LockTables(context);
+    if (DefinitionsChanged(*context)) return;
     if (!IsEnough(*context, locked)) {
       NotePinned(context);
       return;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pg/catalog.h"
+#include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_drops.h"
@@ -149,14 +150,16 @@ using Step = RebuildState::Step;
 
 void StoreSettings(SyncRuntime* building) {
   FaultPoint("remember");
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = LockState(building))) return;
     const std::string id = Number(building->id);
     Execute(
         "UPDATE polyglot.sync_state SET restore_settings = $2"
         " WHERE sync_id = $1::pg_catalog.int4",
         {id.c_str(), building->rebuild.restore_settings.c_str()});
   });
-  building->rebuild.step = Step::kRelax;
+  if (locked) building->rebuild.step = Step::kRelax;
 }
 
 // ---- the hand-over ----------------------------------------------------------------------------
@@ -219,15 +222,27 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   Hold(building, false);
 }
 
+// Nobody's open transaction (discard, drop_sync) has one of the rows that change place.
+bool MayHandOver(SyncRuntime* live, SyncRuntime* building) {
+  if (!LockState(live) || !LockState(building)) return false;
+  if (LettersAreFree(live->id) && LettersAreFree(building->id)) return true;
+  Postpone(live);
+  live->store_at = live->read_at;
+  return false;
+}
+
 void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   const std::string old = live->index.physical == nullptr ? "" : *live->index.physical;
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = MayHandOver(live, building))) return;
     if (!old.empty()) DropIndexOf(context, *live, false);
     StoreHandOver(*live, *building);
     FaultPoint("hand-over");
     Replace(context, live, building);
     WriteControl(context);
   });
+  if (!locked) return;
   FaultPoint("handed over");
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" now uses index \"%s\": %llu rows",
                        building->name.c_str(), building->index.physical->c_str(),
@@ -239,9 +254,9 @@ void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
   if (building == nullptr || live->failed) return;
   if (building->failed || building->index.lost)
     BeginAgain(context, live, building, now);
-  else if (building->rebuild.step == Step::kRemember)
+  else if (building->rebuild.step == Step::kRemember && now >= building->store_at)
     StoreSettings(building);
-  else if (building->rebuild.step == Step::kDone)
+  else if (building->rebuild.step == Step::kDone && now >= live->store_at)
     HandOver(context, live, building);
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "pg/guard.h"
 #include "pg/worker/clock.h"
 #include "pg/worker/statement.h"
 
@@ -128,6 +129,18 @@ void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
   p.Run(kDead, SPI_OK_INSERT);
 }
 
+void InsertAll(std::int32_t sync, const LetterList& list) {
+  for (auto begin = list.begin(); begin != list.end();) {
+    auto end = begin;
+    for (std::size_t bytes = 0; end != list.end() && bytes < kLetterBytesAtOnce &&
+                                end - begin < static_cast<std::ptrdiff_t>(kRowsAtOnce);
+         ++end)
+      bytes += (*end)->operation->body.size() + (*end)->reason.size();
+    InScratchMemory([&] { InsertLetters(sync, begin, end); });
+    begin = end;
+  }
+}
+
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
 constexpr std::uint64_t kParkedRow = 120;
 
@@ -223,7 +236,10 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
 void DeleteParked(SyncRuntime* sync) {
   Parameters p;
   p.Int4(sync->id);
-  p.Run("DELETE FROM polyglot.parked_key WHERE sync_id = $1", SPI_OK_DELETE);
+  p.Run(
+      "DELETE FROM polyglot.parked_key WHERE ctid = ANY (ARRAY(SELECT ctid FROM"
+      " polyglot.parked_key WHERE sync_id = $1 FOR UPDATE SKIP LOCKED))",
+      SPI_OK_DELETE);
   sync->parked.count = ParkedCount{};
 }
 
@@ -268,17 +284,22 @@ ParkedCount CountParked(std::int32_t sync) {
   return count;
 }
 
-void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters) {
+// Somebody's open transaction (discard, drop_sync) may have the row of one of them.
+bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters) {
+  if (letters.empty()) return true;
   const LetterList list = NewestLetters(letters);
-  for (auto begin = list.begin(); begin != list.end();) {
-    auto end = begin;
-    for (std::size_t bytes = 0; end != list.end() && bytes < kLetterBytesAtOnce &&
-                                end - begin < static_cast<std::ptrdiff_t>(kRowsAtOnce);
-         ++end)
-      bytes += (*end)->operation->body.size() + (*end)->reason.size();
-    InScratchMemory([&] { InsertLetters(sync, begin, end); });
-    begin = end;
-  }
+  PgError error{};
+  const bool written = InSubtransaction(
+      [&] {
+        const int level = NewGUCNestLevel();
+        (void)set_config_option("lock_timeout", "10ms", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                                true, 0, false);
+        InsertAll(sync, list);
+        AtEOXact_GUC(false, level);
+      },
+      &error);
+  if (!written && error.sqlstate != ERRCODE_LOCK_NOT_AVAILABLE) guard_detail::Raise(error);
+  return written;
 }
 
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
@@ -290,6 +311,17 @@ bool HasDeadLetters(std::int32_t sync) {
   p.Int4(sync);
   p.Run("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", SPI_OK_SELECT);
   return SPI_processed > 0;
+}
+
+bool LettersAreFree(std::int32_t sync) {
+  Parameters p;
+  p.Int4(sync);
+  p.Run(
+      "SELECT (SELECT count(*) FROM polyglot.dead_letter WHERE sync_id = $1) = (SELECT count(*)"
+      " FROM (SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 FOR UPDATE SKIP LOCKED) f)",
+      SPI_OK_SELECT);
+  bool isnull;
+  return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 bool LockState(SyncRuntime* sync) {

@@ -38,11 +38,14 @@ struct DeadLetter {
   int http_status;
   std::string_view error_type, reason;
 };
-/// Inserts or renews; idempotent. Strings must be UTF-8.
-void WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
+/// Inserts or renews; idempotent. Strings must be UTF-8. false: none was written, an open
+/// transaction of somebody else has the row of one of them.
+[[nodiscard]] bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
 /// Newer versions were acknowledged: their older dead letters go.
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations);
 bool HasDeadLetters(std::int32_t sync);
+/// Locks them all. false: an open transaction of somebody else has one.
+bool LettersAreFree(std::int32_t sync);
 
 /// Locks the sync's row of sync_state until the end of the transaction. false: an open transaction
 /// of somebody else has it (drop_sync, or DDL that fails the sync), or it is gone: nothing is

@@ -235,6 +235,7 @@ struct SyncRuntime {
   core::Time read_at{0};       // somebody is at work on the table: it is not read before
   core::Time locked_since{0};  // the same, since when; 0: nobody
   bool locked = false;         // for longer than a hiccup
+  core::Time letters_at{0};    // somebody has one of its dead letters: outcomes wait; 0: nobody
   core::Time store_at{0};      // somebody has its row of sync_state: nothing is stored before
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
@@ -266,7 +267,7 @@ struct SyncRuntime {
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {
     return !paused && !failed && (!away || on_trial) && !index.missing && !live.frozen && !locked &&
-           (!blocked || probing);
+           letters_at == core::Time{0} && (!blocked || probing);
   }
   /// If operations are made: only a few, to see whether they are taken.
   bool Trying() const { return blocked || away; }

@@ -154,7 +154,8 @@ bool Worker::Feed(core::Time now) {
     const std::int64_t records = ReadQueue(&context_, full);
     if (records < 0) return woken_ = true;
     if (records > 0) last_find_ = MonotonicNow();
-    busy |= records > 0 || context_.reader->in_pass();
+    // A pass that the full pipeline holds up goes on when answers have come.
+    busy |= records > 0 || (context_.reader->in_pass() && !HeldUp(context_));
   }
   busy |= ReadRowsAgain(&context_);
   busy |= ReadBackfillPages(&context_);
@@ -235,7 +236,9 @@ void Worker::Turn() {
 }
 
 core::Time Worker::NextDeadline(core::Time now) const {
-  core::Time next = last_full_scan_ + kScanInterval;
+  // A scan that the full pipeline holds up is due all the time, and of no use before answers come.
+  const bool held = context_.reader->in_pass() && HeldUp(context_);
+  core::Time next = (held ? now : last_full_scan_) + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
   next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_),
                    NextBackfillPage(context_, now)});

@@ -132,6 +132,7 @@ struct TaggedText {
 };
 
 bool Build(std::string_view text, rapidjson::Document* tree) {
+  if (IsTooDeep(text)) return false;
   TaggedText source{text};
   tree->Populate(source);
   return source.ok;

@@ -51,12 +51,6 @@ Error NotUsable(std::string_view what) {
   return {.message = "answer of the search server " + std::string(what), .hint = {}};
 }
 
-/// Parses an object that a user or a server wrote; false: it is none.
-bool ParseObject(std::string_view text, Document* document) {
-  document->Parse<kForeignFlags>(text.data(), text.size());
-  return !document->HasParseError() && document->IsObject();
-}
-
 std::optional<Error> ReadObject(std::string_view text, const char* what, Document* document) {
   if (text.empty()) text = "{}";
   if (ParseObject(text, document)) return std::nullopt;

@@ -18,11 +18,6 @@ constexpr std::size_t kNameBytes = 512;
 
 Error NotUsable() { return {.message = "answer of the search server holds no lease", .hint = {}}; }
 
-bool ParseObject(std::string_view text, Document* document) {
-  document->Parse<kForeignFlags>(text.data(), text.size());
-  return !document->HasParseError() && document->IsObject();
-}
-
 const Value* Find(const Value* object, const char* name) {
   if (object == nullptr || !object->IsObject()) return nullptr;
   const auto member = object->FindMember(name);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <stdexcept>
+#include <string_view>
 
 #ifdef RAPIDJSON_ASSERT
 #error "include core/rapidjson.h before any header of RapidJSON"
@@ -29,5 +30,28 @@ inline constexpr unsigned kTreeFlags =
 /// undefined count for some zeros; doubles may be off in the last digit, so documents never pass
 /// through here.
 inline constexpr unsigned kForeignFlags = rapidjson::kParseIterativeFlag;
+
+/// What reads or writes a tree recurs, level by level: no search server means so many.
+inline bool IsTooDeep(std::string_view text) {
+  constexpr std::size_t kMost = 1000;
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\\' && in_string) ++i;
+    if (c == '"') in_string = !in_string;
+    if (in_string) continue;
+    if ((c == '{' || c == '[') && ++depth > kMost) return true;
+    if ((c == '}' || c == ']') && depth > 0) --depth;
+  }
+  return false;
+}
+
+/// Parses an object that a user or a server wrote; false: it is none that we would read.
+inline bool ParseObject(std::string_view text, rapidjson::Document* document) {
+  if (IsTooDeep(text)) return false;
+  document->Parse<kForeignFlags>(text.data(), text.size());
+  return !document->HasParseError() && document->IsObject();
+}
 
 }  // namespace polyglot::core

@@ -187,4 +187,14 @@ TEST(RefreshSettingBody, BringsBackWhatWasThere) {
   EXPECT_FALSE(RefreshSettingBody("<html>").ok());
 }
 
+TEST(ParseIndices, NestingWithoutEndIsRefused) {
+  constexpr int kLevels = 200'000;
+  std::string deep;
+  for (int i = 0; i < kLevels; ++i) deep += R"({"a":)";
+  deep += "1" + std::string(kLevels, '}');
+  EXPECT_FALSE(ParseIndices(R"({"t-000001":{"mappings":{"_meta":)" + deep + "}}}").ok());
+  const std::string braces = R"({"t-000001":{"mappings":{"_meta":{"a":")" + std::string(2000, '{');
+  EXPECT_TRUE(ParseIndices(braces + R"(\""}}}})").ok()) << "text is no nesting";
+}
+
 }  // namespace polyglot::core

@@ -67,8 +67,7 @@ std::string Field(const rapidjson::Value& object, const char* name) {
 void ReadHello(const net::Response& response, NodeAnswer* node) {
   const std::string& body = response.reply.body;
   rapidjson::Document json;
-  json.Parse<rapidjson::kParseIterativeFlag>(body.data(), body.size());
-  if (json.HasParseError() || !json.IsObject()) return;
+  if (!core::ParseObject(body, &json)) return;
   FillIn(&node->cluster, Field(json, "cluster_name"));
   auto version = json.FindMember("version");
   if (version == json.MemberEnd()) return;

@@ -230,6 +230,7 @@ bool SearchClient::State::SendElsewhere(std::uint64_t id, const HttpResult& resu
                                         Pending* request) {
   if (result.ok || result.too_large || !request->elsewhere || request->generation != generation)
     return false;
+  if (!config.unusable.empty()) return false;  // as of now: nothing may be sent with it
   if (result.may_have_been_sent && !request->question.repeatable()) return false;
   const std::optional<std::uint32_t> node = pool.PickHealthy();
   if (!node) return false;
@@ -285,7 +286,8 @@ std::vector<Response> SearchClient::TakeCompleted() {
   for (HttpResult& result : s.http.TakeCompleted()) {
     const auto request = s.request_of.find(result.id);
     const auto known = s.pending.find(request->second);
-    s.LearnProduct(result);
+    // A former address may have been one of another product.
+    if (known->second.generation == s.generation) s.LearnProduct(result);
     s.Account(known->second, &result);
     s.request_of.erase(request);
     if (s.SendElsewhere(known->first, result, &known->second)) continue;

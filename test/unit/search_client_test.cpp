@@ -1,5 +1,9 @@
 #include "net/search_client.h"
 
+#include <atomic>
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -169,6 +173,42 @@ TEST(SearchClient, NewAddressesWhileARequestIsInFlight) {
     for (const Response& r : Wait(&client)) ++(r.reply.transport_ok ? good : bad);
   EXPECT_EQ(good, 1u);
   EXPECT_EQ(client.Nodes().at(0).state, "healthy") << "the old node's failure is not the new one's";
+}
+
+TEST(SearchClient, ALateAnswerOfAFormerAddressTellsNoProduct) {
+  std::atomic<bool> moved{false};
+  LoopbackServer slow([&moved](Connection& c) {
+    if (c.Read().empty()) return;
+    while (!moved) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    c.Answer(200, "{}", "X-Elastic-Product: Elasticsearch\r\n");
+  });
+  LoopbackServer server(LoopbackServer::Always(200, "{}"));
+  ConnectionConfig config = ConfigFor({slow.url()});
+  SearchClient client(config, 1);
+  client.Start("GET", "/", "", Now());
+  client.Pump();
+  config.urls = {server.url()};
+  client.Reconfigure(config);
+  moved = true;
+  (void)Wait(&client);
+  client.Start("GET", "/", "", Now());
+  EXPECT_EQ(Wait(&client).at(0).product, "opensearch");
+}
+
+TEST(SearchClient, WhatBecameUnusableIsNotSentElsewhere) {
+  LoopbackServer hung([](Connection& c) { c.Hang(); });
+  LoopbackServer server(LoopbackServer::Always(200, "{}"));
+  ConnectionConfig config = ConfigFor({hung.url(), server.url()});
+  config.request_timeout = core::Time{300'000};
+  SearchClient client(config, 1);
+  for (int i = 0; i < 2; ++i) client.Start("GET", "/", "", Now());  // one to each node
+  client.Pump();
+  config.unusable = "no region";
+  client.Reconfigure(config);
+  std::size_t good = 0, bad = 0;
+  while (good + bad < 2)
+    for (const Response& r : Wait(&client)) ++(r.reply.transport_ok ? good : bad);
+  EXPECT_EQ(bad, 1u);
 }
 
 TEST(SearchClient, MissingFilesAreErrorsWithoutSecrets) {

@@ -1,5 +1,7 @@
 """What is asked of a server beside bulk requests, when it is refused: for one index, or for all."""
 
+import time
+
 import psycopg
 import pytest
 
@@ -39,3 +41,37 @@ def test_a_refused_refresh_is_asked_for_at_leisure(scene):
     assert 2 <= len(rule.used) <= 8
     endpoint.heal()
     db.execute("SELECT polyglot.refresh_index('t')")
+
+
+def test_an_index_that_may_not_be_asked_for_holds_up_no_other_one(scene):
+    endpoint, db = scene("t", "u")
+    rule = endpoint.script(error(403, "security_exception"),
+                           lambda request: request.path.startswith(f"/{db.index('u')}"))
+    db.wait_for_state("u", "blocked")
+    db.execute("UPDATE u SET v = 'waits'")
+    end, states = time.monotonic() + 15, set()
+    while time.monotonic() < end:
+        db.execute("UPDATE t SET v = v || '+'")
+        assert db.value("SELECT polyglot.wait_for_sync('t', '5s')") is True
+        states.add(db.status("t")["state"])
+        time.sleep(0.3)
+    assert states == {"streaming"}
+    assert "403" in db.status("u")["last_error"]
+    assert len(rule.used) < 12
+    endpoint.heal()
+    db.execute("SELECT polyglot.run_sync(timeout => '0s')")
+    db.assert_equal("u")
+    db.assert_equal("t")
+    db.wait_for_state("u", "streaming")
+
+
+def test_when_all_are_refused_the_server_is_away(scene):
+    endpoint, db = scene("t", "u")
+    endpoint.script(error(403, "security_exception"), lambda request: True)
+    for table in ("t", "u"):
+        db.wait_for_state(table, "disconnected")
+    endpoint.heal()
+    db.execute("UPDATE u SET v = 'x'; UPDATE t SET v = 'x'")
+    for table in ("t", "u"):
+        db.assert_equal(table)
+        db.wait_for_state(table, "streaming")

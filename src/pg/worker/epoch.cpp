@@ -27,7 +27,7 @@ std::uint64_t FlushedPosition() { return GetFlushRecPtr(nullptr); }
 // ---- the index's record -----------------------------------------------------------------------
 
 // The index does not take its record. Only who waits for it is held up.
-void WriteFailed(SyncRuntime* sync, const net::Response& response) {
+void WriteFailed(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   VersionState& versions = sync->versions;
   versions.writing = false;
   sync->index.checking = false;
@@ -37,7 +37,7 @@ void WriteFailed(SyncRuntime* sync, const net::Response& response) {
                        reply.http_status < 500;
   if (versions.new_epoch != 0 || !refused) {
     if (versions.new_epoch != 0 || versions.BeyondBound())
-      return IndexUnavailable(sync, response, refused ? kBlockedRetry : kIndexRetry);
+      return IndexUnavailable(context, sync, response, refused ? kBlockedRetry : kIndexRetry);
     versions.retry_at = MonotonicNow() + kIndexRetry;
     return;
   }
@@ -56,11 +56,11 @@ void Confirmed(SyncRuntime* sync) {
   if (writable) sync->channel->delivery().HoldSync(sync->id, versions.BeyondBound() || sync->held);
 }
 
-void TakeWritten(SyncRuntime* sync, const net::Response& response) {
+void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
   const bool acknowledged = reply.transport_ok && reply.http_status == 200 &&
                             reply.body.find("\"acknowledged\":true") != std::string::npos;
-  if (!acknowledged) return WriteFailed(sync, response);
+  if (!acknowledged) return WriteFailed(context, sync, response);
   sync->versions.writing = false;
   sync->index.checking = false;
   if (sync->versions.new_epoch != 0)
@@ -82,14 +82,12 @@ void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& r
   auto found = core::ParseIndices(response.reply.body);
   if (!response.reply.transport_ok || response.reply.http_status != 200 || !found.ok() ||
       found.value().size() > 1)
-    return WriteFailed(sync, response);
+    return WriteFailed(context, sync, response);
   const std::string mapping = found.value().empty() ? "" : found.value()[0].mapping;
   auto body = core::MetaBody(mapping, core::MetaOf(NewRecord(*sync)));
-  if (!body.ok()) return WriteFailed(sync, response);
-  sync->channel->Ask(
-      "PUT", "/" + Encoded(*sync->index.physical) + "/_mapping", body.value(), MonotonicNow(),
-      ForSync(context, sync,
-              [](WorkerContext*, SyncRuntime* s, const net::Response& r) { TakeWritten(s, r); }));
+  if (!body.ok()) return WriteFailed(context, sync, response);
+  sync->channel->Ask("PUT", "/" + Encoded(*sync->index.physical) + "/_mapping", body.value(),
+                     MonotonicNow(), ForSync(context, sync, TakeWritten));
 }
 
 void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {

@@ -66,7 +66,7 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
     RefuseIndex(sync, "the server does not make the index: " + core::NormaliseError("", reply.body),
                 "");
   } else {
-    IndexUnavailable(sync, response, kIndexRetry);
+    IndexUnavailable(context, sync, response, kIndexRetry);
   }
 }
 
@@ -134,7 +134,7 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
                    const net::Response& response) {
   if (holders.size() != 1) {
     sync->index.missing = true;
-    IndexUnavailable(sync, response, kBlockedRetry);
+    IndexUnavailable(context, sync, response, kBlockedRetry);
     SetSyncError(sync->slot, holders.empty() ? "the index does not exist"
                                              : "the alias points to several indexes");
     return;
@@ -148,12 +148,12 @@ void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& re
   Descriptions holders;
   const core::BulkReply& reply = response.reply;
   if (!TellsHolders(reply)) {
-    IndexUnavailable(sync, response, kIndexRetry);
+    IndexUnavailable(context, sync, response, kIndexRetry);
     return;
   }
   if (reply.http_status == 200) {
     auto parsed = core::ParseIndices(reply.body);
-    if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
+    if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
     holders = parsed.value();
   }
   if (sync->managed)
@@ -174,9 +174,9 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 // worker that died before it could store the UUID.
 void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
-  if (!TellsHolders(reply)) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!TellsHolders(reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
-  if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const Descriptions& found = parsed.value();
   if (found.empty()) return Create(context, sync, sync->index.generation, MonotonicNow());
   if (found.size() == 1 && found[0].name == sync->index.planned && IsOwn(*sync, found[0]))
@@ -215,15 +215,16 @@ void CheckFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
     sync->index.next_check = MonotonicNow() + kIndexRetry;
     return;
   }
-  if (routine) CheckBeforeNextWrite(context, sync->channel);
-  IndexUnavailable(sync, response, kIndexRetry);
+  if (routine && !ConcernsIndexOnly(*context, *sync, response.reply))
+    CheckBeforeNextWrite(context, sync->channel);
+  IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
 void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
   if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
-  if (!parsed.ok()) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const bool found = parsed.value().size() == 1;
   if (!found) return Lost(sync);
   const core::IndexDescription& index = parsed.value()[0];
@@ -260,36 +261,33 @@ void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 // ---- the alias --------------------------------------------------------------------------------
 
-void TakeAliasAnswer(SyncRuntime* sync, const net::Response& response) {
+void TakeAliasAnswer(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
   if (response.reply.transport_ok && response.reply.http_status == 200) {
     sync->index.alias_pending = false;
     sync->index.dirty = true;
   } else {
-    IndexUnavailable(sync, response, kIndexRetry);
+    IndexUnavailable(context, sync, response, kIndexRetry);
   }
 }
 
 void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
-  if (!TellsHolders(response.reply)) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!TellsHolders(response.reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
   auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "{}");
-  if (!holders.ok()) return IndexUnavailable(sync, response, kIndexRetry);
+  if (!holders.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const core::AliasChange change =
       core::ChangeOfAlias(sync->alias, *sync->index.physical, holders.value());
   sync->index.checking = true;
-  sync->channel->Ask(
-      "POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
-      ForSync(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        TakeAliasAnswer(s, r);
-      }));
+  sync->channel->Ask("POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
+                     ForSync(context, sync, TakeAliasAnswer));
 }
 
 // Searches are to see in it what has been delivered from the first moment on.
 void AskHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& refreshed) {
   sync->index.checking = false;
   if (!refreshed.reply.transport_ok || refreshed.reply.http_status != 200)
-    return IndexUnavailable(sync, refreshed, kIndexRetry);
+    return IndexUnavailable(context, sync, refreshed, kIndexRetry);
   sync->index.checking = true;
   sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
                      "", MonotonicNow(), ForSync(context, sync, PointAlias));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/error_text.h"
+#include "pg/worker/parking.h"
 
 namespace polyglot::pg {
 namespace {
@@ -56,16 +57,45 @@ bool TellsHolders(const core::BulkReply& reply) {
   return reply.transport_ok && (reply.http_status == 200 || SaysMissing(reply));
 }
 
-void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait) {
+bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,
+                       const core::BulkReply& reply) {
+  if (!IsServerTrouble(reply) || !reply.transport_ok || !reply.body.starts_with('{')) return false;
+  if (!sync.channel->connected()) return false;
+  return std::any_of(context.syncs.begin(), context.syncs.end(), [&sync](const auto& other) {
+    return other.first != sync.id && other.second->channel == sync.channel &&
+           other.second->index.step == IndexStep::kReady && !other.second->index.check_before_write;
+  });
+}
+
+namespace {
+
+// The first one may be a hiccup.
+core::Time NextWaitOfRefused(SyncRuntime* sync, core::Time now) {
+  core::Time& wait = sync->index.refused_wait;
+  if (wait > core::Time{0}) Block(sync, now);
+  return wait = std::clamp(2 * wait, kIndexRetry, kBlockedRetry);
+}
+
+void NoteServerTrouble(Channel* channel, const core::BulkReply& reply, core::Time now) {
+  const bool denied = reply.http_status == 401 || reply.http_status == 403;
+  channel->set_state(!IsServerTrouble(reply), denied, now);
+  if (IsServerTrouble(reply)) channel->ProbeFailed(reply.transport_ok, now);
+}
+
+}  // namespace
+
+void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
+                      core::Time wait) {
+  const core::Time now = MonotonicNow();
+  const core::BulkReply& reply = response.reply;
+  const bool index_only = ConcernsIndexOnly(*context, *sync, reply);
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
   CheckAgain(sync);
-  const core::Time now = MonotonicNow();
-  sync->index.retry_at = now + wait;
-  const core::BulkReply& reply = response.reply;
-  const bool denied = reply.http_status == 401 || reply.http_status == 403;
-  sync->channel->set_state(!IsServerTrouble(reply), denied, now);
-  if (IsServerTrouble(reply)) sync->channel->ProbeFailed(reply.transport_ok, now);
+  sync->channel->delivery().HoldSync(sync->id, true);
+  sync->index.check_before_write = true;
+  sync->index.retry_at = now + (index_only ? NextWaitOfRefused(sync, now) : wait);
+  if (!index_only) NoteServerTrouble(sync->channel, reply, now);
   SetSyncError(sync->slot, reply.transport_ok
                                ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
                                   core::NormaliseError("", reply.body))
@@ -81,6 +111,8 @@ void IndexReady(SyncRuntime* sync) {
   Append(&sync->unconfirmed.checking, &sync->unconfirmed.confirmed);
   sync->index.next_check = sync->unconfirmed.waiting.empty() ? now + kCheckInterval : core::Time{0};
   sync->index.missing = false;
+  if (sync->index.refused_wait > core::Time{0}) sync->blocked_until = core::Time{0};
+  sync->index.refused_wait = core::Time{0};
   if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);
   sync->channel->set_state(true, false, now);
   sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound() || sync->held);

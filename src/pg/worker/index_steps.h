@@ -39,8 +39,14 @@ void BeginCheck(SyncRuntime* sync);
 void CheckAgain(SyncRuntime* sync);
 /// Compare its UUID at the next occasion.
 void CheckSoon(SyncRuntime* sync);
-/// Asked in vain; asked again after `wait`.
-void IndexUnavailable(SyncRuntime* sync, const net::Response& response, core::Time wait);
+/// Does this answer to a question about the index of `sync` say nothing of the server? A search
+/// server refuses it, and other indexes of the same connection are in order: a role may name some
+/// indexes only, an index may have a block of its own.
+bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,
+                       const core::BulkReply& reply);
+/// Asked in vain; asked again after `wait`, or later when it is refused again and again.
+void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
+                      core::Time wait);
 /// Exists and is ours: may be written to.
 void IndexReady(SyncRuntime* sync);
 /// Does the alias that applications search still name the index that is filled?

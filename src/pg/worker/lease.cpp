@@ -93,7 +93,7 @@ void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& res
   // the server.
   const bool new_index = MonotonicNow() - context->lease_index_made < kShardsCome;
   if (new_index && response.reply.http_status == 503) return LookLater(sync, kShardRetry);
-  IndexUnavailable(sync, response, kIndexRetry);
+  IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
 void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response,

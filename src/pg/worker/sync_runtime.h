@@ -45,9 +45,10 @@ struct IndexState {
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0};
   core::Time retry_at{0};
-  bool dirty = false;         // not yet stored
-  bool lost = false;          // gone or replaced: the resync path must begin
-  bool created_here = false;  // by this very process: nobody else ever wrote into it
+  core::Time refused_wait{0};  // not 0: questions about this index are refused, others are not
+  bool dirty = false;          // not yet stored
+  bool lost = false;           // gone or replaced: the resync path must begin
+  bool created_here = false;   // by this very process: nobody else ever wrote into it
   core::Time refresh_at{0};
 };
 

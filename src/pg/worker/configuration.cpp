@@ -322,6 +322,12 @@ void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
   if (repaired) BringInStep(context, sync, "capture triggers had been disabled or changed");
 }
 
+// Nobody probes one that no sync uses any more: it stays as it is.
+bool IsUsed(const WorkerContext& context, const Channel* channel) {
+  return std::any_of(context.syncs.begin(), context.syncs.end(),
+                     [channel](const auto& sync) { return sync.second->channel == channel; });
+}
+
 }  // namespace
 
 void LoadConfiguration(WorkerContext* context) {
@@ -354,10 +360,11 @@ SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* chann
 }
 
 void ReloadCredentials(WorkerContext* context, core::Time now) {
-  bool due = false;
-  for (const auto& channel : context->channels)
-    due |= !channel->connected() && now >= channel->NextProbe(now) &&
-           now - channel->configured_at >= kReloadInterval;
+  const bool due = std::any_of(
+      context->channels.begin(), context->channels.end(), [context, now](const auto& channel) {
+        return !channel->connected() && now >= channel->NextProbe(now) &&
+               now - channel->configured_at >= kReloadInterval && IsUsed(*context, channel.get());
+      });
   if (!due) return;
   context->configuring_at = now;
   InTransaction([&] {

@@ -8,6 +8,7 @@ import pytest
 import processes
 from generations import (GapSearcher, Searcher, Writer, generation, indexes, never_fewer, only_index,
                          wait_for_generation)
+from scripted_endpoint import ScriptedEndpoint, answer, anything
 
 
 @pytest.fixture
@@ -388,3 +389,53 @@ def test_only_a_managed_index_can_be_rebuilt(db):
     db.create_sync("own", index=db.index("own"), manage_index=False)
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         db.execute("SELECT polyglot.rebuild_sync('own')")
+
+
+@pytest.fixture
+def scripted(new_database, search):
+    """A table whose server is a scripted endpoint; not in any index yet."""
+    with ScriptedEndpoint(search) as endpoint:
+        db = new_database(server=False)
+        db.create_server(url=endpoint.url)
+        db.execute("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 50)")
+        yield db, endpoint
+
+
+def request_is_taken(db):
+    processes.wait_for(lambda: db.value("SELECT count(*) FROM polyglot.rebuild_request") == 0, "the request")
+
+
+def fields(db):
+    (found,) = db.search.client().indices.get_mapping(index=db.index("t")).values()
+    return set(found["mappings"]["properties"])
+
+
+def test_a_definition_that_changes_before_there_is_an_index(scripted):
+    db, endpoint = scripted
+    rule = endpoint.script(answer(503), anything)
+    db.create_sync("t")
+    processes.wait_for(lambda: rule.used, "a request")
+    db.execute("ALTER TABLE t ADD COLUMN a integer DEFAULT 7")
+    request_is_taken(db)
+    endpoint.heal()
+    db.assert_equal("t")
+    assert fields(db) == {"id", "a"}
+
+
+def test_a_definition_that_changes_again_while_the_next_index_is_made(scripted):
+    db, endpoint = scripted
+    db.create_sync("t")
+    db.wait()
+    go = threading.Event()
+
+    def late(handler, request):
+        go.wait(60)
+        handler.answer(*handler.ask(request.body))
+    rule = endpoint.script(late, lambda request: request.command == "PUT", times=1)
+    db.execute("ALTER TABLE t ADD COLUMN a integer DEFAULT 7")
+    processes.wait_for(lambda: rule.used, "the index is asked for")
+    db.execute("ALTER TABLE t ADD COLUMN b integer DEFAULT 8")
+    request_is_taken(db)
+    go.set()
+    db.assert_equal("t")
+    assert fields(db) == {"id", "a", "b"}

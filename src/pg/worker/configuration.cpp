@@ -133,7 +133,8 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
   const std::string fingerprint = FingerprintOf(row);
   sync->name = row.name;
   sync->alias = row.index;
-  if (fingerprint == sync->fingerprint) return;
+  // Until there is an index its mapping follows the table, of which the fingerprint does not tell.
+  if (fingerprint == sync->fingerprint && sync->index.physical != nullptr) return;
   sync->fingerprint = fingerprint;
   sync->source = row.source;
   sync->owner = row.owner;

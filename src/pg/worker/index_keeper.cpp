@@ -11,6 +11,7 @@
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"
+#include "pg/worker/rebuild.h"
 
 namespace polyglot::pg {
 namespace {
@@ -33,6 +34,8 @@ void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescripti
   sync->index.uuid = index.uuid;
   sync->index.created_here = false;
   sync->index.dirty = true;
+  if (sync->managed && std::exchange(sync->index.redefined, false))
+    WantRebuild(context, *sync, "its index was made for an earlier definition", true, false);
   NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
 }
@@ -51,6 +54,7 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
     FaultPoint("index made");
     sync->index.generation = generation;
     sync->index.created_here = true;
+    sync->index.redefined = false;
     sync->index.physical = std::make_shared<const std::string>(PhysicalName(*sync, generation));
     AskUuid(context, sync, *sync->index.physical, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400 &&

@@ -29,9 +29,18 @@ std::string Time(std::int64_t timestamp) {
 
 // ---- beginning --------------------------------------------------------------------------------
 
-bool HasNoIndexYet(const SyncRuntime& live) {
-  return live.index.generation == 0 && live.index.physical == nullptr &&
-         live.index.step != IndexStep::kAsking;
+// Nothing is under way that could make one as things were before.
+bool HasNoIndexYet(const SyncRuntime& sync) {
+  return sync.index.physical == nullptr && sync.index.step != IndexStep::kAsking;
+}
+
+// The definitions are read again before the index is asked for, which is made as things are then.
+bool WillBeMadeAnew(SyncRuntime* sync) {
+  const bool goes_on = !sync->failed && sync->failure.empty();
+  const bool is_new =
+      sync->IsBuilding() ? sync->rebuild.fresh && goes_on : sync->index.generation == 0;
+  if (!is_new || !HasNoIndexYet(*sync)) return false;
+  return sync->index.redefined = true;
 }
 
 void DeleteRows(std::int32_t id) {
@@ -103,10 +112,10 @@ void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
 
 void Start(WorkerContext* context, SyncRuntime* live) {
   const WantedRebuild wanted = std::exchange(live->live.wanted, WantedRebuild{});
-  if (HasNoIndexYet(*live)) return;  // it will be made as things are now
+  if (WillBeMadeAnew(live)) return;
   if (wanted.outdated || wanted.frozen) MarkOutdated(context, live, wanted.frozen);
   SyncRuntime* building = BuildingOf(context, *live);
-  if (building != nullptr && building->rebuild.fresh && !building->failed) return;
+  if (building != nullptr && WillBeMadeAnew(building)) return;
   if (building != nullptr) DropBuilding(context, building);
   BeginBuilding(context, live, wanted.reason);
 }

@@ -49,6 +49,7 @@ struct IndexState {
   bool dirty = false;          // not yet stored
   bool lost = false;           // gone or replaced: the resync path must begin
   bool created_here = false;   // by this very process: nobody else ever wrote into it
+  bool redefined = false;      // one that was asked for, but never seen, has an earlier mapping
   core::Time refresh_at{0};
 };
 

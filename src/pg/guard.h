@@ -15,6 +15,7 @@
 namespace polyglot::pg {
 
 /// A PostgreSQL error on its way through C++ frames. Plain data: nothing is allocated in flight.
+/// Its texts are in the encoding of the database.
 struct PgError {
   int sqlstate;
   char message[512];
@@ -24,14 +25,22 @@ struct PgError {
 
 namespace guard_detail {
 
+// Cut between characters.
+template <std::size_t kSize>
+void CopyMessage(char (&out)[kSize], const char* text) {
+  if (text == nullptr) text = "";
+  const int length = static_cast<int>(strlen(text));
+  strlcpy(out, text, static_cast<std::size_t>(pg_mbcliplen(text, length, kSize - 1)) + 1);
+}
+
 inline PgError TakeError() {
   PgError error{};
   ErrorData* data = CopyErrorData();
   FlushErrorState();
   error.sqlstate = data->sqlerrcode;
-  strlcpy(error.message, data->message ? data->message : "", sizeof error.message);
-  strlcpy(error.detail, data->detail ? data->detail : "", sizeof error.detail);
-  strlcpy(error.hint, data->hint ? data->hint : "", sizeof error.hint);
+  CopyMessage(error.message, data->message);
+  CopyMessage(error.detail, data->detail);
+  CopyMessage(error.hint, data->hint);
   FreeErrorData(data);
   return error;
 }

@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 
+#include "core/error_text.h"
 #include "pg/settings.h"
 
 namespace polyglot::pg {
@@ -133,16 +134,18 @@ void ReleaseSyncSlot(Oid database, int32 sync) {
 
 void SetSyncError(SyncSlot* slot, const char* text) {
   if (slot == nullptr) return;
+  const std::string shown = core::SanitiseText(text, sizeof slot->last_error - 1);
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  strlcpy(slot->last_error, text, sizeof slot->last_error);
+  strlcpy(slot->last_error, shown.c_str(), sizeof slot->last_error);
   slot->last_error_at = GetCurrentTimestamp();
   LWLockRelease(shared->lock);
 }
 
 void SetSyncNotice(SyncSlot* slot, const char* text) {
   if (slot == nullptr) return;
+  const std::string shown = core::SanitiseText(text, sizeof slot->notice - 1);
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
-  strlcpy(slot->notice, text, sizeof slot->notice);
+  strlcpy(slot->notice, shown.c_str(), sizeof slot->notice);
   if (text[0] != '\0') slot->last_error_at = GetCurrentTimestamp();
   LWLockRelease(shared->lock);
 }

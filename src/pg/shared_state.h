@@ -120,6 +120,7 @@ SyncSlot* FindSyncSlot(Oid database, int32 sync);
 /// The same, taken now if there is none; nullptr when polyglot_sync.max_syncs is used up.
 SyncSlot* AcquireSyncSlot(Oid database, int32 sync);
 void ReleaseSyncSlot(Oid database, int32 sync);
+/// In UTF-8, as all errors that are shown from here.
 void SetSyncError(SyncSlot* slot, const char* text);
 /// Shown instead of the last error until it is set to "".
 void SetSyncNotice(SyncSlot* slot, const char* text);

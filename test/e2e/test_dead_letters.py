@@ -139,3 +139,17 @@ def test_dead_letters_survive_a_restart(t):
     t.wait()
     t.pg.restart("immediate")
     assert letters(t) == ["1"]
+
+
+def test_a_long_message_of_postgresql_is_cut_between_characters(db):
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, '1');"
+               "CREATE TABLE other (id integer PRIMARY KEY); INSERT INTO other VALUES (1)")
+    db.create_sync("t", document="jsonb_build_object('n', v::int)")
+    db.create_sync("other")
+    # Whatever the length of the message before the value: one of them is cut within a character.
+    db.execute("INSERT INTO t VALUES (2, repeat('é', 600)), (3, 'x' || repeat('é', 600));"
+               "INSERT INTO other VALUES (2)")
+    db.wait()
+    assert letters(db) == ["2", "3"]
+    assert all("éé" in letter[5] for letter in db.dead_letters())
+    db.assert_equal("other")

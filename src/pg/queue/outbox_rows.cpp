@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/queue/outbox_scan.h"
 #include "pg/sql/visibility.h"
@@ -84,11 +85,11 @@ class OutboxRows {
   bool WaitsParked(const OutboxSync& sync, const std::string* id) {
     if (id == nullptr || sync.parked == 0) return false;
     bool parked = false;
-    const char* text = id->c_str();
     char number[16];
     snprintf(number, sizeof number, "%d", sync.row->id);
     Call([&] {
       AsExtensionOwner as_owner;
+      const char* text = ExactInServer(*id);
       parked = Execute(
                    "SELECT 1 FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4"
                    " AND document_id = $2",
@@ -116,13 +117,19 @@ class OutboxRows {
     });
     owner->parked = rows;
     for (uint64 i = 0; i < rows; i++) {
-      bool isnull;
-      HeapTuple tuple = SPI_tuptable->vals[i];
-      TupleDesc desc = SPI_tuptable->tupdesc;
-      auto* key = DatumGetByteaPP(SPI_getbinval(tuple, desc, 2, &isnull));
-      parked.push_back({TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull)),
-                        std::string(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key)),
-                        DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull))});
+      std::string_view id, key;
+      TimestampTz captured_at = 0;
+      Call([&] {
+        bool isnull;
+        HeapTuple tuple = SPI_tuptable->vals[i];
+        TupleDesc desc = SPI_tuptable->tupdesc;
+        const char* stored = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
+        auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 2, &isnull));
+        id = ToUtf8(stored, strlen(stored));
+        key = {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+        captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull));
+      });
+      parked.push_back({std::string(id), std::string(key), captured_at});
     }
     for (const Parked& p : parked) {
       const std::string event_id = "parked/" + std::to_string(sync.row->id) + "/" + p.id;
@@ -169,15 +176,14 @@ class OutboxRows {
       MemoryContext caller = MemoryContextSwitchTo(row_context_);
       Datum out[kColumns] = {};
       bool nulls[kColumns] = {};
-      out[0] = CStringGetTextDatum(event_id);
+      out[0] = CStringGetTextDatum(ReadableInServer(event_id));
       out[1] = CStringGetTextDatum(sync.row->name);
       out[2] = CStringGetTextDatum(operation);
       nulls[3] = !has_key;
       if (has_key) out[3] = KeyJson(sync, values);
       nulls[4] = id == nullptr;
       if (id != nullptr) {
-        char* text = pg_any_to_server(id->c_str(), static_cast<int>(id->size()), PG_UTF8);
-        out[4] = CStringGetTextDatum(text);
+        out[4] = CStringGetTextDatum(ExactInServer(*id));
       }
       nulls[5] = xid == nullptr;
       if (xid != nullptr) out[5] = UInt64GetDatum(*xid);

@@ -8,6 +8,7 @@
 #include "net/search_client.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/document/row_reader.h"
+#include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/queue/outbox_scan.h"
 #include "pg/shared_state.h"
@@ -35,11 +36,7 @@ constexpr long kBetweenTriesMs = 300;
 
 // The worker's texts are UTF-8, those of the lines are in the encoding of the database.
 std::string ServerText(std::string_view utf8) {
-  const char* text = Call([&] {
-    char* copy = pnstrdup(utf8.data(), utf8.size());
-    return const_cast<const char*>(pg_any_to_server(copy, static_cast<int>(utf8.size()), PG_UTF8));
-  });
-  return text;
+  return Call([&] { return ReadableInServer(utf8); });
 }
 
 struct Moment {

@@ -1,5 +1,7 @@
 #include "pg/sql/live_status.h"
 
+#include "pg/encoding.h"
+
 namespace polyglot::pg {
 
 namespace {
@@ -83,7 +85,7 @@ const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {
   if (!sync->has_state)
     return "restored from a dump of another database; hint: call polyglot.adopt_sync, or drop the "
            "sync";
-  if (!sync->failed_reason) return live.last_error[0] ? pstrdup(live.last_error) : nullptr;
+  if (!sync->failed_reason) return live.last_error[0] ? ReadableInServer(live.last_error) : nullptr;
   return sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)
                            : sync->failed_reason;
 }

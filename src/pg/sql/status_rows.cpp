@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "pg/encoding.h"
 #include "pg/server_options.h"
 #include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"
@@ -111,7 +112,7 @@ void SendNode(FunctionCallInfo fcinfo, Oid server, const NodeSlot& node) {
   row.Text(node.state);
   row.Int(node.in_flight);
   node.last_latency_us > 0 ? row.Interval(node.last_latency_us) : row.Null();
-  row.Text(node.last_error[0] ? node.last_error : nullptr);
+  row.Text(node.last_error[0] ? ReadableInServer(node.last_error) : nullptr);
   row.Time(node.backoff_until);
   row.Send(fcinfo);
 }

@@ -83,7 +83,7 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     if (status == ReadStatus::kOk)
       stored = RecordReadFailures(sync, batch, version);
     else if ((stored = LockState(sync)))
-      FailSync(context, sync, error.message, error.hint);
+      FailSync(context, sync, error);
   });
   if (!stored) Postpone(sync);
   if (!locked || !stored || status != ReadStatus::kOk) return locked && stored;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/queue_record.h"
+#include "pg/encoding.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
@@ -183,7 +184,7 @@ class Rereading {
       if (status == ReadStatus::kOk) {
         if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index))) UnparkFailures();
       } else if ((stored_ = LockState(sync_))) {
-        FailSync(context_, sync_, error.message, error.hint);
+        FailSync(context_, sync_, error);
         ParkAll();
       }
     });
@@ -429,13 +430,14 @@ void Postpone(SyncRuntime* sync) {
 bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
   if (batch.failures.empty()) return true;
   std::list<core::Operation> operations;  // what the letters point to
-  std::list<std::string> types;
+  std::list<std::string> types, reasons;
   std::vector<DeadLetter> letters;
   for (const ReadFailure& failure : batch.failures) {
     operations.push_back(
         NewOperation(*sync, core::OperationKind::kIndex, version, failure.id, failure.key));
     types.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
-    letters.push_back({&operations.back(), 0, types.back(), failure.error.message});
+    reasons.push_back(ReadableInUtf8(failure.error.message));
+    letters.push_back({&operations.back(), 0, types.back(), reasons.back()});
   }
   if (!LockState(sync) || !WriteDeadLetters(sync->id, letters)) return false;
   sync->may_have_dead_letters = true;
@@ -450,8 +452,14 @@ void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, con
   if (sync->IsBuilding()) return RebuildFailed(context, *sync, reason);
   StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint);
   SetSyncError(sync->slot, reason);
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(), reason),
-                hint[0] == '\0' ? 0 : errhint("%s", hint)));
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(),
+                       ReadableInServer(reason)),
+                hint[0] == '\0' ? 0 : errhint("%s", ReadableInServer(hint))));
+}
+
+void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error) {
+  FailSync(context, sync, ReadableInUtf8(error.message).c_str(),
+           ReadableInUtf8(error.hint).c_str());
 }
 
 }  // namespace polyglot::pg

@@ -41,6 +41,8 @@ void Postpone(SyncRuntime* sync);
                                       std::uint64_t version);
 
 /// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.
+/// Texts in UTF-8.
 void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint);
+void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error);
 
 }  // namespace polyglot::pg

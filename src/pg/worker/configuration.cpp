@@ -5,6 +5,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/catalog.h"
+#include "pg/encoding.h"
 #include "pg/server_connection.h"
 #include "pg/server_options.h"
 #include "pg/worker/backfill.h"
@@ -125,7 +126,7 @@ void LoadMapping(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) 
           &error))
     sync->mapping = Text(mapping);
   else
-    FailSync(context, sync, error.message, error.hint);
+    FailSync(context, sync, error);
   sync->settings = Text(row.settings);
 }
 
@@ -317,7 +318,7 @@ void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
             repaired = InstallCaptureTriggers(sync->source);
           },
           &error)) {
-    SetSyncError(sync->slot, error.message);
+    SetSyncError(sync->slot, ReadableInUtf8(error.message).c_str());
     return;
   }
   if (repaired) BringInStep(context, sync, "capture triggers had been disabled or changed");

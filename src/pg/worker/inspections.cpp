@@ -6,6 +6,7 @@
 #include "core/error_text.h"
 #include "core/index_body.h"
 #include "core/inspection.h"
+#include "pg/encoding.h"
 #include "pg/inspection_slots.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
@@ -92,17 +93,19 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
   InTransaction([&] {
     RowBatch batch;
     if (!sync->reader->TryLockRows()) {
-      strlcpy(error.message, "its table is locked", sizeof error.message);
+      look->trouble = "the worker cannot read the row: its table is locked";
       return;
     }
     ok = sync->reader->IdOfKey(key, &look->id, &error) &&
          sync->reader->ReadKeys({key}, SIZE_MAX, &batch, &error) == ReadStatus::kOk;
-    if (!ok) return;
+    if (!ok) {
+      look->trouble = "the worker cannot read the row: " + ReadableInUtf8(error.message);
+      return;
+    }
     TakeRow(batch, look);
     look->baseline = BaselineVersion(sync->id);
     look->epoch = sync->epoch;
   });
-  if (!ok) look->trouble = std::string("the worker cannot read the row: ") + error.message;
   return ok;
 }
 

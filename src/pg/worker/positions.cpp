@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/control_record.h"
+#include "core/error_text.h"
 #include "core/queue_record.h"
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
@@ -199,7 +200,7 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
 }
 
 void CopyText(char* out, std::size_t size, const std::string& text) {
-  strlcpy(out, text.c_str(), size);
+  strlcpy(out, core::SanitiseText(text, size - 1).c_str(), size);
 }
 
 void PublishNodes(WorkerContext* context) {

@@ -207,8 +207,8 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
   Parameters p;
   p.Int4(sync);
   p.Int4(limit);
-  p.Text(after == nullptr ? std::string_view() : std::string_view(after->id));
-  p.Text(after == nullptr || !after->routing ? std::string_view()
+  p.ExactText(after == nullptr ? std::string_view() : std::string_view(after->id));
+  p.ExactText(after == nullptr || !after->routing ? std::string_view()
                                              : std::string_view(*after->routing));
   p.Bool(after != nullptr && after->routing.has_value());
   p.Run(
@@ -222,9 +222,9 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
     HeapTuple tuple = SPI_tuptable->vals[i];
     bool isnull;
     PendingKey key;
-    key.id = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
+    key.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
     if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
-      key.routing = TextDatumGetCString(SPI_getbinval(tuple, desc, 2, &isnull));
+      key.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
     auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
     key.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
     key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));

@@ -4,30 +4,26 @@
 
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "pg/encoding.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
 
-/// Our texts are UTF-8; a database may have another encoding. A NUL cannot be stored.
+/// Our texts are UTF-8; a database may have another encoding. An error here would be met again by
+/// the next worker, so there is none, whatever the text holds.
 inline Datum TextOf(std::string_view text) {
-  const auto* nul = static_cast<const char*>(memchr(text.data(), '\0', text.size()));
-  int length =
-      static_cast<int>(nul == nullptr ? text.size() : static_cast<size_t>(nul - text.data()));
-  char* server =
-      pg_any_to_server(pnstrdup(text.data(), static_cast<Size>(length)), length, PG_UTF8);
-  return PointerGetDatum(cstring_to_text(server));
+  return PointerGetDatum(cstring_to_text(ReadableInServer(text)));
 }
 
-/// Back again, from a text datum.
-inline std::string Utf8Of(Datum value) {
-  const char* server = TextDatumGetCString(value);
-  return pg_server_to_any(server, static_cast<int>(strlen(server)), PG_UTF8);
+/// Of ids and routings, which name documents and must come back as they were.
+inline Datum ExactTextOf(std::string_view text) {
+  return PointerGetDatum(cstring_to_text(ExactInServer(text)));
 }
+inline std::string Utf8OfExact(Datum value) { return ExactInUtf8(TextDatumGetCString(value)); }
 
 inline Datum ByteaOf(std::string_view bytes) {
   auto* value = static_cast<bytea*>(palloc(bytes.size() + VARHDRSZ));
@@ -43,6 +39,7 @@ class Parameters {
   void Int8(std::int64_t value) { Push(INT8OID, Int64GetDatum(value)); }
   void Bool(bool value) { Push(BOOLOID, BoolGetDatum(value)); }
   void Text(std::string_view value) { Push(TEXTOID, TextOf(value)); }
+  void ExactText(std::string_view value) { Push(TEXTOID, ExactTextOf(value)); }
   void TextOrNull(const char* value) {
     Push(TEXTOID, value == nullptr ? static_cast<Datum>(0) : TextOf(value));
     if (value == nullptr) nulls_[static_cast<size_t>(count_ - 1)] = 'n';
@@ -84,8 +81,8 @@ struct Columns {
     return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1)));
   }
   void Add(std::string_view id, const std::optional<std::string>& routing, Datum more) {
-    ids[count] = TextOf(id);
-    routings[count] = TextOf(routing ? std::string_view(*routing) : std::string_view());
+    ids[count] = ExactTextOf(id);
+    routings[count] = ExactTextOf(routing ? std::string_view(*routing) : std::string_view());
     has_routings[count] = BoolGetDatum(routing.has_value());
     extra[count++] = more;
   }

@@ -3,6 +3,7 @@
 
 #include "core/document_id.h"
 #include "core/error_text.h"
+#include "pg/encoding.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
@@ -80,7 +81,7 @@ bool Read(WorkerContext* context, SyncRuntime* sync) {
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadKeys(keys, kBytes, &judgement.rows, &error);
-    if (status != ReadStatus::kOk) FailSync(context, sync, error.message, error.hint);
+    if (status != ReadStatus::kOk) FailSync(context, sync, error);
   });
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
@@ -251,7 +252,7 @@ class Judge {
       const auto number = static_cast<std::size_t>(failed->second);
       difference->problem = found ? Problem::kDifferent : Problem::kMissing;
       difference->detail = std::string("the row cannot become a document: ") +
-                           judgement_.rows.failures[number].error.message;
+                           ReadableInUtf8(judgement_.rows.failures[number].error.message);
       return true;
     }
     if (!Belongs(judgement_, candidate)) {

@@ -122,9 +122,9 @@ std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit
     HeapTuple tuple = SPI_tuptable->vals[i];
     bool isnull;
     Candidate candidate;
-    candidate.id = Utf8Of(SPI_getbinval(tuple, desc, 1, &isnull));
+    candidate.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
     if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
-      candidate.routing = Utf8Of(SPI_getbinval(tuple, desc, 2, &isnull));
+      candidate.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
     auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
     candidate.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
     candidates.push_back(std::move(candidate));

@@ -213,7 +213,7 @@ class Lookup {
     PgError error{};
     if (!keys.empty() &&
         sync_->reader->ReadKeys(keys, kBytesPerPage, &batch, &error) != ReadStatus::kOk) {
-      FailSync(context_, sync_, error.message, error.hint);
+      FailSync(context_, sync_, error);
       failed_ = true;
     } else if (batch.truncated && keys.size() > 1) {
       Read(candidates, count / 2);
@@ -281,7 +281,7 @@ bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* b
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadPage(state->cursor, kRowsPerPage, kBytesPerPage, batch, &error);
-    if (status != ReadStatus::kOk) FailSync(context, sync, error.message, error.hint);
+    if (status != ReadStatus::kOk) FailSync(context, sync, error);
   });
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;

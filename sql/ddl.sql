@@ -83,3 +83,24 @@ DROP VIEW our_triggers;
 DROP TABLE human, human_child, guest, crowd_3;
 DROP TYPE mood;
 SELECT polyglot.start_workers();
+
+-- A row as a whole has all columns.
+SET client_min_messages = warning;
+SELECT polyglot.stop_workers();
+CREATE SERVER whole FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
+CREATE TYPE mood AS ENUM ('sad', 'happy');
+CREATE TYPE feeling AS (now mood);
+CREATE TABLE whole_row (id int PRIMARY KEY, f feeling);
+CREATE TABLE its_parts (id int PRIMARY KEY, f feeling);
+SELECT polyglot.create_sync('whole_row', 'whole', document => 'pg_catalog.to_jsonb(whole_row)');
+SELECT polyglot.create_sync('its_parts', 'whole', document => 'pg_catalog.jsonb_build_object(''id'', id)');
+ALTER TABLE whole_row ADD COLUMN c int DEFAULT 5;
+ALTER TABLE its_parts ADD COLUMN c int DEFAULT 5;
+SELECT d.name, r.reason FROM polyglot.rebuild_request r JOIN polyglot.sync_definition d ON d.id = r.sync_id ORDER BY 1;
+DELETE FROM polyglot.rebuild_request;
+ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
+SELECT d.name, r.reason FROM polyglot.rebuild_request r JOIN polyglot.sync_definition d ON d.id = r.sync_id ORDER BY 1;
+DROP SERVER whole CASCADE;
+DROP TABLE whole_row, its_parts;
+DROP TYPE feeling, mood;
+SELECT polyglot.start_workers();

@@ -350,6 +350,7 @@ bool AnyRebuild(int32 sync) {
       sync);
 }
 
+// A sync may be younger than the snapshot of a REPEATABLE READ transaction that changes its table.
 uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
   constexpr int kMost = 32;
   Oid types[kMost];
@@ -363,8 +364,13 @@ uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
     values[count] = parameter ? CStringGetTextDatum(parameter) : 0;
     ++count;
   }
-  int result = SPI_execute_with_args(sql, count, types, values, nulls, false, 0);
+  SPIPlanPtr plan = SPI_prepare(sql, count, types);
+  if (!plan) elog(ERROR, "statement failed: %s", SPI_result_code_string(SPI_result));
+  CommandCounterIncrement();
+  int result = SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot,
+                                    false, true, 0);
   if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+  SPI_freeplan(plan);
   return SPI_processed;
 }
 

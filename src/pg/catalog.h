@@ -127,8 +127,9 @@ bool LookupQueue(int32 queue, QueueTables* tables);
 /// The queue of a server, made now if it has none. Called by create_sync.
 int32 EnsureQueue(Oid server);
 
-/// SPI helpers: run one statement with text parameters (nullptr = NULL); ERROR when it fails.
-/// Must be inside SPI_connect. Returns SPI_processed.
+/// SPI helpers: run one statement with text parameters (nullptr = NULL); ERROR when it fails. It
+/// sees what is committed now, in every isolation level. Must be inside SPI_connect. Returns
+/// SPI_processed.
 uint64 Execute(const char* sql, std::initializer_list<const char*> parameters);
 
 /// The change takes effect in workers and launcher when this transaction commits.

@@ -240,6 +240,18 @@ inline bool DatabaseAclOk(Oid database, Oid role, AclMode mode) {
 #endif
 }
 
+/// ALTER COLUMN … SET EXPRESSION, 17 and later: other values without any trigger.
+inline bool SetsExpression([[maybe_unused]] AlterTableType subtype) {
+#if PG_VERSION_NUM >= 170000
+  return subtype == AT_SetExpression;
+#else
+  return false;
+#endif
+}
+
+/// Is a column computed whenever it is read, 18 and later? A trigger does not see its value.
+inline bool IsVirtual(char attgenerated) { return attgenerated == 'v'; }
+
 /// The walkers of nodeFuncs.h; before 16 their callback had no prototype.
 using TreeWalker = bool (*)(Node*, void*);
 #if PG_VERSION_NUM >= 160000

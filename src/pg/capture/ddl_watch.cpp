@@ -4,6 +4,7 @@
 #include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
 #include "pg/server_options.h"
+#include "pg/sql/expression_check.h"
 #include "pg/sql/published.h"
 
 extern "C" {
@@ -43,7 +44,8 @@ Command* ReadCommands(int* count) {
 // What one ALTER TABLE means for the syncs of the table.
 struct TableChange {
   bool documents;   // rows make other documents than before
-  bool new_column;  // so only where all columns are fields
+  bool values;      // the same, in the table itself too when it is a member of a tree
+  bool new_column;  // so only where a document takes all columns
   bool tree;        // partitions came or went
   bool parents;     // the table itself came under another one or left it
 };
@@ -52,7 +54,9 @@ TableChange ReadSubcommands(const AlterTableStmt* statement) {
   TableChange change{};
   ListCell* cell;
   foreach (cell, statement->cmds) {
-    switch (lfirst_node(AlterTableCmd, cell)->subtype) {
+    const AlterTableType subtype = lfirst_node(AlterTableCmd, cell)->subtype;
+    change.values |= SetsExpression(subtype);
+    switch (subtype) {
       case AT_AlterColumnType:
         change.documents = true;
         break;
@@ -75,11 +79,18 @@ TableChange ReadSubcommands(const AlterTableStmt* statement) {
   return change;
 }
 
+bool TakesAllColumns(const SyncRow* sync) {
+  if (!sync->document && sync->column_count == 0) return true;
+  for (const char* expression : {sync->document, sync->filter})
+    if (expression && ReadsWholeRow(sync->source, expression)) return true;
+  return false;
+}
+
 bool AnySyncTakesAllColumns(Oid source) {
   int count;
   SyncRow** syncs = LoadSyncsOfSource(source, &count);
   for (int i = 0; i < count; ++i)
-    if (syncs[i]->column_count == 0 && !syncs[i]->document) return true;
+    if (TakesAllColumns(syncs[i])) return true;
   return false;
 }
 
@@ -98,9 +109,11 @@ void AlterTable(Oid relation, Oid source, const AlterTableStmt* statement) {
   bool moved =
       (change.tree && inside) || (change.parents && relation != source && (inside || captured));
   // A change of columns above the source reaches it; columns that a member has for itself do not.
-  bool columns = change.documents || (change.new_column && AnySyncTakesAllColumns(source));
+  bool above = IsInTree(source, relation);
+  bool columns = change.documents || change.values ||
+                 (change.new_column && above && AnySyncTakesAllColumns(source));
   if (moved) RemoveDetachedTriggers(source);
-  ReviewSource(source, moved || (columns && IsInTree(source, relation)));
+  ReviewSource(source, moved || (columns && above) || (change.values && inside));
   if (moved && inside && !captured) WarnOfNewHeir(relation, source);
 }
 
@@ -157,19 +170,45 @@ void TableChanged(const Command& command, const Node* statement) {
   }
 }
 
-bool HasColumnOfType(Oid source, Oid type) {
-  Relation rel = try_relation_open(source, AccessShareLock);
+bool IsMadeOf(Oid whole, Oid type);
+
+bool HasColumnOfType(Oid relation, Oid type) {
+  Relation rel = try_relation_open(relation, AccessShareLock);
   if (!rel) return false;
   bool found = false;
-  for (int i = 0; i < RelationGetDescr(rel)->natts; ++i) {
+  for (int i = 0; i < RelationGetDescr(rel)->natts && !found; ++i) {
     Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), i);
-    if (column->attisdropped) continue;
-    Oid base = getBaseType(column->atttypid);
-    Oid element = get_element_type(base);
-    found |= base == type || (OidIsValid(element) && getBaseType(element) == type);
+    found = !column->attisdropped && IsMadeOf(column->atttypid, type);
   }
   relation_close(rel, AccessShareLock);
   return found;
+}
+
+// Is it that type, or a domain, array, range or row of it? No type contains itself.
+bool IsMadeOf(Oid whole, Oid type) {
+  check_stack_depth();
+  if (whole == type) return true;
+  for (Oid part : {getBaseType(whole), get_element_type(whole), get_range_subtype(whole),
+                   get_multirange_range(whole)})
+    if (OidIsValid(part) && part != whole && IsMadeOf(part, type)) return true;
+  const Oid relation = get_typ_typrelid(whole);
+  return OidIsValid(relation) && HasColumnOfType(relation, type);
+}
+
+// A table made OF a type changes with it.
+void TypedTableChanged(Oid source, const Node* statement) {
+  if (IsA(statement, RenameStmt))
+    RenameColumn(source, reinterpret_cast<const RenameStmt*>(statement));
+  else
+    ReviewSource(source, true);
+}
+
+Oid TypeOfTable(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) return InvalidOid;
+  const Oid type = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reloftype;
+  ReleaseSysCache(tuple);
+  return type;
 }
 
 // A renamed enum label, an attribute that came or went: the rows are the same, their text is not.
@@ -177,8 +216,25 @@ void TypeChanged(Oid type, const Node* statement) {
   if (IsA(statement, AlterEnumStmt) && !reinterpret_cast<const AlterEnumStmt*>(statement)->oldVal)
     return;  // only a new label
   ListCell* cell;
-  foreach (cell, AllSources())
-    if (HasColumnOfType(lfirst_oid(cell), type)) ReviewSource(lfirst_oid(cell), true);
+  foreach (cell, AllSources()) {
+    const Oid source = lfirst_oid(cell);
+    if (TypeOfTable(source) == type) TypedTableChanged(source, statement);
+    if (HasColumnOfType(source, type)) ReviewSource(source, true);
+  }
+}
+
+// Rows of the table may be values in another one.
+bool ChangesRowType(const Command& command, const Node* statement) {
+  if (IsA(statement, RenameStmt)) return command.column != 0;
+  if (!IsA(statement, AlterTableStmt)) return false;
+  const TableChange change = ReadSubcommands(reinterpret_cast<const AlterTableStmt*>(statement));
+  return change.documents || change.new_column;
+}
+
+void RelationChanged(const Command& command, const Node* statement) {
+  TableChanged(command, statement);
+  if (ChangesRowType(command, statement))
+    TypeChanged(get_rel_type_id(command.object_id), statement);
 }
 
 void TriggerChanged(Oid trigger, const Node* statement) {
@@ -210,7 +266,7 @@ void HandleCommand(const Command& command, const Node* statement) {
       if (get_rel_relkind(command.object_id) == RELKIND_COMPOSITE_TYPE)
         TypeChanged(get_rel_type_id(command.object_id), statement);
       else
-        TableChanged(command, statement);
+        RelationChanged(command, statement);
       break;
     case TypeRelationId:
       TypeChanged(command.object_id, statement);

@@ -1,5 +1,8 @@
 #include "pg/sql/expression_check.h"
 
+#include "pg/document/security_context.h"
+#include "pg/guard.h"
+
 namespace polyglot::pg {
 
 namespace {
@@ -103,15 +106,41 @@ void CheckVolatility(Oid source, const char* what, Query* query) {
                               "the rows concerned.")));
 }
 
+Oid RelationOwner(Oid relation) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for relation %u", relation);
+  Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+  ReleaseSysCache(tuple);
+  return owner;
+}
+
+bool HasWholeRow(Node* node, void* context) {
+  if (!node) return false;
+  if (IsA(node, Var)) return reinterpret_cast<Var*>(node)->varattno == InvalidAttrNumber;
+  if (IsA(node, Query)) return WalkQuery(reinterpret_cast<Query*>(node), HasWholeRow, context);
+  return WalkExpression(node, HasWholeRow, context);
+}
+
 }  // namespace
+
+bool ReadsWholeRow(Oid source, const char* expression) {
+  bool whole = false;
+  PgError error;
+  const bool parsed = InSubtransaction(
+      [&] {
+        SecurityContext saved;
+        EnterSourceContext(RelationOwner(source), &saved);
+        whole = HasWholeRow(reinterpret_cast<Node*>(Analyze(source, expression)), nullptr);
+        LeaveSourceContext(saved);
+      },
+      &error);
+  return whole || !parsed;
+}
 
 void CheckExpression(Oid source, const char* what, const char* expression, Oid wanted_type) {
   Oid saved_user;
   int saved_context;
-  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(source));
-  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for relation %u", source);
-  Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-  ReleaseSysCache(tuple);
+  const Oid owner = RelationOwner(source);
   GetUserIdAndSecContext(&saved_user, &saved_context);
   SetUserIdAndSecContext(
       owner, saved_context | SECURITY_RESTRICTED_OPERATION | SECURITY_LOCAL_USERID_CHANGE);

@@ -11,4 +11,8 @@ namespace polyglot::pg {
 /// changes will not be noticed. `what` is "filter" or "document".
 void CheckExpression(Oid source, const char* what, const char* expression, Oid wanted_type);
 
+/// Does `expression` read rows of `source` as a whole, so that it takes a new column along? Also
+/// true when it cannot be parsed any more.
+bool ReadsWholeRow(Oid source, const char* expression);
+
 }  // namespace polyglot::pg

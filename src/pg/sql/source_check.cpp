@@ -252,7 +252,17 @@ NameList ChooseKey(Oid source, const NameList& wanted) {
 }
 
 void CheckRouting(Oid source, const char* routing) {
-  if (routing) (void)ColumnOrError(source, routing);
+  if (!routing) return;
+  const AttrNumber number = ColumnOrError(source, routing);
+  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(source), Int16GetDatum(number));
+  if (!HeapTupleIsValid(tuple)) elog(ERROR, "cache lookup failed for attribute %d", number);
+  const char generated = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attgenerated;
+  ReleaseSysCache(tuple);
+  // Capture has to know where the document of a deleted row is.
+  if (IsVirtual(generated))
+    ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                    errmsg("routing column \"%s\" is a virtual generated column", routing),
+                    errhint("Make it a STORED one.")));
 }
 
 void CheckColumns(Oid source, const NameList& list, bool names_are_fields) {

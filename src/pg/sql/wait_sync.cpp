@@ -105,6 +105,14 @@ bool Answered(const Waited* waited, Answer answer, uint64 number) {
                                                        : &slot->refresh_done) >= number;
 }
 
+void CheckStillThere(WaitList* list, Answer answer, uint64 number, MemoryContext look) {
+  MemoryContextReset(look);
+  MemoryContext caller = MemoryContextSwitchTo(look);
+  for (int i = 0; i < list->count; ++i)
+    if (!Answered(&list->syncs[i], answer, number)) CheckStillThere(&list->syncs[i]);
+  MemoryContextSwitchTo(caller);
+}
+
 bool AllAnswered(const WaitList* list, Answer answer, uint64 number) {
   for (int i = 0; i < list->count; ++i)
     if (!Answered(&list->syncs[i], answer, number)) return false;
@@ -130,10 +138,11 @@ bool WaitFor(WaitList* list, Answer answer, uint64 number, TimestampTz deadline)
   static uint32 wait_event = 0;
   if (wait_event == 0) wait_event = NamedWaitEvent("PolyglotSyncWait");
   SharedState* shared = Shared();
+  MemoryContext look =
+      AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync wait", ALLOCSET_SMALL_SIZES);
   bool answered = false;
   for (;;) {
-    for (int i = 0; i < list->count; ++i)
-      if (!Answered(&list->syncs[i], answer, number)) CheckStillThere(&list->syncs[i]);
+    CheckStillThere(list, answer, number, look);
     ConditionVariablePrepareToSleep(&shared->settled);
     answered = AllAnswered(list, answer, number);
     TimestampTz now = GetCurrentTimestamp();

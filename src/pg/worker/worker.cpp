@@ -325,6 +325,7 @@ void PinSettings() {
                                               {"lock_timeout", "0"},
                                               {"idle_in_transaction_session_timeout", "0"},
                                               {"idle_session_timeout", "0"},
+                                              {"transaction_timeout", "0"},  // 17 and later
                                               {"default_transaction_isolation", "read committed"},
                                               {"default_transaction_read_only", "off"},
                                               {"default_transaction_deferrable", "off"},
@@ -339,7 +340,9 @@ void PinSettings() {
                                               {"lc_monetary", "C"},
                                               {"search_path", "pg_catalog, pg_temp"},
                                               {"synchronous_commit", "on"}};
-  for (const auto& [name, value] : pinned) SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+  for (const auto& [name, value] : pinned)
+    if (GetConfigOption(name, true, false) != nullptr)
+      SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ void StartupHook() {
     pg_atomic_init_u64(&shared->request, 0);
     pg_atomic_init_u64(&shared->config_generation, 1);
     pg_atomic_init_u32(&shared->probe_all, 1);
+    pg_atomic_init_u32(&shared->probed_database, 0);
     ConditionVariableInit(&shared->settled);
     shared->sync_slots = settings.max_syncs;
     for (WorkerSlot& slot : shared->workers) InitWorkerSlot(&slot);
@@ -103,10 +104,14 @@ SyncSlot* FindSyncSlot(Oid database, int32 sync) {
   return nullptr;
 }
 
-SyncSlot* AcquireSyncSlot(Oid database, int32 sync) {
+SyncSlot* AcquireSyncSlot(Oid database, int32 sync, TimestampTz created_at) {
   if (shared == nullptr) return nullptr;
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   SyncSlot* slot = FindSyncSlot(database, sync);
+  if (slot != nullptr && slot->created_at != created_at) {
+    slot->database = InvalidOid;
+    slot = nullptr;
+  }
   for (int i = 0; slot == nullptr && i < shared->sync_slots; i++) {
     SyncSlot* candidate = &shared->syncs[i];
     if (OidIsValid(candidate->database)) continue;
@@ -114,13 +119,15 @@ SyncSlot* AcquireSyncSlot(Oid database, int32 sync) {
     InitSyncSlot(slot);
     slot->since = GetCurrentTimestamp();
     slot->last_error_at = 0;
-    slot->last_error[0] = '\0';
+    slot->last_error[0] = slot->notice[0] = '\0';
     slot->acked_xmin = slot->acked_xmax = 0;
     slot->acked_count = 0;
     slot->sync = sync;
+    slot->created_at = created_at;
     pg_write_barrier();
     slot->database = database;
   }
+  if (slot != nullptr) slot->worker = MyProcPid;
   LWLockRelease(shared->lock);
   return slot;
 }
@@ -130,6 +137,36 @@ void ReleaseSyncSlot(Oid database, int32 sync) {
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   if (SyncSlot* slot = FindSyncSlot(database, sync)) slot->database = InvalidOid;
   LWLockRelease(shared->lock);
+}
+
+namespace {
+
+bool HasWorker(const SyncSlot& slot) {
+  for (const WorkerSlot& worker : shared->workers)
+    if (worker.pid != 0 && worker.pid == slot.worker) return true;
+  return false;
+}
+
+}  // namespace
+
+void ReleaseSyncSlotsExcept(Oid database, const int32* syncs, int count) {
+  if (shared == nullptr) return;
+  bool released = false;
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  for (int i = 0; i < shared->sync_slots; i++) {
+    SyncSlot* slot = &shared->syncs[i];
+    if (slot->database != database) continue;
+    bool kept = HasWorker(*slot);
+    for (int j = 0; j < count && !kept; j++) kept = syncs[j] == slot->sync;
+    if (kept) continue;
+    slot->database = InvalidOid;
+    released = true;
+  }
+  LWLockRelease(shared->lock);
+  if (!released) return;
+  // A sync may be waiting for one.
+  pg_atomic_fetch_add_u64(&shared->config_generation, 1);
+  for (WorkerSlot& worker : shared->workers) SetProcessLatch(worker.process_number);
 }
 
 void SetSyncError(SyncSlot* slot, const char* text) {

@@ -34,6 +34,8 @@ enum class SyncState : int {
 struct SyncSlot {
   Oid database;  // InvalidOid: free
   int32 sync;
+  TimestampTz created_at;  // of the definition: a number comes again after DROP EXTENSION
+  pid_t worker;            // who took it, and writes to it as long as it runs
   SyncCounters counters;
   pg_atomic_uint64 state;  // SyncState
   pg_atomic_uint64
@@ -97,6 +99,8 @@ struct SharedState {
   pg_atomic_uint64 request;            // wait_for_sync, run_sync, refresh: one number each
   pg_atomic_uint64 config_generation;  // rises when a commit changed any sync
   pg_atomic_uint32 probe_all;          // launcher: probe every database
+  pg_atomic_uint32 probed_database;    // the probe that reached its end last was there
+  bool workers_refused;                // kMaxWorkers was too few; under lock
   Oid dirty_databases[64];             // launcher: probe these; under lock
   int dirty_count;
   ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
@@ -117,9 +121,12 @@ WorkerSlot* FindWorkerByQueue(Oid database, int32 queue);
 WorkerSlot* FindWorkerByServer(Oid database, Oid server);
 /// The slot of a sync, or nullptr.
 SyncSlot* FindSyncSlot(Oid database, int32 sync);
-/// The same, taken now if there is none; nullptr when polyglot_sync.max_syncs is used up.
-SyncSlot* AcquireSyncSlot(Oid database, int32 sync);
+/// The same for the calling worker, taken now if there is none; nullptr when
+/// polyglot_sync.max_syncs is used up.
+SyncSlot* AcquireSyncSlot(Oid database, int32 sync, TimestampTz created_at);
 void ReleaseSyncSlot(Oid database, int32 sync);
+/// Those of syncs that have ended while no worker of theirs was there to tell.
+void ReleaseSyncSlotsExcept(Oid database, const int32* syncs, int count);
 /// In UTF-8, as all errors that are shown from here.
 void SetSyncError(SyncSlot* slot, const char* text);
 /// Shown instead of the last error until it is set to "".

@@ -200,3 +200,52 @@ def test_without_preload_changes_are_recorded_and_delivered_later(new_cluster, s
     pg.restart()
     db.execute("DELETE FROM t WHERE id = 2")
     db.assert_equal("t")
+
+
+def test_ended_syncs_leave_room_for_others(new_cluster, search):
+    """Whatever ended them, and whether a worker was there or not."""
+    pg = new_cluster(settings={"polyglot_sync.max_syncs": "2"})
+    databases = [Database(pg, search)]
+
+    def fill(number):
+        database = databases[-1]
+        database.execute(f"CREATE TABLE t{number} (id integer PRIMARY KEY); INSERT INTO t{number} VALUES (1)")
+        for name in (f"a{number}", f"b{number}"):
+            database.create_sync(f"t{number}", name=name)
+        database.assert_equal(f"t{number}", f"a{number}")
+    fill(1)
+    databases[-1].execute("DROP SERVER search CASCADE")
+    databases[-1].create_server()
+    fill(2)
+    databases[-1].execute("DROP EXTENSION polyglot_sync CASCADE; CREATE EXTENSION polyglot_sync")
+    databases[-1].create_server()
+    fill(3)
+    databases[-1].execute("SELECT polyglot.stop_workers(); SELECT polyglot.drop_sync('a3');"
+                          "SELECT polyglot.drop_sync('b3'); SELECT polyglot.start_workers()")
+    fill(4)
+    databases[-1].drop()
+    databases.append(Database(pg, search))
+    fill(5)
+    databases[-1].drop()
+
+
+def test_a_probe_that_waits_for_a_lock_holds_up_no_other_database(new_cluster, search):
+    """And comes again: the lock is there when the launcher starts."""
+    pg = new_cluster(settings={"max_prepared_transactions": "2"})
+    first, second = filled(Database(pg, search)), filled(Database(pg, search))
+    for database in (first, second):
+        with database.connect(autocommit=False) as session:
+            session.execute("LOCK TABLE polyglot.instance IN ACCESS EXCLUSIVE MODE")
+            session.execute(f"PREPARE TRANSACTION '{database.name}'")
+    pg.restart()
+    second.execute(f"ROLLBACK PREPARED '{second.name}'")
+    second.execute("INSERT INTO t VALUES (1000)")
+    processes.wait_for(lambda: second.worker_pids(), "the worker of the second", 60)
+    second.assert_equal("t")
+    assert first.worker_pids() == []
+    first.execute(f"ROLLBACK PREPARED '{first.name}'")
+    processes.wait_for(lambda: first.worker_pids(), "the worker of the first", 90)
+    first.execute("INSERT INTO t VALUES (1000)")
+    first.assert_equal("t")
+    for database in (first, second):
+        database.drop()

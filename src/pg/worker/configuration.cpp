@@ -187,16 +187,27 @@ bool IsCopy(const SyncRow& row) {
          row.database != MyDatabaseId;
 }
 
+void TakeSlot(const SyncRow& row, SyncRuntime* sync) {
+  if (sync->slot == nullptr && row.builds == 0)
+    sync->slot = AcquireSyncSlot(MyDatabaseId, row.id, row.created_at);
+}
+
+void ReportNoSlot(const SyncRow& row) {
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is not shown in polyglot.status", row.name),
+                errhint("Raise polyglot_sync.max_syncs and restart the server.")));
+  // Databases that are gone may still have some.
+  pg_atomic_write_u32(&Shared()->probe_all, 1);
+  WakeLauncher();
+}
+
 SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
   auto owned = std::make_unique<SyncRuntime>();
   SyncRuntime* sync = owned.get();
   sync->id = row.id;
   sync->incarnation = NewIncarnation();
   sync->epoch = static_cast<std::uint64_t>(row.epoch);
-  sync->slot = row.builds != 0 ? nullptr : AcquireSyncSlot(MyDatabaseId, row.id);
-  if (sync->slot == nullptr && row.builds == 0)
-    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is not shown in polyglot.status", row.name),
-                  errhint("Raise polyglot_sync.max_syncs and restart the server.")));
+  TakeSlot(row, sync);
+  if (sync->slot == nullptr && row.builds == 0) ReportNoSlot(row);
   SetIndex(row, sync);
   SetGeneration(sync, row);
   if (!IsCopy(row))
@@ -214,6 +225,7 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
 void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRow& row) {
   SyncRuntime* sync = context->Find(row.id);
   if (sync == nullptr) sync = AddSync(context, row);
+  TakeSlot(row, sync);
   sync->paused = row.paused;
   const bool was_failed = sync->failed;
   sync->failed = row.failed_reason != nullptr;
@@ -289,16 +301,21 @@ void LoadSyncIds(WorkerContext* context) {
         DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
+// Server or extension have gone, and the syncs with them.
+void LeaveForGood(WorkerContext* context) {
+  for (const auto& [id, sync] : context->syncs)
+    if (!sync->IsBuilding()) ReleaseSyncSlot(MyDatabaseId, id);
+  context->leave = true;
+}
+
 void Load(WorkerContext* context) {
-  if (!ExtensionExists() || !WorkersEnabled() || !context->slot->wanted) {
+  if (!ExtensionExists()) return LeaveForGood(context);
+  if (!WorkersEnabled() || !context->slot->wanted) {
     context->leave = true;
     return;
   }
   ServerOptions* options = LoadServer(context);
-  if (options == nullptr) {
-    context->leave = true;
-    return;
-  }
+  if (options == nullptr) return LeaveForGood(context);
   context->instance = InstanceNumber();
   LoadSyncIds(context);
   int count;

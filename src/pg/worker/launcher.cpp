@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64 kHealthyAfter = 60 * USECS_PER_SEC;  // a worker that lived this long begins anew
 constexpr int64 kLongestDelay = 60 * USECS_PER_SEC;
+constexpr int64 kProbeDelay = 5 * USECS_PER_SEC;  // after one that failed; doubled each time
 
 // Process-local knowledge of what this launcher started; shared memory holds only what others need.
 struct Started {
@@ -21,10 +22,16 @@ struct Started {
 };
 Started started[kMaxWorkers];
 
+struct Probe {
+  Oid database;
+  TimestampTz due;
+  int64 delay_us;  // before `due`; 0: it has not failed
+};
+
 struct Probes {
-  Oid* databases;
+  Probe* waiting;
   int count, capacity;
-  Oid current;
+  Probe current;
   BackgroundWorkerHandle* handle;  // nullptr: none is running
 };
 Probes probes;
@@ -54,17 +61,29 @@ void ReportExhaustion() {
                         wanted, max_worker_processes)));
 }
 
-void QueueProbe(Oid database) {
+void QueueProbe(const Probe& probe) {
   for (int i = 0; i < probes.count; i++)
-    if (probes.databases[i] == database) return;
+    if (probes.waiting[i].database == probe.database) {
+      probes.waiting[i].due = Min(probes.waiting[i].due, probe.due);
+      return;
+    }
   if (probes.count == probes.capacity) {
     probes.capacity = probes.capacity == 0 ? 64 : probes.capacity * 2;
-    const Size bytes = sizeof(Oid) * static_cast<Size>(probes.capacity);
-    probes.databases =
-        static_cast<Oid*>(probes.databases == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes)
-                                                      : repalloc(probes.databases, bytes));
+    const Size bytes = sizeof(Probe) * static_cast<Size>(probes.capacity);
+    probes.waiting =
+        static_cast<Probe*>(probes.waiting == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes)
+                                                      : repalloc(probes.waiting, bytes));
   }
-  probes.databases[probes.count++] = database;
+  probes.waiting[probes.count++] = probe;
+}
+
+void QueueProbe(Oid database) { QueueProbe({database, 0, 0}); }
+
+// It met an error or a lock held for long, was ended, or could not be started.
+void QueueAgain(Probe probe) {
+  probe.delay_us = probe.delay_us == 0 ? kProbeDelay : Min(probe.delay_us * 2, kLongestDelay);
+  probe.due = GetCurrentTimestamp() + probe.delay_us;
+  QueueProbe(probe);
 }
 
 // A database that is gone, or lets nobody in, keeps no worker.
@@ -73,6 +92,16 @@ void ForgetDatabase(Oid database) {
   for (WorkerSlot& slot : Shared()->workers)
     if (slot.database == database) slot.wanted = false;
   LWLockRelease(Shared()->lock);
+  ReleaseSyncSlotsExcept(database, nullptr, 0);
+}
+
+// Nobody tells of DROP DATABASE where no worker was running.
+void ForgetDroppedDatabases() {
+  for (int i = 0; i < Shared()->sync_slots; i++) {
+    const Oid database = Shared()->syncs[i].database;
+    if (OidIsValid(database) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)))
+      ForgetDatabase(database);
+  }
 }
 
 // Reads pg_database; queues a probe for each database in `only` (nullptr: for every one).
@@ -94,6 +123,7 @@ void QueueDatabases(const Oid* only, int count) {
   table_endscan(scan);
   table_close(rel, AccessShareLock);
   PopActiveSnapshot();
+  if (only == nullptr) ForgetDroppedDatabases();
   CommitTransactionCommand();
   MemoryContextSwitchTo(transaction);
   MemoryContextSwitchTo(TopMemoryContext);
@@ -136,16 +166,18 @@ Access AccessTo(Oid database) {
 }
 
 // The next database to look into; those that are locked stay for later.
-Oid TakeProbe() {
+bool TakeProbe(Probe* probe) {
+  const TimestampTz now = GetCurrentTimestamp();
   for (int i = probes.count - 1; i >= 0; i--) {
-    const Oid database = probes.databases[i];
-    const Access access = AccessTo(database);
+    *probe = probes.waiting[i];
+    if (probe->due > now) continue;
+    const Access access = AccessTo(probe->database);
     if (access == Access::kLocked) continue;
-    probes.databases[i] = probes.databases[--probes.count];
-    if (access == Access::kOpen) return database;
-    ForgetDatabase(database);
+    probes.waiting[i] = probes.waiting[--probes.count];
+    if (access == Access::kOpen) return true;
+    ForgetDatabase(probe->database);
   }
-  return InvalidOid;
+  return false;
 }
 
 // One probe at a time: at the start of a cluster with many databases nobody is crowded out.
@@ -155,9 +187,12 @@ bool AdvanceProbes() {
     if (GetBackgroundWorkerPid(probes.handle, &pid) != BGWH_STOPPED) return true;
     pfree(probes.handle);
     probes.handle = nullptr;
+    if (pg_atomic_read_u32(&Shared()->probed_database) != probes.current.database)
+      QueueAgain(probes.current);
   }
-  const Oid database = TakeProbe();
-  if (!OidIsValid(database)) return false;
+  if (!TakeProbe(&probes.current)) return false;
+  const Oid database = probes.current.database;
+  pg_atomic_write_u32(&Shared()->probed_database, InvalidOid);
   BackgroundWorker worker;
   FillWorker(&worker, "polyglot_probe_main", kProbeType, ObjectIdGetDatum(database));
   if (!RegisterDynamicBackgroundWorker(&worker, &probes.handle)) {
@@ -195,8 +230,9 @@ void WorkerEnded(int index) {
   if (slot->healthy_since >= slot->started_at) {  // left because it had nothing to do
     slot->next_start = now;
     slot->backoff_us = 0;
-    // Started again only when a probe finds work: it would leave at once.
-    if (slot->wanted) QueueProbe(slot->database);
+    // Started again only when a probe finds work: it would leave at once. The probe also releases
+    // what syncs that ended have left behind.
+    QueueProbe(slot->database);
     slot->wanted = false;
     return;
   }
@@ -214,6 +250,14 @@ bool HasEnded(int index) {
          GetBackgroundWorkerPid(started[index].handle, &pid) == BGWH_STOPPED;
 }
 
+void FreeWorkerSlot(WorkerSlot* slot) {
+  slot->database = InvalidOid;
+  if (!Shared()->workers_refused) return;
+  Shared()->workers_refused = false;
+  pg_atomic_write_u32(&Shared()->probe_all, 1);
+  WakeLauncher();
+}
+
 // Starts what is due; returns the time until the next start, in ms.
 long ManageWorkers() {
   long wait = 60000;
@@ -223,7 +267,7 @@ long ManageWorkers() {
     if (!OidIsValid(slot->database) || started[i].running) continue;
     if (!slot->wanted) {
       LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
-      if (!slot->wanted) slot->database = InvalidOid;
+      if (!slot->wanted) FreeWorkerSlot(slot);
       LWLockRelease(Shared()->lock);
       continue;
     }

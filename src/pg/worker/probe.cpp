@@ -24,6 +24,19 @@ constexpr const char kQuery[] =
     " UNION SELECT q.server, q.id FROM polyglot.dropped_index i"
     " JOIN polyglot.queue q ON q.server = i.server";
 
+// What ALTER DATABASE may have set. A lock that somebody holds for long must not keep the launcher
+// from the other databases: it comes again.
+void PinSettings() {
+  static constexpr const char* pinned[][2] = {{"search_path", "pg_catalog, pg_temp"},
+                                              {"lock_timeout", "5s"},
+                                              {"default_transaction_isolation", "read committed"},
+                                              {"default_transaction_deferrable", "off"},
+                                              {"transaction_timeout", "0"}};  // 17 and later
+  for (const auto& [name, value] : pinned)
+    if (GetConfigOption(name, true, false) != nullptr)
+      SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
+}
+
 int ReadWanted(Wanted* wanted) {
   if (!ExtensionExists() || !WorkersEnabled()) return 0;
   if (SPI_execute(kQuery, true, 0) != SPI_OK_SELECT) elog(ERROR, "could not read the syncs");
@@ -39,6 +52,26 @@ int ReadWanted(Wanted* wanted) {
   return count;
 }
 
+struct Ids {
+  int32* values;
+  int count;
+};
+
+// Also where workers are stopped: their syncs are still there.
+Ids ReadSyncs(MemoryContext context) {
+  if (!ExtensionExists()) return {nullptr, 0};
+  if (SPI_execute("SELECT sync_id FROM polyglot.sync_state", true, 0) != SPI_OK_SELECT)
+    elog(ERROR, "could not read the syncs");
+  const auto count = static_cast<int>(SPI_processed);
+  const Size bytes = sizeof(int32) * static_cast<Size>(count + 1);
+  auto* values = static_cast<int32*>(MemoryContextAlloc(context, bytes));
+  bool isnull;
+  for (int i = 0; i < count; i++)
+    values[i] =
+        DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
+  return {values, count};
+}
+
 bool IsWanted(const WorkerSlot& slot, const Wanted* wanted, int count) {
   for (int i = 0; i < count; i++)
     if (wanted[i].server == slot.server && wanted[i].queue == slot.queue) return true;
@@ -51,9 +84,20 @@ WorkerSlot* FreeSlot() {
   return nullptr;
 }
 
+// The launcher looks again when one becomes free.
+void ReportNoSlot() {
+  if (Shared()->workers_refused) return;
+  Shared()->workers_refused = true;
+  ereport(LOG, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+                errmsg("polyglot_sync has no room for a worker more"),
+                errdetail("A cluster has at most %d, one for each pair of database and server.",
+                          kMaxWorkers),
+                errhint("Let more syncs share a server, or drop servers without need.")));
+}
+
 void TakeSlot(const Wanted& wanted) {
   WorkerSlot* slot = FreeSlot();
-  if (slot == nullptr) return;
+  if (slot == nullptr) return ReportNoSlot();
   slot->server = wanted.server;
   slot->queue = wanted.queue;
   slot->wanted = true;
@@ -97,15 +141,19 @@ void polyglot_probe_main(Datum argument) {
   BackgroundWorkerUnblockSignals();
   BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(argument), InvalidOid, 0);
   pgstat_report_appname(kProbeType);
+  PinSettings();
   Wanted wanted[kMaxWorkers];
   StartTransactionCommand();
   SPI_connect();
   PushActiveSnapshot(GetTransactionSnapshot());
   const int count = ReadWanted(wanted);
+  const Ids syncs = ReadSyncs(TopMemoryContext);
   PopActiveSnapshot();
   SPI_finish();
   CommitTransactionCommand();
   Reconcile(wanted, count);
+  ReleaseSyncSlotsExcept(MyDatabaseId, syncs.values, syncs.count);
+  pg_atomic_write_u32(&Shared()->probed_database, MyDatabaseId);
   WakeLauncher();
   proc_exit(0);
 }

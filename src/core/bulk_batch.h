@@ -18,6 +18,7 @@ struct BatchItem {
   Pending pending;
   std::size_t start = 0;  // of the action line
   BodySlice document;
+  bool gone = false;  // its sync was forgotten: it is not sent again
 };
 
 struct Batch {

@@ -114,7 +114,18 @@ bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
   return false;
 }
 
-void Delivery::Forget(std::int32_t sync) { state_->refusals.Forget(sync); }
+void Delivery::Forget(std::int32_t sync) {
+  state_->refusals.Forget(sync);
+  for (auto& [id, batch] : state_->in_flight)
+    for (BatchItem& item : batch.items) item.gone |= item.pending.operation.sync == sync;
+}
+
+bool Delivery::AnyInFlightTo(std::string_view index) const {
+  for (const auto& [id, batch] : state_->in_flight)
+    for (const BatchItem& item : batch.items)
+      if (*item.pending.operation.index == index) return true;
+  return false;
+}
 
 std::uint64_t Delivery::Outstanding(std::int32_t sync) const {
   return state_->lanes.Outstanding(sync);

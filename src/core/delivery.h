@@ -4,7 +4,8 @@
 //   * one operation in flight per (sync, id); a second one waits, and a newer one of the same
 //     (id, routing) replaces an older one that waits (tickets merge, see Finished);
 //   * operations of one id are sent in the order of their versions;
-//   * an operation leaves only with an outcome or through Withdraw; retries keep their version;
+//   * an operation leaves only with an outcome or through Withdraw or Forget; retries keep their
+//     version;
 //   * only a 400 or 413 to a request of one operation, or an item's own refusal, is a dead letter;
 //   * memory is bounded by the caller asking HasRoom() before it submits. A document is held once:
 //     in its operation while it waits, in the request's body while that exists.
@@ -56,14 +57,16 @@ enum class FinalOutcome : std::uint8_t {
   kStale,     // refused by version: a newer one is there (also success)
   kDead,      // dead letter: the server will never take it as it is
   kReplaced,  // a newer operation of the same (id, routing) took its tickets over
+  kReturned,  // it was in flight at Forget and has none; the caller owns its tickets again
 };
 
-/// An operation that has left. `operation.body` is filled for kDead only. For kReplaced the newer
-/// operation, still here, now carries Settlement::Merge(successor, operation.tickets); the caller
-/// brings its counts in line, in the order in which Finished values come, with
+/// An operation that has left. `operation.body` is filled for kDead and kReturned only. For
+/// kReplaced the newer operation, still here, now carries Settlement::Merge(successor,
+/// operation.tickets); the caller brings its counts in line, in the order in which Finished values
+/// come, with
 ///     Tickets tickets = finished.successor;
 ///     settlement.Replace(sync, &tickets, finished.operation.tickets);
-/// and for every other outcome with settlement.Release(sync, finished.operation.tickets).
+/// and for every outcome with settlement.Release(sync, finished.operation.tickets).
 
 struct Finished {
   Operation operation;
@@ -146,8 +149,11 @@ class Delivery {
   /// Is any operation of this sync with a version below `below` in flight? What waits for a retry
   /// is not; Withdraw takes it back.
   bool AnyInFlight(std::int32_t sync, std::uint64_t below) const;
-  /// The sync has ended: what was learnt about it goes. Its operations are withdrawn before.
+  /// The sync has ended, or goes on elsewhere: what was learnt about it goes. Its operations are
+  /// withdrawn before; what is in flight is not sent again but leaves with the answer.
   void Forget(std::int32_t sync);
+  /// Is any operation on this index in flight?
+  bool AnyInFlightTo(std::string_view index) const;
   /// Operations of this sync that are here, waiting or in flight.
   std::uint64_t Outstanding(std::int32_t sync) const;
 

@@ -39,6 +39,8 @@ struct Delivery::State {
   void ApplyItems(Batch batch, std::vector<BulkItem> answers, Time latency, Time now);
   void ApplyVerdict(Batch batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);
 
+  /// The batch is sent again, without what has gone.
+  void Again(Batch batch, Time due);
   /// The batch ends; its operations go back to their lanes until `due`.
   void Dissolve(Batch batch, Time due, Time now);
 

@@ -93,6 +93,14 @@ void Delivery::State::RetryAllNow(bool suspects, Time now) {
   retries = std::move(due);
 }
 
+// The body holds all of its operations, so a batch that loses some is made anew.
+void Delivery::State::Again(Batch batch, Time due) {
+  const bool whole = std::none_of(batch.items.begin(), batch.items.end(),
+                                  [](const BatchItem& item) { return item.gone; });
+  if (!whole) return Dissolve(std::move(batch), due, Time{0});
+  retries.emplace(due, std::move(batch));
+}
+
 void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
   for (BatchItem& item : batch.items) ReturnItem(&batch, &item, due, now);
 }
@@ -125,6 +133,9 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   if (action == ItemAction::kAlone && batch->items.size() == 1) action = ItemAction::kDead;
   if (verdict.unavailable && ++item->pending.unavailable >= kShardTries)
     action = ItemAction::kBlocked;
+  const bool ended =
+      action == ItemAction::kOk || action == ItemAction::kStale || action == ItemAction::kDead;
+  if (item->gone && !ended) return ReturnItem(batch, item, now, now);
   if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
   if (verdict.back_pressure) ++tally->back_pressure;
@@ -165,6 +176,7 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
 
 void Delivery::State::ReturnItem(Batch* batch, BatchItem* item, Time due, Time now) {
   RestoreDocument(*batch, item);
+  if (item->gone) return FinishItem(item, FinalOutcome::kReturned, 0, false, now);
   lanes.Return(item->lane, std::move(item->pending), due, now, &finished);
 }
 
@@ -261,7 +273,7 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
     batch.attempts = std::min(batch.attempts, kRejectedTries);
     return Split(std::move(batch), true, due);
   }
-  retries.emplace(due, std::move(batch));
+  Again(std::move(batch), due);
 }
 
 void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
@@ -295,7 +307,7 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
     flow.TooLarge(batch.body->size());
   }
   if (cut && batch.items.size() > 1) return Split(std::move(batch), true, due);
-  retries.emplace(due, std::move(batch));
+  Again(std::move(batch), due);
 }
 
 void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict,
@@ -343,8 +355,8 @@ void Delivery::State::SplitOrBury(Batch batch, const BulkReply& reply,
 
 void Delivery::State::Split(Batch batch, bool by_bytes, Time due) {
   auto [first, second] = SplitBatch(std::move(batch), by_bytes);
-  retries.emplace(due, std::move(first));
-  retries.emplace(due, std::move(second));
+  Again(std::move(first), due);
+  Again(std::move(second), due);
 }
 
 void Delivery::State::CountRetried(const Batch& batch) {

@@ -157,6 +157,69 @@ TEST_F(DeliveryTest, WithdrawTakesWholeRequestsThatWait) {
   EXPECT_EQ(Ids(NextWhenDue()), std::vector<std::string>{"b"});
 }
 
+/// Sends a request that is due; of how many operations.
+std::uint32_t Send(Delivery* delivery, Time now) {
+  const auto batch = delivery->NextBatch(now);
+  if (!batch) return 0;
+  delivery->Complete(batch->id, Items(*batch), now);
+  return batch->operations;
+}
+
+TEST_F(DeliveryTest, WhatIsInFlightOfAForgottenSyncIsNotSentAgain) {
+  const struct {
+    const char* why;
+    BulkReply reply;
+  } failures[] = {{"denied", Http(401)},
+                  {"busy", Http(429)},
+                  {"broken", Http(500)},
+                  {"blocked", Http(403, R"({"error":{"type":"cluster_block_exception"}})")},
+                  {"too large", Http(413)},
+                  {"away", NoAnswer()}};
+  for (const auto& failure : failures) {
+    SCOPED_TRACE(failure.why);
+    Delivery d(Limits(), 1);
+    for (const char* id : {"a", "b"})
+      for (std::int32_t sync : {1, 2}) d.Submit(Make(id, 1, sync), now);
+    const BulkBatch batch = *d.NextBatch(now);
+    EXPECT_TRUE(d.Withdraw(1, UINT64_MAX).empty());
+    d.Forget(1);
+    EXPECT_TRUE(d.AnyInFlightTo("i1"));
+    d.Complete(batch.id, failure.reply, now);
+    const auto finished = d.TakeFinished();
+    ASSERT_EQ(finished.size(), 2u);
+    for (const Finished& f : finished) {
+      EXPECT_EQ(f.operation.sync, 1);
+      EXPECT_EQ(f.outcome, FinalOutcome::kReturned);
+      EXPECT_EQ(f.operation.body, R"({"v":1})");
+    }
+    EXPECT_FALSE(d.AnyInFlightTo("i1"));
+    EXPECT_EQ(d.Outstanding(1), 0u);
+    now += 100 * kSecond;
+    EXPECT_EQ(Send(&d, now) + Send(&d, now), 2u);
+    EXPECT_EQ(d.Outstanding(2), 0u);
+  }
+}
+
+TEST_F(DeliveryTest, AnItemOfAForgottenSyncHasItsOutcomeOrNone) {
+  for (const char* id : {"done", "full", "missing", "refused"}) delivery.Submit(Make(id, 1), now);
+  const BulkBatch batch = Next();
+  delivery.Forget(1);
+  delivery.Submit(Make("full", 2), now);  // it has come back
+  delivery.Complete(batch.id,
+                    Items(batch, {{"full", {429, "es_rejected_execution_exception", "r"}},
+                                  {"missing", {404, "index_not_found_exception", "r"}},
+                                  {"refused", {400, "mapper_parsing_exception", "r"}}}),
+                    now);
+  std::map<std::string, FinalOutcome> outcomes;
+  for (const Finished& f : delivery.TakeFinished()) outcomes[f.operation.id] = f.outcome;
+  EXPECT_EQ(outcomes, (std::map<std::string, FinalOutcome>{{"done", FinalOutcome::kOk},
+                                                           {"full", FinalOutcome::kReturned},
+                                                           {"missing", FinalOutcome::kReturned},
+                                                           {"refused", FinalOutcome::kDead}}));
+  EXPECT_EQ(Events(), std::vector<Kind>{Kind::kConnected});
+  EXPECT_EQ(Read(Next())[0].version, 2u);
+}
+
 TEST_F(DeliveryTest, LingerFillsPartialRequests) {
   DeliveryLimits limits = Limits();
   limits.linger = Time{2000};

@@ -257,6 +257,14 @@ bool ReaderState::IdOfValues(std::string* id, PgError* error) {
       error);
 }
 
+bool ReaderState::KeyOfId(std::string_view id, std::string* packed) {
+  PgError ignored{};
+  std::vector<std::string> texts;
+  return !core::IsHashedId(id) &&
+         core::SplitDocumentId(id, static_cast<std::size_t>(keys->key_count), &texts) &&
+         KeyOfTexts(texts, packed, &ignored);
+}
+
 bool ReaderState::KeyOfTexts(const std::vector<std::string>& texts, std::string* packed,
                              PgError* error) {
   return RunInside(

@@ -31,6 +31,8 @@ class ReaderState {
   bool FindKeyValues(std::string_view packed_key, PgError* error);
   /// The document id of `values`.
   bool IdOfValues(std::string* id, PgError* error);
+  /// As RowReader::KeyOfId, with the keys of the last Ensure….
+  bool KeyOfId(std::string_view id, std::string* packed);
   /// The packed key whose columns have these texts (UTF-8). false: it cannot be read as the key's
   /// types.
   bool KeyOfTexts(const std::vector<std::string>& texts, std::string* packed, PgError* error);

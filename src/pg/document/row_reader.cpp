@@ -1,10 +1,10 @@
 #include "pg/document/row_reader.h"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <unordered_set>
 
-#include "core/document_id.h"
 #include "core/json_writer.h"
 #include "core/queue_record.h"
 #include "pg/document/reader_state.h"
@@ -71,10 +71,7 @@ bool RowReader::IdOfKey(std::string_view packed_key, std::string* id, PgError* e
 
 bool RowReader::KeyOfId(std::string_view id, std::string* packed_key) {
   PgError ignored{};
-  std::vector<std::string> texts;
-  if (core::IsHashedId(id) || !state_->EnsureKeys(&ignored)) return false;
-  return core::SplitDocumentId(id, static_cast<std::size_t>(state_->keys->key_count), &texts) &&
-         state_->KeyOfTexts(texts, packed_key, &ignored);
+  return state_->EnsureKeys(&ignored) && state_->KeyOfId(id, packed_key);
 }
 
 bool RowReader::KeyJson(std::string_view packed_key, std::string* json, PgError* error) {
@@ -124,22 +121,34 @@ class KeyReading {
   KeyReading(ReaderState* state, std::size_t stop_bytes, RowBatch* out)
       : state_(state), stop_bytes_(stop_bytes), out_(out) {}
 
-  ReadStatus Read(const std::string_view* keys, std::size_t count, PgError* error) {
-    Unpack(keys, count);
+  /// `ids`: of the keys' documents; nullptr: not known.
+  ReadStatus Read(const std::string_view* keys, const std::string_view* ids, std::size_t count,
+                  PgError* error) {
+    for (std::size_t i = 0; i < count; ++i)
+      Unpack(keys[i], ids == nullptr ? std::string_view() : ids[i]);
     return ReadRange(0, keys_.size(), error);
   }
 
  private:
-  void Unpack(const std::string_view* keys, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-      PgError error{};
-      if (state_->FindKeyValues(keys[i], &error)) {
-        keys_.push_back(keys[i]);
-        values_.insert(values_.end(), state_->values.begin(), state_->values.end());
-      } else {
-        out_->failures.push_back({std::string(), std::string(keys[i]), error});
-      }
+  void Unpack(std::string_view key, std::string_view id) {
+    PgError error{};
+    if (state_->FindKeyValues(key, &error) || Refit(id, &key)) {
+      keys_.push_back(key);
+      ids_.push_back(id);
+      values_.insert(values_.end(), state_->values.begin(), state_->values.end());
+    } else {
+      out_->failures.push_back({std::string(id), std::string(key), error});
     }
+  }
+
+  // A key that was recorded before the type of one of its columns changed does not fit any more,
+  // but its row is there, and mostly under the same id.
+  bool Refit(std::string_view id, std::string_view* key) {
+    PgError ignored{};
+    std::string packed;
+    if (id.empty() || !state_->KeyOfId(id, &packed)) return false;
+    *key = refitted_.emplace_back(std::move(packed));
+    return state_->FindKeyValues(*key, &ignored);
   }
 
   ReadStatus ReadRange(std::size_t begin, std::size_t end, PgError* error) {
@@ -165,17 +174,19 @@ class KeyReading {
   }
 
   void RecordFailure(std::size_t index, const PgError& failure) {
-    std::string id;
+    std::string id(ids_[index]);
     PgError ignored{};
-    if (state_->FindKeyValues(keys_[index], &ignored)) state_->IdOfValues(&id, &ignored);
+    if (id.empty() && state_->FindKeyValues(keys_[index], &ignored))
+      state_->IdOfValues(&id, &ignored);
     out_->failures.push_back({std::move(id), std::string(keys_[index]), failure});
   }
 
   ReaderState* state_;
   std::size_t stop_bytes_;
   RowBatch* out_;
-  std::vector<std::string_view> keys_;
+  std::vector<std::string_view> keys_, ids_;
   std::vector<std::string_view> values_;
+  std::deque<std::string> refitted_;  // what keys_ and values_ point to
   bool probed_ = false;
 };
 
@@ -194,7 +205,7 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& af
     for (; done < page.rows.size() && slice.size() < kIsolationSlice; ++done)
       slice.push_back(page.Key(page.rows[done]));
     const ReadStatus status =
-        KeyReading(state, kNoLimit, out).Read(slice.data(), slice.size(), error);
+        KeyReading(state, kNoLimit, out).Read(slice.data(), nullptr, slice.size(), error);
     if (status != ReadStatus::kOk) return status;
   }
   out->truncated = done < page.rows.size();
@@ -207,11 +218,12 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& af
 }  // namespace
 
 ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
-                               std::size_t max_bytes, RowBatch* out, PgError* error) {
+                               std::size_t max_bytes, RowBatch* out, PgError* error,
+                               const std::vector<std::string_view>* ids) {
   out->truncated = false;
   if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
   return KeyReading(state_.get(), StopBytes(*out, max_bytes), out)
-      .Read(packed_keys.data(), packed_keys.size(), error);
+      .Read(packed_keys.data(), ids == nullptr ? nullptr : ids->data(), packed_keys.size(), error);
 }
 
 ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,

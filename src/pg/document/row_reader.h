@@ -89,8 +89,11 @@ class RowReader {
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless
   /// `truncated`). Appends to *out. kSyncFailed: *error says why the whole sync cannot be read
   /// (missing column, row-level security, no privilege …).
+  /// `ids`, those of the keys' documents: a key that was recorded before the type of one of its
+  /// columns changed is made anew from its id, and a failure bears it.
   ReadStatus ReadKeys(const std::vector<std::string_view>& packed_keys, std::size_t max_bytes,
-                      RowBatch* out, PgError* error);
+                      RowBatch* out, PgError* error,
+                      const std::vector<std::string_view>* ids = nullptr);
   /// Next `limit` rows in key order after `after` (text of key columns; empty: from the start).
   ReadStatus ReadPage(const std::vector<std::string>& after, int limit, std::size_t max_bytes,
                       RowBatch* out, PgError* error);

@@ -172,9 +172,12 @@ class Rereading {
     PgError error{};
     InTransaction([&] {
       if (!(locked_ = LockSource(sync_))) return;
-      std::vector<std::string_view> packed;
-      for (const PendingKey& key : keys_) packed.push_back(key.key);
-      status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error);
+      std::vector<std::string_view> packed, ids;
+      for (const PendingKey& key : keys_) {
+        packed.push_back(key.key);
+        ids.push_back(key.id);
+      }
+      status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error, &ids);
       // The rows may be newer than their events, and of a commit that a crash would still undo.
       FlushEverythingVisible();
       // Rows that are not there any more may have been truncated: searches go on seeing them until

@@ -78,9 +78,9 @@ Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid ow
   return context->channels.back().get();
 }
 
-// The owner, or his mapping, may be another now: what waits moves along; what is in flight ends
-// where it is, and versions keep the order.
-void UseChannel(SyncRuntime* sync, Channel* channel) {
+// The owner, or his mapping, may be another now: what waits moves along, and what is in flight
+// follows if it has no outcome there, since nobody looks after it with the old credentials.
+void UseChannel(WorkerContext* context, SyncRuntime* sync, Channel* channel) {
   if (sync->channel == channel) return;
   Channel* before = sync->channel;
   sync->channel = channel;
@@ -88,7 +88,7 @@ void UseChannel(SyncRuntime* sync, Channel* channel) {
   channel->delivery().HoldSync(sync->id, true);
   if (before == nullptr) return;
   for (core::Operation& op : before->delivery().Withdraw(sync->id, UINT64_MAX))
-    channel->delivery().Submit(std::move(op), MonotonicNow());
+    TakeBack(context, sync, std::move(op));
   before->delivery().Forget(sync->id);
 }
 
@@ -101,10 +101,19 @@ bool OptionIsTrue(char* options, const char* name) {
          value.type == jbvBool && value.val.boolean;
 }
 
+std::string TypeOf(Oid source, AttrNumber column) {
+  Oid type = InvalidOid, collation;
+  int32 typmod = -1;
+  if (column != InvalidAttrNumber)
+    get_atttypetypmodcoll(source, column, &type, &typmod, &collation);
+  return std::to_string(type) + "/" + std::to_string(typmod);
+}
+
 // Everything that decides what documents look like and which keys name them.
 std::string FingerprintOf(const SyncRow& row) {
   std::string print = std::to_string(row.source) + "/" + std::to_string(row.owner);
-  for (int i = 0; i < row.key_count; i++) print += "\x1fk" + Text(row.key_name[i]);
+  for (int i = 0; i < row.key_count; i++)
+    print += "\x1fk" + Text(row.key_name[i]) + "/" + TypeOf(row.source, row.key[i]);
   for (int i = 0; i < row.column_count; i++)
     print +=
         "\x1f"
@@ -244,7 +253,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",
              "To let this database write to the index, call polyglot.adopt_sync.");
-  UseChannel(sync, ChannelFor(context, options, row.owner));
+  UseChannel(context, sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
     WantResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
 }
@@ -374,7 +383,7 @@ SyncRuntime* AddBuilding(WorkerContext* context, std::int32_t id, Channel* chann
   sync->rebuild.fresh = true;
   SetDefinition(context, *row, sync);
   ConfigureBackfill(sync, row->options);
-  UseChannel(sync, channel);
+  UseChannel(context, sync, channel);
   return sync;
 }
 
@@ -390,7 +399,7 @@ void ReloadCredentials(WorkerContext* context, core::Time now) {
     ServerOptions* options = LoadServer(context);
     if (options == nullptr) return;
     for (auto& [id, sync] : context->syncs)
-      UseChannel(sync.get(), ChannelFor(context, *options, sync->owner));
+      UseChannel(context, sync.get(), ChannelFor(context, *options, sync->owner));
   });
 }
 

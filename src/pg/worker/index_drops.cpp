@@ -38,7 +38,18 @@ void Gone(IndexDrop* drop) {
   const core::Time now = MonotonicNow();
   drop->deleted = true;
   drop->done = now >= drop->final_at;
-  drop->retry_at = drop->final_at;
+  drop->retry_at = drop->final_at == core::kNever ? now + kRetry : drop->final_at;
+}
+
+// A request that is in flight may take long to fail, and its like may still land after that.
+void SetFinal(const WorkerContext& context, const std::string& index, IndexDrop* drop) {
+  const bool in_flight =
+      std::any_of(context.channels.begin(), context.channels.end(),
+                  [&](const auto& channel) { return channel->delivery().AnyInFlightTo(index); });
+  if (in_flight)
+    drop->final_at = core::kNever;
+  else if (drop->final_at == core::kNever)
+    drop->final_at = MonotonicNow() + context.request_timeout;
 }
 
 void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
@@ -156,8 +167,9 @@ void LoadIndexDrops(WorkerContext* context, Channel* channel) {
     drop.unless_aliased = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
     drop.channel = channel;
     drop.retry_at = now + core::Time{DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull))};
-    drop.final_at = now + context->request_timeout;
-    context->index_drops.try_emplace(SPI_getvalue(tuple, desc, 1), std::move(drop));
+    const std::string index = SPI_getvalue(tuple, desc, 1);
+    SetFinal(*context, index, &drop);
+    context->index_drops.try_emplace(index, std::move(drop));
   }
 }
 
@@ -173,15 +185,17 @@ void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building)
   drop.unless_aliased = building;
   drop.channel = sync.channel;
   drop.retry_at = now + wait;
-  drop.final_at = now + context->request_timeout;
+  SetFinal(*context, index, &drop);
   context->index_drops.try_emplace(index, std::move(drop));
 }
 
 void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
   for (auto& [index, drop] : context->index_drops)
-    if (!drop.asking && !drop.done && now >= drop.retry_at)
+    if (!drop.asking && !drop.done && now >= drop.retry_at) {
+      SetFinal(*context, index, &drop);
       Ask(context, index, "GET", "/" + Encoded(index) + "?" + std::string(core::kDescribeFilter),
           TakeDescription);
+    }
 }
 
 void StoreIndexDrops(WorkerContext* context) {

@@ -7,6 +7,7 @@
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/records.h"
+#include "pg/worker/resync.h"
 
 namespace polyglot::pg {
 namespace {
@@ -44,6 +45,7 @@ void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
       Count(&counters.dead_letters);
       break;
     case core::FinalOutcome::kReplaced:
+    case core::FinalOutcome::kReturned:
       break;
   }
 }
@@ -113,6 +115,10 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
   for (core::Finished& finished : *arrived) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
     if (sync == nullptr) continue;  // dropped meanwhile
+    if (finished.outcome == core::FinalOutcome::kReturned) {
+      TakeBack(context, sync, std::move(finished.operation));
+      continue;
+    }
     CountOutcome(sync, finished);
     if (finished.outcome == core::FinalOutcome::kDead) sync->rebuild.fewest--;
     NoteStale(*context, sync, finished);
@@ -172,7 +178,9 @@ void TakeChannel(WorkerContext* context, Channel* channel, std::vector<core::Fin
   std::vector<core::Finished> arrived = channel->delivery().TakeFinished();
   for (const core::Finished& finished : arrived) {
     // One operation may have been taken while the server gives another one no usable answer.
-    if (finished.outcome == core::FinalOutcome::kReplaced || channel->delivery().Away()) continue;
+    if (finished.outcome == core::FinalOutcome::kReplaced ||
+        finished.outcome == core::FinalOutcome::kReturned || channel->delivery().Away())
+      continue;
     channel->set_state(true, false, MonotonicNow());
     channel->Delivered();
     break;
@@ -190,6 +198,7 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
                core::Time now) {
   using Kind = core::DeliveryEvent::Kind;
   SyncRuntime* sync = context->Find(event.sync);
+  if (sync != nullptr && sync->channel != channel) return;  // it goes on elsewhere
   switch (event.kind) {
     case Kind::kConnected:
       channel->set_state(true, false, now);

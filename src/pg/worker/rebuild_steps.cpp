@@ -15,10 +15,6 @@ using Step = RebuildState::Step;
 constexpr core::Time kRetry{1'000'000};
 constexpr core::Time kHold{5'000'000};  // the live generation stands still no longer than that
 
-bool InFlight(const SyncRuntime& sync) {
-  return sync.channel->delivery().AnyInFlight(sync.id, UINT64_MAX);
-}
-
 // Not now: the live generation goes on, and this one catches up again.
 void StepBack(WorkerContext* context, SyncRuntime* building, core::Time now) {
   RebuildState& rebuild = building->rebuild;
@@ -180,8 +176,8 @@ void HoldLive(SyncRuntime* live, SyncRuntime* building, core::Time now) {
   Hold(live, true);
 }
 
-bool IsDrained(const SyncRuntime& live, const SyncRuntime& building) {
-  return !InFlight(live) && building.settled_scan >= building.rebuild.held_scan;
+bool IsDrained(const WorkerContext& context, const SyncRuntime& live, const SyncRuntime& building) {
+  return !context.AnyInFlight(live.id) && building.settled_scan >= building.rebuild.held_scan;
 }
 
 }  // namespace
@@ -217,7 +213,7 @@ void AdvanceRebuild(WorkerContext* context, SyncRuntime* live, SyncRuntime* buil
         Restore(context, building);
       break;
     case Step::kDrain:
-      if (IsDrained(*live, *building))
+      if (IsDrained(*context, *live, *building))
         rebuild.step = Step::kRefresh;
       else if (now >= rebuild.hold_until)
         StepBack(context, building, now);
@@ -234,7 +230,8 @@ void AdvanceRebuild(WorkerContext* context, SyncRuntime* live, SyncRuntime* buil
     case Step::kSwitched:
       if (!live->held) Hold(live, true);
       if (!building->held) Hold(building, true);
-      if (!InFlight(*live) && !InFlight(*building) && building->unconfirmed.confirmed.empty())
+      if (!context->AnyInFlight(live->id) && !context->AnyInFlight(building->id) &&
+          building->unconfirmed.confirmed.empty())
         rebuild.step = Step::kDone;
       break;
     case Step::kDone:

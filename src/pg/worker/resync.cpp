@@ -152,8 +152,7 @@ void Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
       break;
     case Step::kDrain:
       ReadOlderAgain(context, sync, resync.version);
-      if (!sync->channel->delivery().AnyInFlight(sync->id, resync.version))
-        resync.step = Step::kRefresh;
+      if (!context->AnyInFlight(sync->id, resync.version)) resync.step = Step::kRefresh;
       break;
     case Step::kRefresh:
       Refresh(context, sync, now);
@@ -198,6 +197,21 @@ void WantResync(SyncRuntime* sync, const std::string& reason) {
 bool ResyncDue(const SyncRuntime& sync) {
   return !sync.resync_wanted.empty() && sync.Sends() && sync.channel->connected() &&
          sync.index.step == IndexStep::kReady;
+}
+
+void TakeBack(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
+  // Without a key it deletes what has no row: the same at any time.
+  if (operation.key.empty()) {
+    sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
+    return;
+  }
+  PendingKey key;
+  key.captured_at = sync->CapturedAt(operation.tickets.scan);
+  key.id = std::move(operation.id);
+  key.key = std::move(operation.key);
+  key.routing = std::move(operation.routing);
+  key.tickets = operation.tickets;
+  sync->keys.PutBack(std::move(key), sync->id, &context->settlement);
 }
 
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync, std::uint64_t version) {

@@ -26,6 +26,9 @@ bool ResyncDue(const SyncRuntime& sync);
 void ReadOlderAgain(WorkerContext* context, SyncRuntime* sync, std::uint64_t version);
 /// The same for deletes that found nothing and may have gone into an index that was lost.
 void ReadUnconfirmedAgain(WorkerContext* context, SyncRuntime* sync);
+/// An operation that a channel gives back without an outcome: its row is read again, because what
+/// came after it may have been delivered meanwhile, and the server forgets the versions of deletes.
+void TakeBack(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
 /// Goes on with a resync that was stored before this worker started.
 void ContinueResync(SyncRuntime* sync, std::uint64_t version);
 /// Moves every resync on as far as it can go without waiting. C++ phase.

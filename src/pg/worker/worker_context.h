@@ -2,6 +2,7 @@
 // What the parts of the worker share. One object per worker process, on the heap; it outlives every
 // PostgreSQL phase, so a longjmp to the process's end skips no destructor that matters.
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -76,8 +77,8 @@ struct WorkerContext {
     bool unless_aliased = false;
     Channel* channel = nullptr;
     bool asking = false, deleted = false, done = false;
-    // No request of this sync is on its way any more that could make the index again.
-    core::Time final_at{0};
+    // No request is on its way any more that could make the index again; kNever: one is in flight.
+    core::Time final_at = core::kNever;
     core::Time retry_at{0};
     // The lease of another copy of this database, as long as it may live.
     core::LeaseWatch watch;
@@ -87,6 +88,12 @@ struct WorkerContext {
   SyncRuntime* Find(std::int32_t id) {
     auto it = syncs.find(id);
     return it == syncs.end() ? nullptr : it->second.get();
+  }
+  /// On any channel: after a change of its owner some of it may still be on the former one.
+  bool AnyInFlight(std::int32_t sync, std::uint64_t below = UINT64_MAX) const {
+    return std::any_of(channels.begin(), channels.end(), [&](const auto& channel) {
+      return channel->delivery().AnyInFlight(sync, below);
+    });
   }
   std::uint64_t CompletedScan() const { return scans.empty() ? 0 : scans.back().number; }
 };

@@ -1,0 +1,59 @@
+"""Requests that are under way when their sync ends, or goes on with other credentials."""
+
+import threading
+
+import pytest
+
+import processes
+from scripted_endpoint import ScriptedEndpoint, silence
+
+
+@pytest.fixture
+def scripted(new_database, search):
+    """Function: a database with the synced tables t and u behind a scripted endpoint, and that."""
+    with ScriptedEndpoint(search) as endpoint:
+        def make(**options):
+            db = new_database(server=False)
+            db.create_server(url=endpoint.url, **options)
+            for name in ("t", "u"):
+                db.execute(f"CREATE TABLE {name} (id integer PRIMARY KEY, v text);"
+                           f"INSERT INTO {name} SELECT i, 'row' FROM generate_series(1, 20) i")
+                db.create_sync(name)
+            db.wait()
+            return db, endpoint
+        yield make
+
+
+def test_a_deleted_index_does_not_come_back(scripted, search):
+    """Nobody would know of what a request that is sent again makes in its place."""
+    db, endpoint = scripted(request_timeout="2s")
+    hanging = endpoint.script(silence)
+    db.execute("UPDATE t SET v = 'late'")
+    processes.wait_for(lambda: hanging.used, "a request that hangs")
+    db.execute("SELECT polyglot.drop_sync('t', drop_index => true)")
+    processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion")
+    endpoint.heal()
+    db.execute("UPDATE u SET v = 'changed'")
+    db.assert_equal("u")
+    assert list(search.client().indices.get(index=db.prefix + "*")) == [db.index("u-000001")]
+
+
+def test_credentials_that_end_while_a_request_is_under_way(scripted):
+    """What they are refused for goes on with the ones that took their place."""
+    db, endpoint = scripted()
+    go = threading.Event()
+
+    def refuse(handler, request):
+        go.wait(60)
+        handler.answer(401, b"{}")
+    former = endpoint.script(refuse, lambda request: request.is_bulk and
+                             not request.headers.get("Authorization"))
+    db.execute("UPDATE t SET v = 'changed' WHERE id < 10")
+    processes.wait_for(lambda: former.used, "a request with the former credentials")
+    db.execute("CREATE USER MAPPING FOR postgres SERVER search OPTIONS (user 'u', password 'p')")
+    db.execute("DELETE FROM t WHERE id = 10")
+    processes.wait_for(lambda: any(request.headers.get("Authorization")
+                                   for request in endpoint.bulks()), "the new ones")
+    go.set()
+    db.assert_equal("t")
+    assert len(former.used) == 1

@@ -109,12 +109,16 @@ CREATE TABLE polyglot.queue (
   table_b oid NOT NULL
 );
 
+-- In this and other tables: a routing that is too long for an index stands in long_routing, and its
+-- digest in routing (ShortRouting).
+
 -- Keys whose index cannot take writes now: one row for each, however often it changes.
 CREATE TABLE polyglot.parked_key (
   sync_id integer NOT NULL,
   document_id text NOT NULL,
   routing text NOT NULL DEFAULT '',
   has_routing boolean NOT NULL DEFAULT false,
+  long_routing text,
   key bytea NOT NULL,
   stamp bigint NOT NULL,
   parked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -127,6 +131,7 @@ CREATE TABLE polyglot.dead_letter (
   document_id text NOT NULL,
   routing text NOT NULL DEFAULT '',
   has_routing boolean NOT NULL DEFAULT false,
+  long_routing text,
   key bytea NOT NULL,
   operation text NOT NULL,
   version bigint NOT NULL,
@@ -192,6 +197,7 @@ CREATE TABLE polyglot.difference (
   document_id text NOT NULL,
   routing text NOT NULL DEFAULT '',
   has_routing boolean NOT NULL DEFAULT false,
+  long_routing text,
   packed_key bytea NOT NULL,
   tries integer NOT NULL DEFAULT 0,
   key jsonb,

@@ -146,7 +146,7 @@ CREATE VIEW polyglot.differences WITH (security_barrier) AS
 SELECT d.name AS sync,
        f.key,
        f.document_id,
-       CASE WHEN f.has_routing THEN f.routing END AS routing,
+       CASE WHEN f.has_routing THEN coalesce(f.long_routing, f.routing) END AS routing,
        f.problem,
        CASE WHEN pg_catalog.pg_has_role(c.relowner, 'USAGE') THEN f.detail END AS detail,
        f.repaired

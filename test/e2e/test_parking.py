@@ -143,3 +143,34 @@ def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_sea
     own_search.start()
     own.wait(timeout="200s")
     own.assert_equal("t", wait=False)
+
+
+def test_a_routing_that_no_index_of_ours_would_take(own):
+    """As long as servers take one: parked, refused, compared and moved like any other."""
+    own.execute("CREATE FUNCTION long(n integer) RETURNS text LANGUAGE sql IMMUTABLE AS"
+                " $$SELECT string_agg(md5((n + i)::text), '') FROM generate_series(1, 100) i$$;"
+                "CREATE TABLE t (id integer PRIMARY KEY, r text, v text);"
+                "INSERT INTO t SELECT i, long(i), '1' FROM generate_series(1, 20) i")
+    own.create_sync("t", routing="r", mapping={"properties": {"v": {"type": "integer"}}})
+    own.wait()
+    own.execute("SELECT polyglot.pause_sync('t')")
+    own.wait_for_state("t", "paused")
+    own.execute("UPDATE t SET v = '2'; UPDATE t SET r = long(1000) WHERE id = 1;"
+                "UPDATE t SET r = '~short' WHERE id = 2")
+    processes.wait_for(lambda: own.status("t")["parked"] == 22, lambda: own.status("t"))
+    own.execute("SELECT polyglot.resume_sync('t')")
+    own.assert_equal("t", routing="r")
+    assert own.status("t")["parked"] == 0
+    own.execute("UPDATE t SET v = 'no number' WHERE id = 5")
+    own.wait()
+    assert [letter[1] for letter in own.dead_letters()] == ["5"]
+    own.execute("UPDATE t SET v = '5' WHERE id = 5")
+    own.wait()
+    assert own.dead_letters() == []
+    (routing,), = own.query("SELECT r FROM t WHERE id = 7")
+    own.search.client().delete(index=own.index("t"), id="7", routing=routing, refresh=True)
+    own.execute("SELECT polyglot.verify_sync('t')")
+    assert own.query("SELECT document_id, routing, problem FROM polyglot.differences") == [
+        ("7", routing, "missing")]
+    own.execute("SELECT polyglot.repair_sync('t')")
+    own.assert_equal("t", routing="r")

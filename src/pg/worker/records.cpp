@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "core/document_id.h"
 #include "pg/guard.h"
 #include "pg/worker/clock.h"
 #include "pg/worker/statement.h"
@@ -51,8 +52,9 @@ std::uint64_t DeleteOlder(const char* sql, std::int32_t sync,
 
 constexpr const char kPark[] =
     "INSERT INTO polyglot.parked_key AS p (sync_id, document_id, routing, has_routing, key, stamp,"
-    " captured_at) SELECT $1, u.id, u.r, u.h, u.k, $6, u.c FROM unnest($2, $3, $4, $5, $8)"
-    " AS u(id, r, h, k, c) ON CONFLICT (sync_id, document_id, routing, has_routing)"
+    " captured_at, long_routing) SELECT $1, u.id, u.r, u.h, u.k, $6, u.c, NULLIF(u.l, '')"
+    " FROM unnest($2, $3, $4, $5, $8, $9) AS u(id, r, h, k, c, l) ON CONFLICT (sync_id, "
+    "document_id, routing, has_routing)"
     " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7 RETURNING xmax";
 
 // Rows that somebody's open transaction deletes (drop_sync, discard) are left to it: should it be
@@ -73,9 +75,10 @@ constexpr const char kClear[] =
 
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"
-    " operation, version, http_status, error_type, reason, document)"
-    " SELECT $1, u.id, u.r, u.h, u.k, u.o, u.v, u.s, u.t, u.e, NULLIF(u.d, '')"
-    " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS u(id, r, h, k, o, v, s, t, e, d)"
+    " operation, version, http_status, error_type, reason, document, long_routing)"
+    " SELECT $1, u.id, u.r, u.h, u.k, u.o, u.v, u.s, u.t, u.e, NULLIF(u.d, ''), NULLIF(u.l, '')"
+    " FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    " AS u(id, r, h, k, o, v, s, t, e, d, l)"
     " ON CONFLICT (sync_id, document_id, routing, has_routing) DO UPDATE SET"
     " key = excluded.key, operation = excluded.operation, version = excluded.version,"
     " http_status = excluded.http_status, error_type = excluded.error_type,"
@@ -126,6 +129,7 @@ void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
   p.Array(TEXTOID, types, columns.count);
   p.Array(TEXTOID, reasons, columns.count);
   p.Array(TEXTOID, documents, columns.count);
+  columns.PushLongRoutings(&p);
   p.Run(kDead, SPI_OK_INSERT);
 }
 
@@ -143,6 +147,12 @@ void InsertAll(std::int32_t sync, const LetterList& list) {
 
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
 constexpr std::uint64_t kParkedRow = 120;
+
+std::uint64_t RoutingBytes(const PendingKey& key) {
+  if (!key.routing) return 0;
+  const std::string name = ShortRouting(*key.routing);
+  return 2 * name.size() + (core::IsHashedId(name) ? key.routing->size() : 0);
+}
 
 // Rows that INSERT … ON CONFLICT … RETURNING xmax has inserted: the others were locked before
 // their update, which shows in xmax.
@@ -177,8 +187,7 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
     captured[columns.count] = TimestampTzGetDatum(key->captured_at);
     columns.Add(key->id, key->routing, ByteaOf(key->key));
     oldest = std::min(oldest, key->captured_at);
-    bytes += kParkedRow + 2 * key->id.size() + key->key.size() +
-             (key->routing ? 2 * key->routing->size() : 0);
+    bytes += kParkedRow + 2 * key->id.size() + key->key.size() + RoutingBytes(*key);
   }
   Parameters p;
   p.Int4(sync->id);
@@ -186,6 +195,7 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
   p.Int8(static_cast<std::int64_t>(stamp));
   p.Int8(static_cast<std::int64_t>(sync->versions.highest));
   p.Array(TIMESTAMPTZOID, captured, columns.count);
+  columns.PushLongRoutings(&p);
   p.Run(kPark, SPI_OK_INSERT_RETURNING);
   ParkedCount& count = sync->parked.count;
   const std::uint64_t added = InsertedRows();
@@ -208,13 +218,13 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
   p.Int4(sync);
   p.Int4(limit);
   p.ExactText(after == nullptr ? std::string_view() : std::string_view(after->id));
-  p.ExactText(after == nullptr || !after->routing ? std::string_view()
-                                             : std::string_view(*after->routing));
+  p.Routing(after == nullptr ? std::nullopt : after->routing);
   p.Bool(after != nullptr && after->routing.has_value());
   p.Run(
-      "SELECT document_id, routing, has_routing, key, captured_at FROM polyglot.parked_key"
+      "SELECT document_id, coalesce(long_routing, routing), has_routing, key, captured_at"
+      " FROM polyglot.parked_key"
       " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
-      " ORDER BY document_id, routing, has_routing LIMIT $2",
+      " ORDER BY document_id, parked_key.routing, has_routing LIMIT $2",
       SPI_OK_SELECT);
   std::vector<PendingKey> keys;
   TupleDesc desc = SPI_tuptable->tupdesc;
@@ -270,7 +280,8 @@ ParkedCount CountParked(std::int32_t sync) {
   p.Run(
       "SELECT pg_catalog.count(*), pg_catalog.min(captured_at),"
       " coalesce(pg_catalog.sum(2 * octet_length(document_id) + 2 * octet_length(routing)"
-      " + octet_length(key)), 0)::int8 FROM polyglot.parked_key WHERE sync_id = $1",
+      " + coalesce(octet_length(long_routing), 0) + octet_length(key)), 0)::int8 FROM "
+      "polyglot.parked_key WHERE sync_id = $1",
       SPI_OK_SELECT);
   bool isnull;
   HeapTuple tuple = SPI_tuptable->vals[0];

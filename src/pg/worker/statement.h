@@ -32,6 +32,10 @@ inline Datum ByteaOf(std::string_view bytes) {
   return PointerGetDatum(value);
 }
 
+/// What stands for a routing in the keys of our tables, in the encoding of the database: servers
+/// take ones that no B-tree takes.
+std::string ShortRouting(std::string_view routing);
+
 /// Parameters of one statement, by position.
 class Parameters {
  public:
@@ -40,6 +44,9 @@ class Parameters {
   void Bool(bool value) { Push(BOOLOID, BoolGetDatum(value)); }
   void Text(std::string_view value) { Push(TEXTOID, TextOf(value)); }
   void ExactText(std::string_view value) { Push(TEXTOID, ExactTextOf(value)); }
+  void Routing(const std::optional<std::string>& value) {
+    Push(TEXTOID, PointerGetDatum(cstring_to_text(ShortRouting(value.value_or("")).c_str())));
+  }
   void TextOrNull(const char* value) {
     Push(TEXTOID, value == nullptr ? static_cast<Datum>(0) : TextOf(value));
     if (value == nullptr) nulls_[static_cast<size_t>(count_ - 1)] = 'n';
@@ -76,23 +83,24 @@ class Parameters {
 /// name only; the worker's search_path is pinned to pg_catalog).
 struct Columns {
   explicit Columns(std::size_t rows)
-      : ids(New(rows)), routings(New(rows)), has_routings(New(rows)), extra(New(rows)) {}
+      : ids(New(rows)),
+        routings(New(rows)),
+        has_routings(New(rows)),
+        extra(New(rows)),
+        long_routings(New(rows)) {}
   static Datum* New(std::size_t rows) {
     return static_cast<Datum*>(palloc(sizeof(Datum) * (rows + 1)));
   }
-  void Add(std::string_view id, const std::optional<std::string>& routing, Datum more) {
-    ids[count] = ExactTextOf(id);
-    routings[count] = ExactTextOf(routing ? std::string_view(*routing) : std::string_view());
-    has_routings[count] = BoolGetDatum(routing.has_value());
-    extra[count++] = more;
-  }
+  void Add(std::string_view id, const std::optional<std::string>& routing, Datum more);
   void Push(Parameters* p, Oid extra_type) const {
     p->Array(TEXTOID, ids, count);
     p->Array(TEXTOID, routings, count);
     p->Array(BOOLOID, has_routings, count);
     p->Array(extra_type, extra, count);
   }
-  Datum *ids, *routings, *has_routings, *extra;
+  /// Empty where the short one is the routing itself.
+  void PushLongRoutings(Parameters* p) const { p->Array(TEXTOID, long_routings, count); }
+  Datum *ids, *routings, *has_routings, *extra, *long_routings;
   int count = 0;
 };
 

@@ -96,14 +96,20 @@ void StoreVerification(std::int32_t sync, const VerificationState& state, bool f
 }
 
 void StoreCandidates(const SyncRuntime& sync, const std::vector<Candidate>& candidates) {
+  if (candidates.empty()) return;
   std::vector<const Candidate*> pointers;
   for (const Candidate& candidate : candidates) pointers.push_back(&candidate);
-  RunOn(sync, pointers,
-        "INSERT INTO polyglot.difference (sync_id, number, document_id, routing, has_routing,"
-        " packed_key) SELECT $1, $6, u.id, u.r, u.h, u.k FROM unnest($2, $3, $4, $5) AS u(id, r, "
-        "h, k)"
-        " ON CONFLICT DO NOTHING",
-        SPI_OK_INSERT);
+  const Columns columns = ColumnsOf(pointers);
+  Parameters p;
+  p.Int4(sync.id);
+  columns.Push(&p, BYTEAOID);
+  p.Int8(sync.verification->number);
+  columns.PushLongRoutings(&p);
+  p.Run(
+      "INSERT INTO polyglot.difference (sync_id, number, document_id, routing, has_routing,"
+      " packed_key, long_routing) SELECT $1, $6, u.id, u.r, u.h, u.k, NULLIF(u.l, '')"
+      " FROM unnest($2, $3, $4, $5, $7) AS u(id, r, h, k, l) ON CONFLICT DO NOTHING",
+      SPI_OK_INSERT);
 }
 
 std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit) {
@@ -112,9 +118,9 @@ std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit
   p.Int4(static_cast<std::int32_t>(limit));
   p.Int8(sync.verification->number);
   p.Run(
-      "SELECT document_id, routing, has_routing, packed_key FROM polyglot.difference"
-      " WHERE sync_id = $1 AND number = $3 AND problem IS NULL ORDER BY tries, document_id, "
-      "routing LIMIT $2",
+      "SELECT document_id, coalesce(long_routing, routing), has_routing, packed_key"
+      " FROM polyglot.difference d WHERE sync_id = $1 AND number = $3 AND problem IS NULL"
+      " ORDER BY tries, document_id, d.routing LIMIT $2",
       SPI_OK_SELECT);
   std::vector<Candidate> candidates;
   TupleDesc desc = SPI_tuptable->tupdesc;

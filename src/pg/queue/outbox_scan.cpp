@@ -26,6 +26,21 @@ core::Snapshot AcknowledgedOf(const SyncRow& row) {
   return snapshot;
 }
 
+// The reader throws only bad_alloc, and only between its PostgreSQL calls; these may be cancelled,
+// or find their table locked.
+bool Step(QueueReader* reader, QueueRows* rows) {
+  bool complete = false, out_of_memory = false;
+  Call([&] {
+    try {
+      complete = reader->Step(true, kRecordsPerStep, MonotonicNow(), rows);
+    } catch (const std::bad_alloc&) {
+      out_of_memory = true;
+    }
+  });
+  if (out_of_memory) throw std::bad_alloc();
+  return complete;
+}
+
 }  // namespace
 
 std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row) {
@@ -75,8 +90,7 @@ void VisitQueue(std::int32_t queue, const EventVisitor& visit) {
   QueueReader reader(tables.tables);
   for (bool complete = false; !complete;) {
     QueueRows rows;
-    // The reader throws only bad_alloc, and only between its PostgreSQL calls.
-    complete = reader.Step(true, kRecordsPerStep, MonotonicNow(), &rows);
+    complete = Step(&reader, &rows);
     for (const QueueRow& row : rows.rows) {
       if (row.instance != instance) continue;
       core::RecordReader records(rows.Data(row));

@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 
+#include "core/bulk_response.h"
+
 namespace polyglot::core {
 namespace {
 
@@ -111,6 +113,12 @@ std::string NormaliseError(std::string_view type, std::string_view reason) {
   std::string out(type);
   if (!type.empty() && !text.empty()) out += ": ";
   return SanitiseText(out + text, kShownBytes);
+}
+
+std::string NormaliseRefusal(std::string_view body) {
+  const ServerError error = ParseServerError(body);
+  if (error.type.empty() && error.reason.empty()) return NormaliseError("", body);
+  return NormaliseError(error.type, error.reason);
 }
 
 }  // namespace polyglot::core

@@ -17,4 +17,7 @@ std::string SanitiseText(std::string_view text, std::size_t max_bytes);
 /// Object addresses (`@1f2e`) go, too.
 std::string NormaliseError(std::string_view type, std::string_view reason);
 
+/// The same of the body of an answer that refuses a request as a whole.
+std::string NormaliseRefusal(std::string_view body);
+
 }  // namespace polyglot::core

@@ -32,6 +32,15 @@ TEST(NormaliseError, CutsRowValues) {
             "mapper_parsing_exception: failed to parse field …");
 }
 
+TEST(NormaliseRefusal, ReadsTheErrorOfTheBody) {
+  EXPECT_EQ(NormaliseRefusal(R"({"error":{"root_cause":[],"type":"illegal_argument_exception",)"
+                             R"("reason":"unknown setting [index.no_such]"},"status":400})"),
+            "illegal_argument_exception: unknown setting …");
+  EXPECT_EQ(NormaliseRefusal(R"({"error":"no handler found"})"), "no handler found");
+  EXPECT_EQ(NormaliseRefusal("Bad Gateway <html>"), "Bad Gateway …");
+  EXPECT_EQ(NormaliseRefusal(""), "");
+}
+
 TEST(NormaliseError, ValuesThatHoldQuotesAndBracketsDoNotLeak) {
   for (const char* reason :
        {"failed to parse field [a] secret [b]", "failed on 'a' secret 'b'", "failed (1) secret",

@@ -44,9 +44,9 @@ void WriteFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
   versions.retry_at = MonotonicNow() + kBlockedRetry;
   if (!versions.BeyondBound()) return;
   Block(sync, MonotonicNow());
-  SetSyncError(sync->slot, ("the index does not take its version bound: " +
-                            core::NormaliseError("", reply.body))
-                               .c_str());
+  SetSyncError(
+      sync->slot,
+      ("the index does not take its version bound: " + core::NormaliseRefusal(reply.body)).c_str());
 }
 
 void Confirmed(SyncRuntime* sync) {

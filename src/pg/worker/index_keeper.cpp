@@ -63,11 +63,11 @@ void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
       return RefuseIndex(sync, "an index named \"" + sync->index.planned + "\" exists already", "");
     Create(context, sync, generation + 1, MonotonicNow());
   } else if (reply.transport_ok && reply.http_status == 400) {
-    RefuseIndex(sync, "the server refuses the index: " + core::NormaliseError("", reply.body),
+    RefuseIndex(sync, "the server refuses the index: " + core::NormaliseRefusal(reply.body),
                 "Correct mapping or settings: drop the sync and create it again.");
   } else if (reply.transport_ok && sync->IsBuilding() && reply.http_status != 401) {
     // Not the server's trouble: the live generation goes on.
-    RefuseIndex(sync, "the server does not make the index: " + core::NormaliseError("", reply.body),
+    RefuseIndex(sync, "the server does not make the index: " + core::NormaliseRefusal(reply.body),
                 "");
   } else {
     IndexUnavailable(context, sync, response, kIndexRetry);

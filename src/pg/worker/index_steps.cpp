@@ -98,7 +98,7 @@ void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Resp
   if (!index_only) NoteServerTrouble(sync->channel, reply, now);
   SetSyncError(sync->slot, reply.transport_ok
                                ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
-                                  core::NormaliseError("", reply.body))
+                                  core::NormaliseRefusal(reply.body))
                                      .c_str()
                                : reply.transport_error.c_str());
 }

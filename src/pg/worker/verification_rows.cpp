@@ -260,7 +260,7 @@ void TryLater(SyncRuntime* sync, const net::Response& response) {
   const core::BulkReply& reply = response.reply;
   const std::string reason = reply.transport_ok
                                  ? "HTTP status " + std::to_string(reply.http_status) + ": " +
-                                       core::NormaliseError("", reply.body)
+                                       core::NormaliseRefusal(reply.body)
                                  : reply.transport_error;
   SetSyncError(sync->slot, ("verification: " + reason).c_str());
 }

@@ -22,7 +22,8 @@ def test_a_latin1_database(new_database):
 @pytest.fixture
 def latin1(new_database):
     db = new_database(options="ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
-    db.execute("CREATE TABLE t (id text PRIMARY KEY, v text); INSERT INTO t VALUES ('é', '1'), ('plain', '2')")
+    db.execute("CREATE TABLE t (id text PRIMARY KEY, v text);"
+               "INSERT INTO t VALUES ('é', '1'), ('plain', '2')")
     return db
 
 

@@ -134,7 +134,7 @@ def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_sea
         session.execute("SELECT polyglot.drop_sync('u')")
         own.execute("UPDATE t SET v = 'away'")
         named = 'an open transaction changes sync "u"'
-        processes.wait_for(lambda: named in (own.status("t")["last_error"] or ""), lambda: own.status("t"), 120)
+        wait_for_error(own, named)
         writer.execute("SET statement_timeout = '30s'")
         for number in range(10):
             writer.execute("UPDATE t SET v = 'written' WHERE id = %s", (number,))

@@ -159,7 +159,7 @@ def test_an_open_transaction_that_ends_a_sync_with_parked_keys_holds_up_no_other
 @pytest.fixture
 def strict(db):
     """`b` has a dead letter."""
-    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (id integer PRIMARY KEY, v text)")
+    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (LIKE a INCLUDING ALL)")
     db.create_sync("a")
     db.create_sync("b", mapping='{"properties": {"v": {"type": "integer"}}}')
     db.execute("INSERT INTO b VALUES (1, 'not a number'), (2, '2')")
@@ -188,7 +188,7 @@ def test_an_open_discard_holds_up_no_other(strict):
 
 
 def test_an_open_discard_of_an_unreadable_row_holds_up_no_other(db):
-    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (id integer PRIMARY KEY, v text)")
+    db.execute("CREATE TABLE a (id integer PRIMARY KEY, v text); CREATE TABLE b (LIKE a INCLUDING ALL)")
     db.create_sync("a")
     db.create_sync("b", document="pg_catalog.jsonb_build_object('n', v::pg_catalog.int4)")
     db.execute("INSERT INTO b VALUES (1, 'none')")

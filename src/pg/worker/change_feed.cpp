@@ -425,11 +425,6 @@ void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation 
   sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
 }
 
-void Postpone(SyncRuntime* sync) {
-  constexpr core::Time kRetry{500'000};
-  sync->read_at = MonotonicNow() + kRetry;
-}
-
 bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
   if (batch.failures.empty()) return true;
   std::list<core::Operation> operations;  // what the letters point to
@@ -447,22 +442,6 @@ bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t 
   if (sync->slot != nullptr)
     pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, static_cast<int64>(letters.size()));
   return true;
-}
-
-void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint) {
-  if (sync->failed) return;
-  sync->failed = true;
-  if (sync->IsBuilding()) return RebuildFailed(context, *sync, reason);
-  StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint);
-  SetSyncError(sync->slot, reason);
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(),
-                       ReadableInServer(reason)),
-                hint[0] == '\0' ? 0 : errhint("%s", ReadableInServer(hint))));
-}
-
-void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error) {
-  FailSync(context, sync, ReadableInUtf8(error.message).c_str(),
-           ReadableInUtf8(error.hint).c_str());
 }
 
 }  // namespace polyglot::pg

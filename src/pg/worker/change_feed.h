@@ -2,6 +2,7 @@
 // From the queue to operations: reads events, fans them out to syncs, reads the rows again and
 // hands the documents to delivery. Everything here is a PostgreSQL phase followed by plain C++.
 
+#include "pg/worker/sync_failure.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
@@ -13,9 +14,9 @@ std::int64_t ReadQueue(WorkerContext* context, bool full);
 
 /// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? The
 /// number rises while its create_sync still holds the locks that its first event waits for.
+bool DefinitionsChanged(const WorkerContext& context);
 /// Is the queue not read on for now?
 bool HeldUp(const WorkerContext& context);
-bool DefinitionsChanged(const WorkerContext& context);
 
 /// Takes in the rows of a queue that were found otherwise (rotation); same transaction.
 void TakeQueueRows(WorkerContext* context, const QueueRows& rows);
@@ -32,17 +33,9 @@ bool PipelineFull(const WorkerContext& context);
 /// Submits an operation of this sync; counts its tickets.
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
 
-/// The rows of the sync are not read for a moment: what they come to cannot be stored.
-void Postpone(SyncRuntime* sync);
-
 /// A row that cannot become a document is a dead letter of that row: recorded in the running
 /// transaction, before its event counts as settled. false: not now, see LockState.
 [[nodiscard]] bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch,
                                       std::uint64_t version);
-
-/// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.
-/// Texts in UTF-8.
-void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint);
-void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error);
 
 }  // namespace polyglot::pg

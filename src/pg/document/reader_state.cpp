@@ -260,9 +260,12 @@ bool ReaderState::IdOfValues(std::string* id, PgError* error) {
 bool ReaderState::KeyOfId(std::string_view id, std::string* packed) {
   PgError ignored{};
   std::vector<std::string> texts;
-  return !core::IsHashedId(id) &&
-         core::SplitDocumentId(id, static_cast<std::size_t>(keys->key_count), &texts) &&
-         KeyOfTexts(texts, packed, &ignored);
+  if (!core::IsHashedId(id) &&
+      core::SplitDocumentId(id, static_cast<std::size_t>(keys->key_count), &texts) &&
+      KeyOfTexts(texts, packed, &ignored))
+    return true;
+  packed->clear();  // the beginning of a key is none
+  return false;
 }
 
 bool ReaderState::KeyOfTexts(const std::vector<std::string>& texts, std::string* packed,

@@ -138,7 +138,7 @@ struct SearchClient::State {
     Configure(std::move(c));
   }
 
-  void Configure(ConnectionConfig c);
+  bool Configure(ConnectionConfig c);
   void Send(std::uint64_t id, Pending request);
   std::uint64_t Dispatch(Question question, core::Time now);
   std::uint64_t FailAtOnce();
@@ -162,9 +162,10 @@ struct SearchClient::State {
   std::string last_error;
 };
 
-void SearchClient::State::Configure(ConnectionConfig c) {
+bool SearchClient::State::Configure(ConnectionConfig c) {
   for (std::string& url : c.urls) url = BaseUrl(std::move(url));
-  if (c.urls != config.urls) {
+  const bool moved = c.urls != config.urls;
+  if (moved) {
     pool = core::NodePool(static_cast<std::uint32_t>(c.urls.size()), seed);
     nodes.assign(c.urls.size(), NodeRecord{});
     product.clear();
@@ -174,6 +175,15 @@ void SearchClient::State::Configure(ConnectionConfig c) {
   config = std::move(c);
   options = OptionsOf(config);
   secrets = SecretsOf(config);
+  return moved;
+}
+
+HttpResult FromFormerAddress(HttpResult result) {
+  result.ok = false;
+  result.error = "the answer came from a former address of the server";
+  result.may_have_been_sent = true;
+  result.body.clear();
+  return result;
 }
 
 std::uint64_t SearchClient::State::FailAtOnce() {
@@ -275,7 +285,9 @@ SearchClient::SearchClient(ConnectionConfig config, std::uint64_t random_seed)
 
 SearchClient::~SearchClient() = default;
 
-void SearchClient::Reconfigure(ConnectionConfig config) { state_->Configure(std::move(config)); }
+bool SearchClient::Reconfigure(ConnectionConfig config) {
+  return state_->Configure(std::move(config));
+}
 
 int SearchClient::poll_fd() const { return state_->http.poll_fd(); }
 void SearchClient::Pump() noexcept { state_->http.Pump(); }
@@ -286,8 +298,11 @@ std::vector<Response> SearchClient::TakeCompleted() {
   for (HttpResult& result : s.http.TakeCompleted()) {
     const auto request = s.request_of.find(result.id);
     const auto known = s.pending.find(request->second);
-    // A former address may have been one of another product.
-    if (known->second.generation == s.generation) s.LearnProduct(result);
+    // A former address may have led to another cluster: what it says is nothing the new one knows.
+    if (known->second.generation == s.generation)
+      s.LearnProduct(result);
+    else if (result.ok)
+      result = FromFormerAddress(std::move(result));
     s.Account(known->second, &result);
     s.request_of.erase(request);
     if (s.SendElsewhere(known->first, result, &known->second)) continue;

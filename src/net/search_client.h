@@ -62,8 +62,9 @@ class SearchClient {
   SearchClient(const SearchClient&) = delete;
   SearchClient& operator=(const SearchClient&) = delete;
 
-  /// Takes new credentials, files or addresses for requests started from now on.
-  void Reconfigure(ConnectionConfig config);
+  /// Takes new credentials, files or addresses for requests started from now on. true: the
+  /// addresses are others; what still comes from the former ones counts as no answer.
+  bool Reconfigure(ConnectionConfig config);
   /// Readable when Pump() has something to do; level-triggered; owned by this object.
   int poll_fd() const;
   void Pump() noexcept;

@@ -5,6 +5,7 @@ import pytest
 
 import processes
 from conftest import Database
+from scripted_endpoint import ScriptedEndpoint
 
 
 def filled(db, table="t", rows=200):
@@ -249,3 +250,25 @@ def test_a_probe_that_waits_for_a_lock_holds_up_no_other_database(new_cluster, s
     first.assert_equal("t")
     for database in (first, second):
         database.drop()
+
+
+def test_another_cluster_gets_nothing_before_it_was_looked_at(pg, search, own_search):
+    """A server's new address leads to a cluster where an index of that name is somebody else's."""
+    if own_search.pid is None:
+        own_search.start()
+    db = filled(Database(pg, search))
+    index = db.index("t-000001")
+    theirs = own_search.client()
+    theirs.indices.create(index=index)
+    theirs.index(index=index, id="1", document={"v": "theirs"}, refresh=True)
+    with ScriptedEndpoint(own_search) as endpoint:
+        db.execute(f"ALTER SERVER search OPTIONS (SET url '{endpoint.url}'); UPDATE t SET v = 'moved'")
+        processes.wait_for(lambda: endpoint.bulks(), "documents in the other cluster", 120)
+        requests = list(endpoint.requests)
+        first = next(i for i, request in enumerate(requests) if request.is_bulk)
+        assert any(request.command == "GET" and index in request.path for request in requests[:first])
+        db.wait(timeout="120s")
+        assert theirs.get(index=index, id="1")["_source"] == {"v": "theirs"}
+        theirs.indices.refresh(index=db.index("t"))
+        assert theirs.count(index=db.index("t"))["count"] == db.value("SELECT count(*) FROM t")
+    db.drop()

@@ -13,6 +13,7 @@
 #include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
+#include "pg/worker/index_keeper.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
@@ -53,6 +54,13 @@ void ReportTrouble(const WorkerContext& context, Channel* channel, const std::st
                          trouble.c_str())));
 }
 
+// Nobody knows yet where the new addresses lead to, and whose the indexes there are.
+void MeetAnew(WorkerContext* context, Channel* channel) {
+  CheckBeforeNextWrite(context, channel);
+  for (auto& [id, sync] : context->syncs)
+    if (sync->channel == channel) sync->lease.held = sync->lease.was_held = false;
+}
+
 // One channel for each mapping: bad credentials concern only the syncs that use them.
 Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid owner) {
   const Credentials credentials = LoadCredentials(context->server, owner);
@@ -61,7 +69,7 @@ Channel* ChannelFor(WorkerContext* context, const ServerOptions& options, Oid ow
     if (channel->user() != credentials.user) continue;
     if (channel->configured_at < context->configuring_at) {
       ReportTrouble(*context, channel.get(), config.unusable);
-      channel->client().Reconfigure(std::move(config));
+      if (channel->client().Reconfigure(std::move(config))) MeetAnew(context, channel.get());
       channel->delivery().SetLimits(LimitsOf(options));
       channel->configured_at = context->configuring_at;
     }

@@ -199,6 +199,15 @@ inline void TruncateUnlogged(Relation rel) {
 #endif
 }
 
+/// A row of the heap is inserted into the relation's open indexes.
+inline void InsertIndexEntries(ResultRelInfo* indexes, TupleTableSlot* slot, EState* executor) {
+#if PG_VERSION_NUM >= 160000
+  ExecInsertIndexTuples(indexes, slot, executor, false, false, nullptr, NIL, false);
+#else
+  ExecInsertIndexTuples(indexes, slot, executor, false, false, nullptr, NIL);
+#endif
+}
+
 /// Is the caller the owner of this object, or a member of the owning role?
 inline bool OwnsRelation(Oid relation, Oid role) {
 #if PG_VERSION_NUM >= 160000

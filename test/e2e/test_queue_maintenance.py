@@ -74,6 +74,25 @@ def test_cluster_of_the_queue(t):
     t.assert_equal("t")
 
 
+def test_cluster_of_the_queue_while_events_wait(t):
+    """Events are rows of such an index too: CLUSTER by it would leave out those that are not."""
+    tables = queue_tables(t)
+    t.execute("SELECT polyglot.stop_workers()")
+    t.execute(f"CREATE INDEX odd ON {tables[0]} (captured_at);"
+              f"CREATE INDEX odder ON {tables[1]} ((n + 1)) WHERE n > 0")
+    t.execute("UPDATE t SET v = 'a' WHERE id < 300")
+    t.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(5000, 5999) i")
+    t.execute(f"CLUSTER {tables[0]} USING odd")
+    assert sum(t.value(f"SELECT count(*) FROM {table}") for table in tables) > 1
+    t.execute("UPDATE t SET v = 'b' WHERE id > 200")
+    t.execute("SELECT polyglot.start_workers()")
+    t.assert_equal("t")
+    t.execute("INSERT INTO t SELECT i, 'x' FROM generate_series(10000, 19999) i")
+    t.assert_equal("t")
+    t.execute("DROP INDEX polyglot.odd, polyglot.odder")
+    t.assert_equal("t")
+
+
 def test_rotation_under_a_held_snapshot(t):
     """A long-open transaction elsewhere hides nothing and stops nothing."""
     with t.connect(autocommit=False) as reader:

@@ -59,6 +59,7 @@ struct Known {
   std::uint32_t last_status = 0;
   bool last_error = false;  // the last answer held an error for it
   bool may_die = false;     // by the answer that was just given
+  bool gone = false;        // its sync was forgotten while it was in flight
 };
 
 struct ItemForm {
@@ -142,6 +143,7 @@ class Game {
   void Leave(std::uint64_t version, const Operation& operation);
   void TakeFinished(const Finished& finished);
   void Withdraw(std::int32_t sync, std::uint64_t below);
+  void Forget(std::int32_t sync);
   std::uint64_t Number(std::uint64_t* last) { return input_.OneIn(2) ? ++*last : 0; }
 
   Input input_;
@@ -201,7 +203,7 @@ void Game::Step() {
       const auto sync = static_cast<std::int32_t>(input_.Below(kSyncs));
       const std::uint64_t back = input_.Byte();
       Withdraw(sync, back == 0 ? UINT64_MAX : last_version_ - std::min(last_version_, back));
-      if (back == 0 && input_.OneIn(2)) delivery_.Forget(sync);
+      if (back == 0 && input_.OneIn(2)) Forget(sync);
       return;
     }
     case 14:
@@ -392,11 +394,21 @@ void Game::Complete(std::uint64_t id, const BulkReply& reply, Items items) {
     }
     TakeFinished(finished);
   }
+  for (const std::uint64_t version : versions)
+    Require(!known_[version].gone || !known_[version].here);
   delivery_.TakeEvents();
 }
 
-/// A request that failed as a whole makes no success, and no dead letter of a group.
+void Game::Forget(std::int32_t sync) {
+  delivery_.Forget(sync);
+  for (auto& [version, known] : known_)
+    if (known.here && known.operation.sync == sync) known.gone = true;
+}
+
+/// A request that failed as a whole makes no success, and no dead letter of a group. What would be
+/// sent again, if its sync were still there, comes back with it.
 void Game::Judge(const Known& known, FinalOutcome outcome, Items items) {
+  if (outcome == FinalOutcome::kReturned) return Require(known.gone);
   if (outcome == FinalOutcome::kDead) return Require(known.may_die);
   Require(items != Items::kNo);
   if (items == Items::kPerhaps) return;  // the input may have written a right answer by itself
@@ -422,7 +434,7 @@ bool Same(const Tickets& a, const Tickets& b) {
 void Game::TakeFinished(const Finished& finished) {
   const Operation& op = finished.operation;
   Leave(op.version, op);
-  if (finished.outcome == FinalOutcome::kDead)
+  if (finished.outcome == FinalOutcome::kDead || finished.outcome == FinalOutcome::kReturned)
     Require(op.body == known_[op.version].operation.body);
   Require(Same(op.tickets, known_[op.version].operation.tickets));
   if (finished.outcome != FinalOutcome::kReplaced) return settlement_.Release(op.sync, op.tickets);

@@ -24,6 +24,31 @@ Relation OpenUnlockedTable(const QueueTarget& target, int current) {
   return try_relation_open(chosen, NoLock);
 }
 
+// Nobody should make an index of a queue table, and nothing here reads it. But CLUSTER, or a query
+// by hand, would: rows that are not in it would be lost to them.
+void OpenIndexes(QueueWriter* writer) {
+  writer->executor = nullptr;
+  if (!writer->relation->rd_rel->relhasindex) return;
+  writer->executor = CreateExecutorState();
+  writer->indexes = makeNode(ResultRelInfo);
+  InitResultRelInfo(writer->indexes, writer->relation, 1, nullptr, 0);
+  ExecOpenIndices(writer->indexes, false);
+}
+
+void InsertIntoIndexes(QueueWriter* writer, HeapTuple tuple) {
+  TupleTableSlot* slot =
+      MakeSingleTupleTableSlot(RelationGetDescr(writer->relation), &TTSOpsHeapTuple);
+  ExecStoreHeapTuple(tuple, slot, false);
+  InsertIndexEntries(writer->indexes, slot, writer->executor);
+  ExecDropSingleTupleTableSlot(slot);
+  ResetPerTupleExprContext(writer->executor);
+}
+
+void CloseIndexes(QueueWriter* writer) {
+  ExecCloseIndices(writer->indexes);
+  FreeExecutorState(writer->executor);
+}
+
 }  // namespace
 
 bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer) {
@@ -36,6 +61,7 @@ bool OpenQueue(int32 queue, bool many_rows, QueueWriter* writer) {
   // Snapshots list top-level transactions only, so the reader compares these.
   writer->xid = U64FromFullTransactionId(GetTopFullTransactionId());
   writer->instance = CachedInstanceNumber();
+  OpenIndexes(writer);
   return true;
 }
 
@@ -47,6 +73,7 @@ void WriteQueueRow(QueueWriter* writer, struct varlena* packed, int count) {
   HeapTuple tuple = heap_form_tuple(RelationGetDescr(writer->relation), values, nulls);
   heap_insert(writer->relation, tuple, GetCurrentCommandId(true), HEAP_INSERT_NO_LOGICAL,
               writer->bulk);
+  if (writer->executor != nullptr) InsertIntoIndexes(writer, tuple);
   heap_freetuple(tuple);
 }
 
@@ -60,6 +87,7 @@ void WriteQueueRow(QueueWriter* writer, const char* data, int length, int count)
 }
 
 void CloseQueue(QueueWriter* writer) {
+  if (writer->executor != nullptr) CloseIndexes(writer);
   if (writer->bulk != nullptr) FreeBulkInsertState(writer->bulk);
   relation_close(writer->relation, NoLock);
 }

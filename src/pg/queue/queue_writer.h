@@ -19,6 +19,8 @@ struct QueueWriter {
   TimestampTz captured_at;
   uint64 xid;
   int32 instance;
+  EState* executor;  // nullptr: no index
+  ResultRelInfo* indexes;
 };
 
 /// Opens the queue's current table, or the other one when the current is locked (rotation), so a

@@ -4,8 +4,9 @@
 #include <utility>
 
 #include "pg/worker/change_feed.h"
-#include "pg/worker/records.h"
+#include "pg/worker/read_failures.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {

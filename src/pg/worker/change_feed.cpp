@@ -8,10 +8,12 @@
 #include "core/queue_record.h"
 #include "pg/encoding.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/sync_state.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {
@@ -185,7 +187,8 @@ class Rereading {
       truncated_ = TruncationPending(*sync_);
       if (truncated_) return;
       if (status == ReadStatus::kOk) {
-        if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index))) UnparkFailures();
+        if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index, &keys_)))
+          UnparkFailures();
       } else if ((stored_ = LockState(sync_))) {
         FailSync(context_, sync_, error);
         ParkAll();
@@ -423,25 +426,6 @@ void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation 
   NoteVersion(sync, operation.version);
   NoteOperation(sync, operation.id);
   sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
-}
-
-bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version) {
-  if (batch.failures.empty()) return true;
-  std::list<core::Operation> operations;  // what the letters point to
-  std::list<std::string> types, reasons;
-  std::vector<DeadLetter> letters;
-  for (const ReadFailure& failure : batch.failures) {
-    operations.push_back(
-        NewOperation(*sync, core::OperationKind::kIndex, version, failure.id, failure.key));
-    types.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
-    reasons.push_back(ReadableInUtf8(failure.error.message));
-    letters.push_back({&operations.back(), 0, types.back(), reasons.back()});
-  }
-  if (!LockState(sync) || !WriteDeadLetters(sync->id, letters)) return false;
-  sync->may_have_dead_letters = true;
-  if (sync->slot != nullptr)
-    pg_atomic_fetch_add_u64(&sync->slot->counters.dead_letters, static_cast<int64>(letters.size()));
-  return true;
 }
 
 }  // namespace polyglot::pg

@@ -33,9 +33,4 @@ bool PipelineFull(const WorkerContext& context);
 /// Submits an operation of this sync; counts its tickets.
 void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
 
-/// A row that cannot become a document is a dead letter of that row: recorded in the running
-/// transaction, before its event counts as settled. false: not now, see LockState.
-[[nodiscard]] bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch,
-                                      std::uint64_t version);
-
 }  // namespace polyglot::pg

@@ -12,6 +12,7 @@
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_state.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {

@@ -6,8 +6,8 @@
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/outcomes.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {

@@ -8,6 +8,7 @@
 #include "pg/worker/parking.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -84,6 +85,7 @@ void Write(SyncRuntime* sync, ToWrite* write) {
   write->written =
       write->dead.empty() || (LockState(sync) && WriteDeadLetters(sync->id, write->dead));
   if (!write->written) return;
+  if (sync->routing_att != 0) ParkFormerRoutings(sync, write->acknowledged);
   ClearDeadLetters(sync->id, write->acknowledged);
   UnparkKeys(sync, write->unpark);
   if (!write->acknowledged.empty()) sync->may_have_dead_letters = HasDeadLetters(sync->id);

@@ -9,6 +9,7 @@
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {

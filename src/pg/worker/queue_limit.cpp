@@ -7,6 +7,7 @@
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {

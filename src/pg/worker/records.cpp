@@ -73,6 +73,13 @@ constexpr const char kClear[] =
     " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)"
     " FOR UPDATE OF p SKIP LOCKED))";
 
+// Where documents have been whose rows could not be read then, with another routing than now.
+constexpr const char kFormer[] =
+    "SELECT d.document_id, coalesce(d.long_routing, d.routing), d.has_routing, d.key,"
+    " pg_catalog.clock_timestamp() FROM polyglot.dead_letter d, unnest($2, $3, $4, $5)"
+    " AS u(id, r, h, v) WHERE d.sync_id = $1 AND d.document_id = u.id AND d.version < u.v"
+    " AND d.http_status = 0 AND d.has_routing AND (d.routing, d.has_routing) <> (u.r, u.h)";
+
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"
     " operation, version, http_status, error_type, reason, document, long_routing)"
@@ -143,6 +150,25 @@ void InsertAll(std::int32_t sync, const LetterList& list) {
     InScratchMemory([&] { InsertLetters(sync, begin, end); });
     begin = end;
   }
+}
+
+// (document_id, routing, has_routing, key, captured_at) of the last query.
+std::vector<PendingKey> KeysFound() {
+  std::vector<PendingKey> keys;
+  TupleDesc desc = SPI_tuptable->tupdesc;
+  for (uint64 i = 0; i < SPI_processed; i++) {
+    HeapTuple tuple = SPI_tuptable->vals[i];
+    bool isnull;
+    PendingKey key;
+    key.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
+    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
+      key.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
+    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
+    key.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+    key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
@@ -226,21 +252,7 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
       " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
       " ORDER BY document_id, parked_key.routing, has_routing LIMIT $2",
       SPI_OK_SELECT);
-  std::vector<PendingKey> keys;
-  TupleDesc desc = SPI_tuptable->tupdesc;
-  for (uint64 i = 0; i < SPI_processed; i++) {
-    HeapTuple tuple = SPI_tuptable->vals[i];
-    bool isnull;
-    PendingKey key;
-    key.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
-    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
-      key.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
-    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
-    key.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-    key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
-    keys.push_back(std::move(key));
-  }
-  return keys;
+  return KeysFound();
 }
 
 void DeleteParked(SyncRuntime* sync) {
@@ -313,6 +325,25 @@ bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
   return written;
 }
 
+void ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
+  for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
+    const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
+    std::vector<PendingKey> keys;
+    InScratchMemory([&] {
+      Columns columns(end - at);
+      for (std::size_t i = at; i < end; i++)
+        columns.Add(operations[i]->id, operations[i]->routing,
+                    Int64GetDatum(static_cast<std::int64_t>(operations[i]->version)));
+      Parameters p;
+      p.Int4(sync->id);
+      columns.Push(&p, INT8OID);
+      p.Run(kFormer, SPI_OK_SELECT);
+      keys = KeysFound();
+    });
+    ParkKeys(sync, keys, DrawPositions(1));
+  }
+}
+
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
   DeleteOlder(kClear, sync, operations, ~std::uint64_t{0});
 }
@@ -333,93 +364,6 @@ bool LettersAreFree(std::int32_t sync) {
       SPI_OK_SELECT);
   bool isnull;
   return DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-}
-
-bool LockState(SyncRuntime* sync) {
-  constexpr core::Time kRetry{500'000};
-  Parameters p;
-  p.Int4(sync->id);
-  p.Run("SELECT 1 FROM polyglot.sync_state WHERE sync_id = $1 FOR NO KEY UPDATE SKIP LOCKED",
-        SPI_OK_SELECT);
-  const bool got = SPI_processed == 1;
-  sync->store_at = got ? core::Time{0} : MonotonicNow() + kRetry;
-  return got;
-}
-
-void StoreFailed(std::int32_t sync, const char* reason, const char* hint) {
-  Parameters p;
-  p.Int4(sync);
-  p.TextOrNull(reason);
-  p.TextOrNull(hint);
-  p.Run("UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3 WHERE sync_id = $1",
-        SPI_OK_UPDATE);
-}
-
-void StoreIndex(std::int32_t sync, const IndexState& index) {
-  Parameters p;
-  p.Int4(sync);
-  p.Int4(index.generation);
-  const std::string* name = index.physical == nullptr ? &index.planned : index.physical.get();
-  p.TextOrNull(name->empty() ? nullptr : name->c_str());
-  p.TextOrNull(index.uuid.empty() ? nullptr : index.uuid.c_str());
-  p.Bool(index.alias_pending);
-  p.Run(
-      "UPDATE polyglot.sync_state SET generation = $2, physical_index = $3, index_uuid = $4,"
-      " alias_pending = $5 WHERE sync_id = $1",
-      SPI_OK_UPDATE);
-}
-
-void StorePhase(std::int32_t sync, const char* phase) {
-  Parameters p;
-  p.Int4(sync);
-  p.Text(phase);
-  p.Run(
-      "UPDATE polyglot.sync_state SET phase = $2, resync_version = CASE WHEN $2 = 'resync' THEN"
-      " resync_version ELSE 0 END, resync_reason = CASE WHEN $2 = 'resync' THEN resync_reason END"
-      " WHERE sync_id = $1",
-      SPI_OK_UPDATE);
-}
-
-void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason) {
-  Parameters p;
-  p.Int4(sync);
-  p.Int8(static_cast<std::int64_t>(version));
-  p.TextOrNull(reason);
-  p.Run(
-      "UPDATE polyglot.sync_state SET phase = 'resync', resync_version = $2, resync_reason = $3,"
-      " baseline_version = $2,"
-      " backfill_key = NULL, backfill_rows = 0 WHERE sync_id = $1",
-      SPI_OK_UPDATE);
-}
-
-void StoreRepair(std::int32_t sync, const char* reason) {
-  Parameters p;
-  p.Int4(sync);
-  p.TextOrNull(reason);
-  p.Run(
-      "UPDATE polyglot.sync_state SET repair_reason = $2, repair_since = clock_timestamp()"
-      " WHERE sync_id = $1",
-      SPI_OK_UPDATE);
-}
-
-void StoreBackfill(const SyncRuntime& sync) {
-  const BackfillState& backfill = sync.backfill;
-  Parameters p;
-  p.Int4(sync.id);
-  Datum* keys = Columns::New(backfill.acknowledged.size());
-  int count = 0;
-  for (const std::string& key : backfill.acknowledged)
-    keys[count++] =
-        PointerGetDatum(cstring_to_text_with_len(key.data(), static_cast<int>(key.size())));
-  p.Array(TEXTOID, keys, count);
-  p.Int8(static_cast<std::int64_t>(backfill.rows));
-  p.Int8(static_cast<std::int64_t>(backfill.total));
-  p.Int8(sync.rebuild.fewest);
-  p.Int8(sync.rebuild.most);
-  p.Run(
-      "UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
-      " backfill_total = $4, fewest_documents = $5, most_documents = $6 WHERE sync_id = $1",
-      SPI_OK_UPDATE);
 }
 
 }  // namespace polyglot::pg

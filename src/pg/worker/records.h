@@ -1,5 +1,5 @@
 #pragma once
-// What the worker writes down: parked keys, dead letters, the state of syncs. Every function needs
+// What the worker writes down of changes: parked keys and dead letters. Every function needs
 // the transaction of InTransaction; an error ends the worker.
 
 #include <cstdint>
@@ -41,24 +41,13 @@ struct DeadLetter {
 /// Inserts or renews; idempotent. Strings must be UTF-8. false: none was written, an open
 /// transaction of somebody else has the row of one of them.
 [[nodiscard]] bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
+/// Before that: rows that could not be read left no delete of the document where it had been
+/// before. Those keys are parked, to be read again.
+void ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);
 /// Newer versions were acknowledged: their older dead letters go.
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations);
 bool HasDeadLetters(std::int32_t sync);
 /// Locks them all. false: an open transaction of somebody else has one.
 bool LettersAreFree(std::int32_t sync);
-
-/// Locks the sync's row of sync_state until the end of the transaction. false: an open transaction
-/// of somebody else has it (drop_sync, or DDL that fails the sync), or it is gone: nothing is
-/// stored before `store_at`, because the worker must not wait for him.
-bool LockState(SyncRuntime* sync);
-void StoreFailed(std::int32_t sync, const char* reason, const char* hint);
-void StoreIndex(std::int32_t sync, const IndexState& index);
-void StorePhase(std::int32_t sync, const char* phase);
-/// nullptr: index and table have been compared.
-void StoreRepair(std::int32_t sync, const char* reason);
-/// Phase 'resync' from V, cause kept for the log; the backfill starts over.
-void StoreResync(std::int32_t sync, std::uint64_t version, const char* reason);
-/// Also how many documents there must be then.
-void StoreBackfill(const SyncRuntime& sync);
 
 }  // namespace polyglot::pg

@@ -5,7 +5,7 @@
 #include "core/index_body.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
-#include "pg/worker/records.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {

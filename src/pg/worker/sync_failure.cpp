@@ -2,7 +2,7 @@
 
 #include "pg/encoding.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 

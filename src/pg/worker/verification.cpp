@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "pg/worker/change_feed.h"
-#include "pg/worker/records.h"
+#include "pg/worker/sync_state.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"
 

@@ -27,7 +27,6 @@
 #include "pg/worker/positions.h"
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/requests.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/source_lock.h"

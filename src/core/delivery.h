@@ -45,10 +45,11 @@ struct BulkReply {
   bool timed_out = false;          // no answer within the request's time
   int http_status = 0;
   std::string body;
-  Time retry_after{0};      // from the Retry-After header, 0 = none
-  bool answer_cut = false;  // no complete answer because it was larger than any honest one
-  bool other_node = false;  // another node than the one that this came from is well
-  Time latency{0};          // from the start of the request to the end of the answer, 0 = unknown
+  bool says_missing = false;  // a 404 in the search server's own words, see SaysMissing
+  Time retry_after{0};        // from the Retry-After header, 0 = none
+  bool answer_cut = false;    // no complete answer because it was larger than any honest one
+  bool other_node = false;    // another node than the one that this came from is well
+  Time latency{0};            // from the start of the request to the end of the answer, 0 = unknown
   bool out_of_memory = false;  // no answer, because this process could not take it
 };
 

@@ -222,6 +222,13 @@ AliasChange ChangeOfAlias(std::string_view alias, std::string_view index,
   return change;
 }
 
+bool SaysMissing(std::string_view body) {
+  Document answer;
+  if (!ParseObject(body, &answer)) return false;
+  const Value *error = Find(&answer, "error"), *found = Find(&answer, "found");
+  return (error != nullptr && error->IsObject()) || (found != nullptr && found->IsFalse());
+}
+
 Result<std::int64_t> ParseCount(std::string_view body) {
   Document answer;
   if (!ParseObject(body, &answer) || IsPartial(answer)) return NotUsable("holds no count");

@@ -61,6 +61,7 @@ struct HttpClient::State {
 
   explicit State(std::uint32_t max_connections);
   ~State();
+  void SetMaxConnections(std::uint32_t most);
   bool Begin(Transfer* transfer, const HttpOptions& options);
   void CollectDone() noexcept;
 };
@@ -74,8 +75,12 @@ HttpClient::State::State(std::uint32_t max_connections) {
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &OnTimer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &multiplexer);
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
-  // Two more than bulk requests, for administration beside them.
-  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(max_connections) + 2);
+  SetMaxConnections(max_connections);
+}
+
+// Two more than bulk requests, for administration beside them.
+void HttpClient::State::SetMaxConnections(std::uint32_t most) {
+  curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, static_cast<long>(most) + 2);
 }
 
 HttpClient::State::~State() {
@@ -110,6 +115,8 @@ HttpClient::HttpClient(std::uint32_t max_connections)
     : state_(std::make_unique<State>(max_connections)) {}
 
 HttpClient::~HttpClient() = default;
+
+void HttpClient::SetMaxConnections(std::uint32_t most) { state_->SetMaxConnections(most); }
 
 int HttpClient::poll_fd() const { return state_->multiplexer.fd(); }
 void HttpClient::Wake() noexcept { state_->multiplexer.Wake(); }

@@ -58,6 +58,8 @@ class HttpClient {
   HttpClient& operator=(const HttpClient&) = delete;
 
   int poll_fd() const;
+  /// For requests that begin from now on.
+  void SetMaxConnections(std::uint32_t most);
   /// Begins a request and returns its id. It always ends with a result, a failure to begin
   /// included.
   std::uint64_t Start(HttpRequest request, const HttpOptions& options);

@@ -4,6 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/index_body.h"
 #include "net/address.h"
 #include "net/gzip.h"
 #include "net/http_client.h"
@@ -175,6 +176,7 @@ bool SearchClient::State::Configure(ConnectionConfig c) {
   config = std::move(c);
   options = OptionsOf(config);
   secrets = SecretsOf(config);
+  http.SetMaxConnections(config.max_connections);
   return moved;
 }
 
@@ -306,6 +308,8 @@ std::vector<Response> SearchClient::TakeCompleted() {
     s.Account(known->second, &result);
     s.request_of.erase(request);
     if (s.SendElsewhere(known->first, result, &known->second)) continue;
+    // Before that: a short secret may stand in any word of it.
+    const bool says_missing = result.ok && result.status == 404 && core::SaysMissing(result.body);
     if (result.status != 200) EraseSecrets(s.secrets, &result.body);
     Response response;
     response.request = known->first;
@@ -318,6 +322,7 @@ std::vector<Response> SearchClient::TakeCompleted() {
                       .timed_out = result.timed_out,
                       .http_status = result.ok ? result.status : 0,
                       .body = std::move(result.body),
+                      .says_missing = says_missing,
                       .retry_after = result.retry_after,
                       .answer_cut = result.too_large,
                       .other_node = known->second.elsewhere && s.pool.AnyHealthy(),

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from conftest import Database
-from scripted_endpoint import ScriptedEndpoint, error
+from generations import generation
+from scripted_endpoint import ScriptedEndpoint, answer, delay, error
 
 
 @pytest.fixture
@@ -75,3 +76,35 @@ def test_when_all_are_refused_the_server_is_away(scene):
     for table in ("t", "u"):
         db.assert_equal(table)
         db.wait_for_state(table, "streaming")
+
+
+@pytest.mark.parametrize("body", [{"message": "no Route matched with those values"},
+                                  {"timestamp": 1, "status": 404, "error": "Not Found", "path": "/"}])
+def test_a_404_of_a_gateway_is_no_missing_index(scene, body):
+    endpoint, db = scene("t")
+    endpoint.script(answer(404, body, ("Content-Type", "application/json")),
+                    lambda request: not request.is_bulk)
+    db.wait_for_state("t", "disconnected")
+    db.execute("UPDATE t SET v = 'x'")
+    endpoint.heal()
+    db.assert_equal("t")
+    db.wait_for_state("t", "streaming")
+    assert generation(db, "t") == 1
+
+
+def test_many_syncs_made_at_once_do_not_wait_for_each_other_in_vain(scene):
+    """What waits for a connection must not count as time that the server takes."""
+    endpoint, db = scene("t0")
+    db.execute("ALTER SERVER search OPTIONS (SET request_timeout '3s', ADD max_in_flight '2')")
+    db.execute("".join(f"CREATE TABLE t{i} (id integer PRIMARY KEY);" for i in range(1, 41)))
+    made = endpoint.script(delay(1), lambda request: request.command == "PUT")
+    with db.connect(autocommit=False) as session:
+        for i in range(1, 41):
+            session.execute(f"SELECT polyglot.create_sync('t{i}', 'search')")
+        session.commit()
+    states = set()
+    while {row[0] for row in db.query("SELECT state FROM polyglot.status")} != {"streaming"}:
+        states |= {row[0] for row in db.query("SELECT state FROM polyglot.status")}
+        time.sleep(0.2)
+    assert "disconnected" not in states
+    assert len(made.used) == 2 * 40  # a lease and an index each

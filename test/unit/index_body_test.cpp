@@ -179,6 +179,15 @@ TEST(ParseCount, NeedsEveryShard) {
   EXPECT_FALSE(ParseCount("<html>").ok());
 }
 
+TEST(SaysMissing, InTheWordsOfASearchServerOnly) {
+  EXPECT_TRUE(SaysMissing(R"({"error":{"type":"index_not_found_exception"},"status":404})"));
+  EXPECT_TRUE(SaysMissing(R"({"_index":"l","_id":"a","found":false})"));
+  for (const char* other :
+       {R"({"message":"no Route matched with those values"})", R"({"error":"Not Found"})",
+        R"({"found":true})", "{}", "[]", "", "404 page not found"})
+    EXPECT_FALSE(SaysMissing(other)) << other;
+}
+
 TEST(RefreshSettingBody, BringsBackWhatWasThere) {
   EXPECT_EQ(RefreshSettingBody(R"({"t-000002":{"settings":{"index":{"refresh_interval":"5s"}}}})")
                 .value(),

@@ -16,6 +16,10 @@
 namespace polyglot::pg {
 namespace {
 
+// Of one connection. Hundreds of syncs that are made at once, or whose server is back, would wait
+// for each other in libcurl, where waiting counts as the server's time.
+constexpr std::size_t kQuestionsAtOnce = 4;
+
 using Descriptions = std::vector<core::IndexDescription>;
 
 // An index that names another database as its owner.
@@ -341,6 +345,49 @@ void Probe(WorkerContext* context, Channel* channel, core::Time now) {
   Begin(context, next, now);
 }
 
+std::size_t QuestionsOf(const WorkerContext& context, const Channel* channel) {
+  return static_cast<std::size_t>(
+      std::count_if(context.syncs.begin(), context.syncs.end(), [channel](const auto& sync) {
+        return sync.second->channel == channel && IsAsking(*sync.second);
+      }));
+}
+
+bool IsRoutine(const IndexState& index) {
+  return index.step == IndexStep::kReady && !index.check_before_write;
+}
+
+// Whoever cannot write comes first, then whoever has waited longest.
+core::Time DueSince(const SyncRuntime& sync) {
+  return IsRoutine(sync.index) ? sync.index.next_check : core::Time{0};
+}
+
+void AskThoseDue(WorkerContext* context, Channel* channel, core::Time now) {
+  std::size_t asking = QuestionsOf(*context, channel);
+  if (asking >= kQuestionsAtOnce) return;
+  std::vector<SyncRuntime*> due;
+  for (auto& [id, sync] : context->syncs)
+    if (sync->channel == channel && MayAsk(*sync) && IsDue(*sync, now)) due.push_back(sync.get());
+  std::stable_sort(due.begin(), due.end(), [](const SyncRuntime* a, const SyncRuntime* b) {
+    return DueSince(*a) < DueSince(*b);
+  });
+  for (SyncRuntime* sync : due) {
+    if (asking >= kQuestionsAtOnce) return;
+    if (IsRoutine(sync->index))
+      AskUuid(context, sync, *sync->index.physical, now);
+    else
+      Begin(context, sync, now);
+    if (IsAsking(*sync)) ++asking;
+  }
+}
+
+// Their next answer comes first.
+std::vector<const Channel*> FullChannels(const WorkerContext& context) {
+  std::vector<const Channel*> full;
+  for (const auto& channel : context.channels)
+    if (QuestionsOf(context, channel.get()) >= kQuestionsAtOnce) full.push_back(channel.get());
+  return full;
+}
+
 void AskAllSoon(WorkerContext* context, Channel* channel, core::Time now) {
   for (auto& [id, sync] : context->syncs)
     if (sync->channel == channel && sync->index.retry_at != core::kNever)
@@ -353,13 +400,7 @@ void KeepIndexes(WorkerContext* context, core::Time now) {
   for (auto& channel : context->channels) {
     if (channel->TakeReturned()) AskAllSoon(context, channel.get(), now);
     if (!channel->connected() && now >= channel->NextProbe(now)) Probe(context, channel.get(), now);
-  }
-  for (auto& [id, sync] : context->syncs) {
-    if (!MayAsk(*sync) || !sync->channel->connected() || !IsDue(*sync, now)) continue;
-    if (sync->index.step == IndexStep::kReady && !sync->index.check_before_write)
-      AskUuid(context, sync.get(), *sync->index.physical, now);
-    else
-      Begin(context, sync.get(), now);
+    if (channel->connected()) AskThoseDue(context, channel.get(), now);
   }
 }
 
@@ -379,10 +420,12 @@ void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 }
 
 core::Time NextIndexDeadline(const WorkerContext& context, core::Time now) {
+  const std::vector<const Channel*> full = FullChannels(context);
   core::Time next = core::kNever;
   for (const auto& [id, sync] : context.syncs) {
     const IndexState& index = sync->index;
     if (!MayAsk(*sync) || IsAsking(*sync)) continue;
+    if (std::find(full.begin(), full.end(), sync->channel) != full.end()) continue;
     if (!sync->channel->connected()) {
       // While another sync's probe is under way this comes to nothing: not in a busy loop.
       next = std::min(next, std::max(sync->channel->NextProbe(now), now + kIndexRetry));

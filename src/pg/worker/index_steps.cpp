@@ -39,18 +39,18 @@ std::string PhysicalName(const SyncRuntime& sync, int generation) {
 
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
-// Whatever does not answer in JSON, as a search server does, says nothing about an index. Its words
-// are not looked at: a short password may have been erased from them.
+// Whatever does not answer in JSON, as a search server does, says nothing about an index.
 bool IsServerTrouble(const core::BulkReply& reply) {
   const int status = reply.http_status;
   if (!reply.transport_ok || status < 200 || status >= 500) return true;
   if (status < 300) return !reply.body.starts_with('{');
   if (status < 400 || status == 401 || status == 403 || status == 407) return true;
+  if (status == 404) return !reply.says_missing;
   return status != 429 && !reply.body.starts_with('{');
 }
 
 bool SaysMissing(const core::BulkReply& reply) {
-  return reply.transport_ok && reply.http_status == 404 && reply.body.starts_with('{');
+  return reply.transport_ok && reply.http_status == 404 && reply.says_missing;
 }
 
 bool TellsHolders(const core::BulkReply& reply) {

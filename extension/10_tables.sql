@@ -157,11 +157,12 @@ CREATE TABLE polyglot.published (
   CONSTRAINT documents_are_in_the_tables_of_syncs CHECK (false) NO INHERIT
 );
 
--- Indexes of dropped syncs that the worker is still to delete.
 -- Indexes of dropped syncs, and of generations that nobody needs, that the worker is still to delete.
 CREATE TABLE polyglot.dropped_index (
   server oid NOT NULL,
   physical_index text NOT NULL,
+  -- Whose user mapping the sync had; 0: unknown, the PUBLIC one.
+  owner oid NOT NULL DEFAULT 0,
   alias text NOT NULL,
   -- NULL: it may not have been made, or somebody else may have made it.
   index_uuid text,

@@ -11,7 +11,7 @@ GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
   WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
                'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
-               'DROP USER MAPPING')
+               'DROP USER MAPPING', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE')
   EXECUTE FUNCTION polyglot.watch_ddl();
 ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS;
 

@@ -68,6 +68,17 @@ SELECT * FROM our_triggers WHERE relation::text !~ 'crowd' ORDER BY 1, 2;
 SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
 DROP TABLE human_draft;
 SELECT polyglot.resume_sync('person');
+-- A foreign table below a source cannot be captured, however it comes there.
+CREATE FOREIGN DATA WRAPPER elsewhere;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER elsewhere;
+CREATE FOREIGN TABLE human_elsewhere () INHERITS (human) SERVER elsewhere;
+SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
+ALTER FOREIGN TABLE human_elsewhere NO INHERIT human;
+SELECT polyglot.resume_sync('person');
+ALTER FOREIGN TABLE human_elsewhere INHERIT human;
+SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;
+DROP FOREIGN DATA WRAPPER elsewhere CASCADE;
+SELECT polyglot.resume_sync('person');
 ALTER TABLE guest NO INHERIT human;
 SELECT * FROM our_triggers WHERE relation::text !~ 'crowd' ORDER BY 1, 2;
 SELECT sync, last_error FROM polyglot.status WHERE state = 'failed' ORDER BY sync;

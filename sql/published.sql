@@ -55,6 +55,10 @@ SELECT polyglot.alter_sync('events', new_name => 'news');
 SELECT * FROM polyglot.published ORDER BY id;
 ALTER SERVER letters OWNER TO regress_seller;
 SELECT sync, owner FROM polyglot.syncs ORDER BY sync;
+REASSIGN OWNED BY regress_seller TO regress_publisher;
+SELECT sync, owner FROM polyglot.syncs ORDER BY sync;
+REASSIGN OWNED BY regress_publisher TO regress_seller;
+SELECT sync, owner FROM polyglot.syncs ORDER BY sync;
 INSERT INTO polyglot.published VALUES ('news', '9', NULL, '{}');
 SELECT tgenabled, count(*) FROM pg_trigger WHERE tgrelid IN (SELECT inhrelid FROM pg_inherits
   WHERE inhparent = 'polyglot.published'::regclass) AND NOT tgisinternal GROUP BY 1 ORDER BY 1;

@@ -42,15 +42,22 @@ CREATE MATERIALIZED VIEW goods_matview AS SELECT * FROM plain_goods;
 CREATE UNLOGGED TABLE goods_unlogged (id int PRIMARY KEY);
 CREATE TEMP TABLE goods_temp (id int PRIMARY KEY);
 CREATE SEQUENCE goods_sequence;
-CREATE TABLE goods_parent (id int PRIMARY KEY);
-CREATE TABLE goods_child () INHERITS (goods_parent);
-ALTER TABLE goods_child ALTER id DROP NOT NULL;
+-- A child that may hold NULL: from 18 on it has the parent's NOT NULL unless that is NO INHERIT.
+DO $$
+DECLARE
+  named_not_null boolean := current_setting('server_version_num')::int >= 180000;
+BEGIN
+  EXECUTE 'CREATE TABLE goods_parent (id int NOT NULL'
+    || CASE WHEN named_not_null THEN ' NO INHERIT' ELSE '' END || ' UNIQUE)';
+  CREATE TABLE goods_child () INHERITS (goods_parent);
+  IF NOT named_not_null THEN ALTER TABLE goods_child ALTER id DROP NOT NULL; END IF;
+END $$;
 SELECT refused($$'goods_view', 'refusal'$$);
 SELECT refused($$'goods_matview', 'refusal'$$);
 SELECT refused($$'goods_unlogged', 'refusal'$$);
 SELECT refused($$'goods_temp', 'refusal'$$);
 SELECT refused($$'goods_sequence', 'refusal'$$);
-SELECT refused($$'goods_parent', 'refusal'$$);
+SELECT refused($$'goods_parent', 'refusal', key => '{id}'$$);
 SELECT refused($$'pg_class', 'refusal'$$);
 SELECT refused($$'information_schema.sql_features', 'refusal'$$);
 SELECT refused($$'polyglot.sync_state', 'refusal'$$);

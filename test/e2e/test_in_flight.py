@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import processes
-from scripted_endpoint import ScriptedEndpoint, silence
+from scripted_endpoint import ScriptedEndpoint, error, silence
 
 
 @pytest.fixture
@@ -35,6 +35,21 @@ def test_a_deleted_index_does_not_come_back(scripted, search):
     endpoint.heal()
     db.execute("UPDATE u SET v = 'changed'")
     db.assert_equal("u")
+    assert list(search.client().indices.get(index=db.prefix + "*")) == [db.index("u-000001")]
+
+
+def test_the_index_of_a_sync_whose_owner_alone_has_credentials(scripted, search):
+    """Who may delete it is asked after the sync has gone."""
+    db, endpoint = scripted(request_timeout="5s")
+    db.execute("CREATE USER MAPPING FOR postgres SERVER search OPTIONS (user 'u', password 'p')")
+    endpoint.script(error(401, "security_exception"),
+                    lambda request: not request.headers.get("Authorization"))
+    db.execute("UPDATE t SET v = 'changed'")
+    db.assert_equal("t")
+    db.execute("SELECT polyglot.stop_workers()")
+    db.execute("SELECT polyglot.drop_sync('t', drop_index => true)")
+    db.execute("SELECT polyglot.start_workers()")
+    processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion")
     assert list(search.client().indices.get(index=db.prefix + "*")) == [db.index("u-000001")]
 
 

@@ -95,6 +95,7 @@ bool AnySyncTakesAllColumns(Oid source) {
 }
 
 void WarnOfNewHeir(Oid relation, Oid source) {
+  if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE) return;  // the sync has failed
   int count;
   SyncRow** syncs = LoadSyncsOfSource(source, &count);
   for (int i = 0; i < count; ++i)

@@ -34,11 +34,12 @@ void DropGenerations(const SyncRow* sync, bool all) {
   char* id = psprintf("%d", sync->id);
   Change(
       "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
-      " unless_aliased) SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean"
+      " unless_aliased, owner)"
+      " SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean, $4::oid"
       " FROM polyglot.sync_state s WHERE s.physical_index IS NOT NULL AND (s.builds = $1::integer"
       " OR s.sync_id = $1::integer AND ($3::boolean OR EXISTS (SELECT FROM polyglot.sync_state b"
       " WHERE b.builds = $1::integer))) ON CONFLICT DO NOTHING",
-      {id, sync->index, all ? "true" : "false"});
+      {id, sync->index, all ? "true" : "false", psprintf("%u", sync->owner)});
 }
 
 // Before anything else of the sync: the worker leaves the rest alone where it cannot have this row

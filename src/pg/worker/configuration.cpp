@@ -340,7 +340,7 @@ void Load(WorkerContext* context) {
   RemoveMissing(context, rows, count);
   for (int i = 0; i < count; i++)
     if (rows[i]->has_state && rows[i]->source_exists) ApplyRow(context, *options, *rows[i]);
-  LoadIndexDrops(context, ChannelFor(context, *options, InvalidOid));
+  LoadIndexDrops(context, [&](Oid owner) { return ChannelFor(context, *options, owner); });
 }
 
 void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {

@@ -136,24 +136,25 @@ std::string UuidOf(const SyncRuntime& sync, bool building) {
 void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::string& index,
             bool building, core::Time wait) {
   const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count()),
-                    uuid = UuidOf(sync, building);
+                    uuid = UuidOf(sync, building), owner = std::to_string(sync.owner);
   Execute(
       "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
-      " unless_aliased, not_before) VALUES ($1::pg_catalog.oid, $2, $3, $4, $5::pg_catalog.bool,"
-      " pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval)"
+      " unless_aliased, not_before, owner) VALUES ($1::pg_catalog.oid, $2, $3, $4,"
+      " $5::pg_catalog.bool, pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval,"
+      " $7::pg_catalog.oid)"
       " ON CONFLICT DO NOTHING",
       {server.c_str(), index.c_str(), sync.alias.c_str(), uuid.empty() ? nullptr : uuid.c_str(),
-       building ? "true" : "false", wait_us.c_str()});
+       building ? "true" : "false", wait_us.c_str(), owner.c_str()});
 }
 
 }  // namespace
 
-void LoadIndexDrops(WorkerContext* context, Channel* channel) {
+void LoadIndexDrops(WorkerContext* context, const std::function<Channel*(Oid owner)>& channel_of) {
   char server[16];
   snprintf(server, sizeof server, "%u", context->server);
   const uint64 rows = Execute(
       "SELECT physical_index, alias, index_uuid, unless_aliased, greatest(0, extract(epoch FROM"
-      " not_before - clock_timestamp()) * 1000000)::int8 FROM polyglot.dropped_index"
+      " not_before - clock_timestamp()) * 1000000)::int8, owner FROM polyglot.dropped_index"
       " WHERE server = $1::pg_catalog.oid",
       {server});
   const core::Time now = MonotonicNow();
@@ -165,11 +166,13 @@ void LoadIndexDrops(WorkerContext* context, Channel* channel) {
     drop.alias = SPI_getvalue(tuple, desc, 2);
     if (const char* uuid = SPI_getvalue(tuple, desc, 3)) drop.uuid = uuid;
     drop.unless_aliased = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
-    drop.channel = channel;
+    drop.channel = channel_of(DatumGetObjectId(SPI_getbinval(tuple, desc, 6, &isnull)));
     drop.retry_at = now + core::Time{DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull))};
     const std::string index = SPI_getvalue(tuple, desc, 1);
     SetFinal(*context, index, &drop);
-    context->index_drops.try_emplace(index, std::move(drop));
+    Channel* channel = drop.channel;
+    const auto [it, added] = context->index_drops.try_emplace(index, std::move(drop));
+    if (!added) it->second.channel = channel;  // the mapping may be another by now
   }
 }
 

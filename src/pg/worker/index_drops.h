@@ -3,12 +3,15 @@
 // needs. Each is looked at before it is deleted, and once more when no request can be on its way
 // any more: a versioned delete to a missing index creates it.
 
+#include <functional>
+
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
 
-/// Reads polyglot.dropped_index of this server. Needs a transaction.
-void LoadIndexDrops(WorkerContext* context, Channel* channel);
+/// Reads polyglot.dropped_index of this server. `channel_of` gives the connection with the
+/// credentials of a sync's owner. Needs a transaction.
+void LoadIndexDrops(WorkerContext* context, const std::function<Channel*(Oid owner)>& channel_of);
 /// The index of this generation is to go: at once if nobody has searched it, otherwise when the
 /// searches that still use it have ended. Needs a transaction.
 void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building);

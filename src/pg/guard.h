@@ -110,6 +110,16 @@ auto Enter(F&& f) -> decltype(f()) {
   guard_detail::Raise(error);
 }
 
+namespace guard_detail {
+
+/// What f keeps in registers must not be part of the function that calls sigsetjmp.
+template <typename F>
+pg_noinline void CallApart(F& f) {
+  f();
+}
+
+}  // namespace guard_detail
+
 /// Runs f in a subtransaction. An ERROR below undoes the subtransaction and is handed back in
 /// *error (returns false); cancellations and shutdown are raised again. f follows the rules of
 /// Call.
@@ -126,7 +136,7 @@ bool InSubtransaction(F&& f, PgError* error) {
   sigjmp_buf here;
   if (sigsetjmp(here, 0) == 0) {
     PG_exception_stack = &here;
-    f();
+    guard_detail::CallApart(f);
     PG_exception_stack = saved_stack;
     error_context_stack = saved_context;
     ReleaseCurrentSubTransaction();

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 import processes
-from scripted_endpoint import ScriptedEndpoint, error, silence
+from scripted_endpoint import ScriptedEndpoint, error, hang_up, silence
 
 
 @pytest.fixture
@@ -72,3 +72,17 @@ def test_credentials_that_end_while_a_request_is_under_way(scripted):
     go.set()
     db.assert_equal("t")
     assert len(former.used) == 1
+
+
+def test_nodes_are_shown_as_those_see_them_who_use_them(scripted):
+    """What a user mapping that nobody has any more has seen last is of no interest."""
+    db, endpoint = scripted()
+    endpoint.script(hang_up(), lambda request: not request.headers.get("Authorization"))
+
+    def state():
+        return db.value("SELECT state FROM polyglot.servers")
+    db.execute("UPDATE t SET v = 'changed'")
+    processes.wait_for(lambda: state() == "dead", state)
+    db.execute("CREATE USER MAPPING FOR postgres SERVER search OPTIONS (user 'u', password 'p')")
+    db.assert_equal("t")
+    processes.wait_for(lambda: state() == "healthy", state)

@@ -203,9 +203,17 @@ void CopyText(char* out, std::size_t size, const std::string& text) {
   strlcpy(out, core::SanitiseText(text, size - 1).c_str(), size);
 }
 
+// The first one that a sync uses: another may be left of a user mapping that nobody has any more.
+Channel* ChannelToShow(const WorkerContext& context) {
+  for (const auto& channel : context.channels)
+    for (const auto& [id, sync] : context.syncs)
+      if (sync->channel == channel.get()) return channel.get();
+  return context.channels.front().get();
+}
+
 void PublishNodes(WorkerContext* context) {
   if (context->channels.empty()) return;
-  const std::vector<net::NodeStatus> nodes = context->channels.front()->client().Nodes();
+  const std::vector<net::NodeStatus> nodes = ChannelToShow(*context)->client().Nodes();
   const core::Time now = MonotonicNow();
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
   int count = 0;

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import processes
+from generations import wait_for_generation
 
 
 @pytest.fixture
@@ -152,6 +153,28 @@ def test_an_open_transaction_that_ends_a_sync_with_parked_keys_holds_up_no_other
         session.rollback()
     processes.wait_for(lambda: two.status("b")["parked"] == 100, "parked keys")
     two.execute("SELECT polyglot.resume_sync('b')")
+    two.assert_equal("a")
+    two.assert_equal("b")
+
+
+def test_an_open_drop_of_a_sync_whose_new_index_is_lost_holds_up_no_other(two):
+    """It has the rows of both generations when the rebuild begins again."""
+    two.execute("INSERT INTO b SELECT i, 'row' FROM generate_series(2, 3000) i")
+    two.wait("b")
+    two.execute("SELECT polyglot.alter_sync('b', options => '{\"backfill_rate\": 60}')")
+    two.execute("SELECT polyglot.rebuild_sync('b')")
+    client, new = two.search.client(), two.index("b-000002")
+    processes.wait_for(lambda: client.indices.exists(index=new), "the new index")
+    with two.connect(autocommit=False) as session:
+        session.execute("SELECT polyglot.drop_sync('b')")
+        client.indices.delete(index=new)
+        for number in range(2, 32):  # indexes are looked at every 10 s
+            two.execute("INSERT INTO a VALUES (%s, 'a')", (number,))
+            two.wait("a", timeout="30s")
+            time.sleep(0.5)
+        session.rollback()
+    two.execute("SELECT polyglot.alter_sync('b', options => '{}')")
+    wait_for_generation(two, 3, "b")
     two.assert_equal("a")
     two.assert_equal("b")
 

@@ -111,6 +111,11 @@ void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
   StoreOutdated(*live);
 }
 
+// Nobody's open transaction (drop_sync) has the rows that are to change.
+bool LockBoth(SyncRuntime* live, SyncRuntime* building) {
+  return LockState(live) && (building == nullptr || LockState(building));
+}
+
 void Start(WorkerContext* context, SyncRuntime* live) {
   const WantedRebuild wanted = std::exchange(live->live.wanted, WantedRebuild{});
   if (WillBeMadeAnew(live)) return;
@@ -145,9 +150,10 @@ core::Time RetryWait(int failures) {
 }
 
 void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building, core::Time now) {
-  live->live.failures++;
   const std::string reason = building->rebuild.reason;
   InTransaction([&] {
+    if (!LockBoth(live, building)) return;
+    live->live.failures++;
     DropBuilding(context, building);
     SyncRuntime* next = BeginBuilding(context, live, reason);
     if (next == nullptr) return;
@@ -234,7 +240,7 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
 
 // Nobody's open transaction (discard, drop_sync) has one of the rows that change place.
 bool MayHandOver(SyncRuntime* live, SyncRuntime* building) {
-  if (!LockState(live) || !LockState(building)) return false;
+  if (!LockBoth(live, building)) return false;
   if (LettersAreFree(live->id) && LettersAreFree(building->id)) return true;
   Postpone(live);
   live->store_at = live->read_at;
@@ -262,8 +268,11 @@ void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) 
 void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
   SyncRuntime* building = BuildingOf(context, *live);
   if (building == nullptr || live->failed) return;
-  if (building->failed || building->index.lost)
+  const bool failed = building->failed || building->index.lost;
+  if (failed && now >= live->store_at)
     BeginAgain(context, live, building, now);
+  else if (failed)
+    return;
   else if (building->rebuild.step == Step::kRemember && now >= building->store_at)
     StoreSettings(building);
   else if (building->rebuild.step == Step::kDone && now >= live->store_at)
@@ -276,6 +285,10 @@ void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
                                           "restore", "drain",    "refresh", "count",
                                           "switch",  "switched", "done"};
   return names[static_cast<int>(step)];
+}
+
+bool WantsRebuild(const SyncRuntime& sync, core::Time now) {
+  return !sync.live.wanted.reason.empty() && now >= sync.store_at;
 }
 
 std::vector<SyncRuntime*> LiveSyncs(WorkerContext* context) {
@@ -331,7 +344,8 @@ void TakeRebuildRequests(WorkerContext* context) {
   const uint64 rows = Execute(
       "DELETE FROM polyglot.rebuild_request r USING (SELECT q.sync_id, q.number"
       " FROM polyglot.rebuild_request q JOIN polyglot.sync_state s ON s.sync_id = q.sync_id"
-      " WHERE s.server = $1::pg_catalog.oid FOR UPDATE OF q SKIP LOCKED) t"
+      " WHERE s.server = $1::pg_catalog.oid FOR UPDATE OF q SKIP LOCKED"
+      " FOR NO KEY UPDATE OF s SKIP LOCKED) t"
       " WHERE r.sync_id = t.sync_id AND r.number = t.number"
       " RETURNING r.sync_id, r.reason, r.outdated, r.frozen",
       {server.c_str()});
@@ -351,7 +365,8 @@ void TakeRebuildRequests(WorkerContext* context) {
 
 void StartWantedRebuilds(WorkerContext* context) {
   for (SyncRuntime* live : LiveSyncs(context))
-    if (!live->live.wanted.reason.empty()) Start(context, live);
+    if (WantsRebuild(*live, MonotonicNow()) && LockBoth(live, BuildingOf(context, *live)))
+      Start(context, live);
 }
 
 void AdvanceRebuilds(WorkerContext* context, core::Time now) {
@@ -370,7 +385,7 @@ void AdvanceRebuilds(WorkerContext* context, core::Time now) {
 
 void StoreRebuilds(WorkerContext* context, core::Time now) {
   bool wanted = false;
-  for (const auto& [id, sync] : context->syncs) wanted |= !sync->live.wanted.reason.empty();
+  for (const auto& [id, sync] : context->syncs) wanted |= WantsRebuild(*sync, now);
   if (wanted) InTransaction([&] { StartWantedRebuilds(context); });
   for (SyncRuntime* live : LiveSyncs(context)) StoreOne(context, live, now);
 }

@@ -42,13 +42,14 @@ class MultiGetHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, M
       documents.emplace_back();
       member_ = Member::kOther;
     }
-    if (In(Member::kError)) failed = true;
-    if (In(Member::kSource)) begin_ = stream_->Tell();
+    if (In(Member::kError) || In(Member::kSource)) begin_ = stream_->Tell();
     ++depth_;
     return true;
   }
   bool EndObject(SizeType) {
     --depth_;
+    if (In(Member::kError))
+      failed |= !SaysNoRouting(body_.substr(begin_, stream_->Tell() - begin_));
     if (In(Member::kSource)) {
       documents.back().has_source = true;
       documents.back().source = body_.substr(begin_, stream_->Tell() + 1 - begin_);
@@ -74,6 +75,10 @@ class MultiGetHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, M
   static constexpr int kElement = 2;  // depth in the array `docs`
   static constexpr int kMember = 3;   // depth in one of its objects
 
+  /// Where the mapping demands a routing there is no document without one.
+  static bool SaysNoRouting(std::string_view error) {
+    return error.find("\"routing_missing_exception\"") != std::string_view::npos;
+  }
   static Member MemberOf(std::string_view name) {
     if (name == "found") return Member::kFound;
     if (name == "_version") return Member::kVersion;

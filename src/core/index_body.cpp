@@ -225,8 +225,8 @@ AliasChange ChangeOfAlias(std::string_view alias, std::string_view index,
 bool SaysMissing(std::string_view body) {
   Document answer;
   if (!ParseObject(body, &answer)) return false;
-  const Value *error = Find(&answer, "error"), *found = Find(&answer, "found");
-  return (error != nullptr && error->IsObject()) || (found != nullptr && found->IsFalse());
+  const Value *type = Find(Find(&answer, "error"), "type"), *found = Find(&answer, "found");
+  return (type != nullptr && type->IsString()) || (found != nullptr && found->IsFalse());
 }
 
 Result<std::int64_t> ParseCount(std::string_view body) {

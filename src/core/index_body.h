@@ -52,7 +52,7 @@ AliasChange ChangeOfAlias(std::string_view alias, std::string_view index,
 /// Does this index bear the alias?
 bool HasAlias(const IndexDescription& index, std::string_view alias);
 /// Is this the body of a 404 by which a search server itself says that there is no such index
-/// (`error` is an object) or document (`found` is false)? A gateway's may be JSON as well.
+/// (`error` has a `type`) or document (`found` is false)? A gateway's may be JSON as well.
 bool SaysMissing(std::string_view body);
 /// The number in an answer to `GET /<index>/_count`.
 Result<std::int64_t> ParseCount(std::string_view body);

@@ -2,11 +2,13 @@
 
 import random
 import threading
+import time
 
 import psycopg
 import pytest
 
 import processes
+from scripted_endpoint import ScriptedEndpoint, silence
 
 ROWS = 3000
 
@@ -268,3 +270,96 @@ def test_waiting_ends_with_the_sync(t):
                 t.connect() as session:
             threading.Timer(1, t.execute, ("SELECT polyglot.pause_sync('t')",)).start()
             session.execute("SELECT * FROM polyglot.verify_sync('t')")
+
+
+def test_a_repair_whose_deletes_are_held_up(t):
+    """What no key can ask for again is not taken for done."""
+    client, index = t.search.client(), t.index("t")
+    client.index(index=index, id="no number", document={"v": "nobody"}, refresh=True)
+    client.indices.put_settings(index=index, settings={"index.blocks.write": True})
+    repair = threading.Thread(target=t.execute, args=("SELECT polyglot.repair_sync('t')",))
+    repair.start()
+    t.wait_for_state("t", "blocked")
+    client.indices.put_settings(index=index, settings={"index.blocks.write": None})
+    t.execute("SELECT polyglot.run_sync(timeout => '0s')")
+    repair.join()
+    assert verify(t) == {}
+    t.assert_equal("t")
+
+
+@pytest.fixture
+def held(new_database, search):
+    """`t` is being verified by a question that is not answered, beside `u`."""
+    with ScriptedEndpoint(search) as endpoint:
+        db = new_database(server=False)
+        db.create_server(url=endpoint.url)
+        for name in ("t", "u"):
+            db.execute(f"CREATE TABLE {name} (id integer PRIMARY KEY, v text);"
+                       f"INSERT INTO {name} SELECT i, 'row' FROM generate_series(1, 20) i")
+            db.create_sync(name)
+        db.wait()
+        rule = endpoint.script(silence, lambda request: request.path.endswith("_mget")
+                               and db.index("t-") in request.path)
+        db.execute("SELECT polyglot.verify_sync('t', wait => false)")
+        processes.wait_for(lambda: rule.used, "the question")
+        db.heal = endpoint.heal
+        yield db
+
+
+def test_a_verification_that_cannot_go_on_holds_up_no_other(held, search):
+    client, index = search.client(), held.index("t")
+    client.indices.put_settings(index=index, settings={"index.blocks.write": True})
+    held.execute("UPDATE t SET v = 'waits'")
+    held.wait_for_state("t", "blocked")
+    with held.connect() as session:
+        session.execute("SET statement_timeout = '60s'")
+        assert session.execute("SELECT * FROM polyglot.verify_sync('u')").fetchall() == []
+    held.heal()
+    client.indices.put_settings(index=index, settings={"index.blocks.write": None})
+    held.execute("SELECT polyglot.run_sync(timeout => '0s')")
+    assert verify(held) == {}
+    held.assert_equal("t")
+
+
+@pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT"])
+def test_an_open_drop_of_a_sync_that_is_verified_holds_up_no_other(held, end):
+    with held.connect() as session:
+        session.execute("BEGIN; SELECT polyglot.drop_sync('t')")
+        held.heal()
+        for number in range(100, 110):
+            held.execute("INSERT INTO u VALUES (%s, 'x')", (number,))
+            held.wait("u", timeout="30s")
+            time.sleep(0.5)  # it is stored every 2 s
+        session.execute(end)
+    held.assert_equal("u")
+    if end == "ROLLBACK":
+        assert verify(held) == {}
+    for table in ("verification", "difference", "parked_key"):
+        assert held.query(f"SELECT * FROM polyglot.{table} WHERE sync_id NOT IN"
+                          " (SELECT id FROM polyglot.sync_definition)") == []
+
+
+def test_a_mapping_that_demands_a_routing(db):
+    """The server refuses to look for a document without one; it has none."""
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, r text); INSERT INTO t VALUES (1, 'a'), (2, NULL)")
+    db.create_sync("t", routing="r", mapping='{"_routing": {"required": true}}')
+    db.wait()
+    assert [letter[1] for letter in db.dead_letters()] == ["2"]
+    db.execute("SET statement_timeout = '60s'")
+    assert verify(db) == {"2": "missing"}
+
+
+def test_a_row_that_cannot_be_read_keeps_its_document(db):
+    """Also one whose key cannot be made of the document's id, at another routing than it has now."""
+    db.execute("CREATE TABLE t (id text PRIMARY KEY, shop text, n integer);"
+               "INSERT INTO t SELECT repeat('k', 600) || i, 'x', 1 FROM generate_series(1, 5) i")
+    db.create_sync("t", routing="shop",
+                   document="pg_catalog.jsonb_build_object('shop', shop, 'q', 100 / n)")
+    db.wait()
+    db.execute("UPDATE t SET n = 0 WHERE id LIKE '%3'")
+    db.wait()
+    assert {problem for problem, in db.query("SELECT problem FROM polyglot.verify_sync('t')")} == {"different"}
+    db.execute("SELECT polyglot.repair_sync('t')")
+    client = db.search.client()
+    client.indices.refresh(index=db.index("t"))
+    assert client.count(index=db.index("t"))["count"] == 5

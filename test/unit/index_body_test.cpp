@@ -184,6 +184,7 @@ TEST(SaysMissing, InTheWordsOfASearchServerOnly) {
   EXPECT_TRUE(SaysMissing(R"({"_index":"l","_id":"a","found":false})"));
   for (const char* other :
        {R"({"message":"no Route matched with those values"})", R"({"error":"Not Found"})",
+        R"({"error":{"code":404,"message":"Requested entity was not found."}})",
         R"({"found":true})", "{}", "[]", "", "404 page not found"})
     EXPECT_FALSE(SaysMissing(other)) << other;
 }

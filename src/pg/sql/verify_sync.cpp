@@ -54,8 +54,9 @@ SyncSlot* SlotOf(const SyncRow* sync) {
 
 uint64 Request(const SyncRow* sync, double sample, bool repair) {
   SyncSlot* slot = SlotOf(sync);
-  const uint64 number = pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1;
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
+  // Under the lock: a smaller number that is written later would take the place of a larger one.
+  const uint64 number = pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1;
   const uint64 wanted =
       Max(pg_atomic_read_u64(&slot->verify_wanted), pg_atomic_read_u64(&slot->repair_wanted));
   const bool pending = wanted > pg_atomic_read_u64(&slot->verify_done);

@@ -84,8 +84,9 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
 void Write(SyncRuntime* sync, ToWrite* write) {
   write->written =
       write->dead.empty() || (LockState(sync) && WriteDeadLetters(sync->id, write->dead));
+  if (write->written && sync->routing_att != 0)
+    write->written = ParkFormerRoutings(sync, write->acknowledged);
   if (!write->written) return;
-  if (sync->routing_att != 0) ParkFormerRoutings(sync, write->acknowledged);
   ClearDeadLetters(sync->id, write->acknowledged);
   UnparkKeys(sync, write->unpark);
   if (!write->acknowledged.empty()) sync->may_have_dead_letters = HasDeadLetters(sync->id);

@@ -10,6 +10,7 @@
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/sync_state.h"
+#include "pg/worker/verification_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -52,6 +53,7 @@ class Collector {
 
  private:
   void Take(core::Operation* op) {
+    if (op->key.empty() && sync_->verification) sync_->verification->withdrawn = true;
     PendingKey key;
     key.id = std::move(op->id);
     key.key = std::move(op->key);

@@ -9,6 +9,7 @@
 #include "pg/guard.h"
 #include "pg/worker/clock.h"
 #include "pg/worker/statement.h"
+#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -78,7 +79,7 @@ constexpr const char kFormer[] =
     "SELECT d.document_id, coalesce(d.long_routing, d.routing), d.has_routing, d.key,"
     " pg_catalog.clock_timestamp() FROM polyglot.dead_letter d, unnest($2, $3, $4, $5)"
     " AS u(id, r, h, v) WHERE d.sync_id = $1 AND d.document_id = u.id AND d.version < u.v"
-    " AND d.http_status = 0 AND d.has_routing AND (d.routing, d.has_routing) <> (u.r, u.h)";
+    " AND d.http_status = 0 AND (d.routing, d.has_routing) <> (u.r, u.h)";
 
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"
@@ -325,7 +326,7 @@ bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
   return written;
 }
 
-void ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
+bool ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
   for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
     const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
     std::vector<PendingKey> keys;
@@ -340,8 +341,11 @@ void ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operati
       p.Run(kFormer, SPI_OK_SELECT);
       keys = KeysFound();
     });
+    if (keys.empty()) continue;
+    if (!LockState(sync)) return false;
     ParkKeys(sync, keys, DrawPositions(1));
   }
+  return true;
 }
 
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {

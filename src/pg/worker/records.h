@@ -42,8 +42,9 @@ struct DeadLetter {
 /// transaction of somebody else has the row of one of them.
 [[nodiscard]] bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
 /// Before that: rows that could not be read left no delete of the document where it had been
-/// before. Those keys are parked, to be read again.
-void ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);
+/// before. Those keys are parked, to be read again. false: not now, see LockState.
+[[nodiscard]] bool ParkFormerRoutings(SyncRuntime* sync,
+                                      const std::vector<const core::Operation*>& operations);
 /// Newer versions were acknowledged: their older dead letters go.
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations);
 bool HasDeadLetters(std::int32_t sync);

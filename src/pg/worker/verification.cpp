@@ -13,6 +13,8 @@ namespace {
 using Step = VerificationState::Step;
 
 constexpr core::Time kStoreInterval{2'000'000};
+// So long others wait for a sync that cannot go on.
+constexpr core::Time kPatience{10'000'000};
 
 std::uint64_t Wanted(const SyncSlot& slot) {
   auto* shared = const_cast<SyncSlot*>(&slot);
@@ -39,7 +41,7 @@ bool Able(const SyncRuntime& sync) {
 }
 
 bool Due(const SyncRuntime& sync) {
-  if (!Able(sync)) return false;
+  if (!Able(sync) || MonotonicNow() < sync.store_at) return false;
   return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification) ||
          RepairDue(sync);
 }
@@ -51,49 +53,6 @@ void Reset(VerificationState* state) {
   next.last_started = state->last_started;
   next.generation = state->generation + 1;
   *state = std::move(next);
-}
-
-void Begin(SyncRuntime* sync) {
-  VerificationState* state = sync->verification.get();
-  SyncSlot* slot = sync->slot;
-  const bool owed = RepairDue(*sync), reconcile = ReconcileDue(*state) || owed;
-  const bool repair = (state->unfinished && state->unfinished_repair) || reconcile;
-  double sample = state->unfinished ? state->unfinished_sample : reconcile ? 1 : 0;
-  Reset(state);
-  state->request = pg_atomic_read_u64(&slot->verify_done);
-  state->owed = owed;
-  state->repair = repair || pg_atomic_read_u64(&slot->repair_wanted) > state->request;
-  if (Requested(*sync)) {
-    LWLockAcquire(Shared()->lock, LW_SHARED);
-    state->request = Wanted(*slot);
-    sample = std::max(sample, slot->verify_sample);
-    LWLockRelease(Shared()->lock);
-  }
-  state->sample = state->repair ? 1 : sample;
-  state->fingerprint = sync->fingerprint;
-  state->physical = sync->index.physical;
-  state->last_started = GetCurrentTimestamp();
-  state->known.Begin(0);
-  state->step = Step::kTable;
-  InTransaction([&] { state->number = StartVerification(*sync, *state); });
-}
-
-void Finish(WorkerContext* context, SyncRuntime* sync) {
-  VerificationState* state = sync->verification.get();
-  const VerificationCounts counts = state->counts;
-  InTransaction([&] {
-    StoreVerification(sync->id, *state, true);
-    if (state->owed) StoreRepair(sync->id, nullptr);
-  });
-  if (state->owed) sync->repair = RepairState{};
-  pg_atomic_write_u64(&sync->slot->verify_done, state->request);
-  context->answered = true;
-  Reset(state);
-  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" was verified: %llu rows compared, %llu missing, "
-                       "%llu orphans, %llu different, %llu stale",
-                       sync->name.c_str(), number(counts.compared), number(counts.missing),
-                       number(counts.orphan), number(counts.different), number(counts.stale))));
 }
 
 // Begun anew when the sync is able to again.
@@ -108,10 +67,65 @@ void Abandon(SyncRuntime* sync, core::Time now) {
   state->unfinished_sample = sample;
 }
 
+void Begin(SyncRuntime* sync, core::Time now) {
+  VerificationState* state = sync->verification.get();
+  SyncSlot* slot = sync->slot;
+  const bool owed = RepairDue(*sync), reconcile = ReconcileDue(*state) || owed;
+  bool repair = (state->unfinished && state->unfinished_repair) || reconcile;
+  double sample = state->unfinished ? state->unfinished_sample : reconcile ? 1 : 0;
+  Reset(state);
+  state->request = pg_atomic_read_u64(&slot->verify_done);
+  state->owed = owed;
+  LWLockAcquire(Shared()->lock, LW_SHARED);
+  if (Requested(*sync)) {
+    repair |= pg_atomic_read_u64(&slot->repair_wanted) > state->request;
+    state->request = Wanted(*slot);
+    sample = std::max(sample, slot->verify_sample);
+  }
+  LWLockRelease(Shared()->lock);
+  state->repair = repair;
+  state->sample = state->repair ? 1 : sample;
+  state->fingerprint = sync->fingerprint;
+  state->physical = sync->index.physical;
+  state->last_started = GetCurrentTimestamp();
+  state->known.Begin(0);
+  state->able_at = now;
+  bool locked = false;
+  InTransaction([&] {
+    if ((locked = LockState(sync))) state->number = StartVerification(*sync, *state);
+  });
+  if (locked)
+    state->step = Step::kTable;
+  else
+    Abandon(sync, now);
+}
+
+void Finish(WorkerContext* context, SyncRuntime* sync) {
+  VerificationState* state = sync->verification.get();
+  const VerificationCounts counts = state->counts;
+  bool locked = false;
+  InTransaction([&] {
+    if (!(locked = LockState(sync))) return;
+    StoreVerification(sync->id, *state, true);
+    if (state->owed) StoreRepair(sync->id, nullptr);
+  });
+  if (!locked) return;
+  if (state->owed) sync->repair = RepairState{};
+  pg_atomic_write_u64(&sync->slot->verify_done, state->request);
+  context->answered = true;
+  Reset(state);
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" was verified: %llu rows compared, %llu missing, "
+                       "%llu orphans, %llu different, %llu stale",
+                       sync->name.c_str(), number(counts.compared), number(counts.missing),
+                       number(counts.orphan), number(counts.different), number(counts.stale))));
+}
+
 bool Outdated(const SyncRuntime& sync) {
   const VerificationState& state = *sync.verification;
-  return sync.failed || sync.paused || !sync.Streaming() || sync.fingerprint != state.fingerprint ||
-         sync.index.physical == nullptr || *sync.index.physical != *state.physical;
+  return sync.failed || sync.paused || state.withdrawn || !sync.Streaming() ||
+         sync.fingerprint != state.fingerprint || sync.index.physical == nullptr ||
+         *sync.index.physical != *state.physical;
 }
 
 // Everything that was parked is delivered, and every delete without a key.
@@ -120,20 +134,25 @@ bool Drained(const WorkerContext& context, const SyncRuntime& sync) {
   return IsQuiet(sync) && context.settlement.SettledWalk(sync.id, walk) >= walk;
 }
 
-void Store(SyncRuntime* sync, core::Time now) {
+// false: not now, see LockState.
+bool Store(SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
-  if (state->fresh.empty() && now - state->stored_at < kStoreInterval) return;
-  state->stored_at = now;
+  if (state->fresh.empty() && now - state->stored_at < kStoreInterval) return true;
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = LockState(sync))) return;
     StoreCandidates(*sync, state->fresh);
     StoreVerification(sync->id, *state, false);
   });
+  if (!locked) return false;
+  state->stored_at = now;
   state->fresh.clear();
+  return true;
 }
 
 bool Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
-  Store(sync, now);
+  if (now < sync->store_at || !Store(sync, now)) return false;
   // Live changes go first.
   if (now < state->retry_at || AnyKeysWaiting(*context)) return false;
   switch (state->step) {
@@ -210,12 +229,13 @@ void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t 
 
 bool AdvanceVerifications(WorkerContext* context, core::Time now) {
   SyncRuntime* sync = Running(context);
-  if (sync != nullptr && Outdated(*sync)) {
+  if (sync != nullptr && Able(*sync)) sync->verification->able_at = now;
+  if (sync != nullptr && (Outdated(*sync) || now - sync->verification->able_at > kPatience)) {
     Abandon(sync, now);
     sync = nullptr;
   }
   for (auto it = context->syncs.begin(); sync == nullptr && it != context->syncs.end(); ++it)
-    if (Due(*it->second)) Begin(sync = it->second.get());
+    if (Due(*it->second)) Begin(sync = it->second.get(), now);
   return sync != nullptr && Able(*sync) && Advance(context, sync, now);
 }
 

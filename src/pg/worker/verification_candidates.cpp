@@ -7,6 +7,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
+#include "pg/worker/sync_state.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"
 
@@ -59,6 +60,9 @@ bool Resolve(WorkerContext* context, SyncRuntime* sync) {
     for (Candidate& candidate : state->judgement.candidates)
       if (candidate.key.empty() && candidate.id == batch.Id(row)) candidate.key = batch.Key(row);
   }
+  for (const ReadFailure& failure : batch.failures)
+    for (Candidate& candidate : state->judgement.candidates)
+      if (candidate.key.empty() && candidate.id == failure.id) candidate.key = failure.key;
   if (state->end_reached) state->step = Step::kRead;
   return true;
 }
@@ -81,7 +85,7 @@ bool Read(WorkerContext* context, SyncRuntime* sync) {
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadKeys(keys, kBytes, &judgement.rows, &error);
-    if (status != ReadStatus::kOk) FailSync(context, sync, error);
+    if (status != ReadStatus::kOk && LockState(sync)) FailSync(context, sync, error);
   });
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
@@ -190,7 +194,9 @@ class Judge {
   void Run() {
     const std::uint64_t position = DrawPositions(1);
     newest_ = sync_->epoch << 52 | position;
+    bool locked = false;
     InTransaction([&] {
+      if (!(locked = LockState(sync_))) return;
       baseline_ = BaselineVersion(sync_->id);
       Sort();
       StoreDifferences(*sync_, differences_, state_->repair);
@@ -199,6 +205,7 @@ class Judge {
       if (state_->repair) ParkDiffering(position);
       StoreVerification(sync_->id, *state_, false);
     });
+    if (!locked) return;
     if (state_->repair) DeleteWithoutKey();
     if (differences_.empty() && agreeing_.empty())
       state_->retry_at = MonotonicNow() + kTouchedRetry;
@@ -323,7 +330,7 @@ class Judge {
   // later has a higher version than this delete.
   void DeleteWithoutKey() {
     for (const Difference& difference : differences_) {
-      if (!difference.candidate->key.empty()) continue;
+      if (!difference.candidate->key.empty() || difference.problem != Problem::kOrphan) continue;
       core::Operation op;
       op.sync = sync_->id;
       op.kind = core::OperationKind::kDelete;

@@ -7,6 +7,7 @@
 #include "core/index_body.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
+#include "pg/worker/sync_state.h"
 #include "pg/worker/verification_steps.h"
 
 namespace polyglot::pg {
@@ -213,7 +214,10 @@ class Lookup {
     PgError error{};
     if (!keys.empty() &&
         sync_->reader->ReadKeys(keys, kBytesPerPage, &batch, &error) != ReadStatus::kOk) {
-      FailSync(context_, sync_, error);
+      if (LockState(sync_))
+        FailSync(context_, sync_, error);
+      else
+        state_->withdrawn = true;  // these hits are lost: from the beginning again
       failed_ = true;
     } else if (batch.truncated && keys.size() > 1) {
       Read(candidates, count / 2);
@@ -281,7 +285,7 @@ bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* b
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadPage(state->cursor, kRowsPerPage, kBytesPerPage, batch, &error);
-    if (status != ReadStatus::kOk) FailSync(context, sync, error);
+    if (status != ReadStatus::kOk && LockState(sync)) FailSync(context, sync, error);
   });
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;

@@ -94,13 +94,14 @@ struct VerificationState {
   std::uint64_t request = 0;  // answers verify_sync up to this number
   double sample = 1;
   bool repair = false;
+  bool withdrawn = false;                       // something of it is lost: it begins anew
   bool owed = false;                            // it ends what RepairState asks for
   std::string fingerprint;                      // of the definition that it began with
   std::shared_ptr<const std::string> physical;  // and the index
   VerificationCounts counts;
   std::uint64_t generation = 0;  // answers to requests of an older one are ignored
   int in_flight = 0;             // requests
-  core::Time retry_at{0}, stored_at{0};
+  core::Time retry_at{0}, stored_at{0}, able_at{0};
 
   // kTable
   std::vector<std::string> cursor;

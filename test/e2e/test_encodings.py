@@ -62,7 +62,7 @@ def test_latin1_a_document_of_somebody_else_with_another_id(latin1):
     latin1.create_sync("t")
     latin1.wait()
     foreign = "100 % € 漢"
-    latin1.search.client().index(index=latin1.index("t"), id=foreign, document={"v": 1}, refresh=True)
+    latin1.search.client().index(index=latin1.index("t"), id=foreign, body={"v": 1}, refresh=True)
     latin1.execute("SELECT FROM polyglot.verify_sync('t')")
     assert latin1.query("SELECT problem, document_id FROM polyglot.differences") == [
         ("orphan", "~utf8:100 %25 %E2%82%AC %E6%BC%A2")]

@@ -260,7 +260,7 @@ def test_another_cluster_gets_nothing_before_it_was_looked_at(pg, search, own_se
     index = db.index("t-000001")
     theirs = own_search.client()
     theirs.indices.create(index=index)
-    theirs.index(index=index, id="1", document={"v": "theirs"}, refresh=True)
+    theirs.index(index=index, id="1", body={"v": "theirs"}, refresh=True)
     with ScriptedEndpoint(own_search) as endpoint:
         db.execute(f"ALTER SERVER search OPTIONS (SET url '{endpoint.url}'); UPDATE t SET v = 'moved'")
         processes.wait_for(lambda: endpoint.bulks(), "documents in the other cluster", 120)

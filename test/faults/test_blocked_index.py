@@ -66,7 +66,7 @@ def sample_lags(db):
 
 def test_nine_syncs_keep_their_lag_beside_a_blocked_one(ten):
     client = ten.search.client()
-    client.indices.put_settings(index=ten.index(BLOCKED), settings={"index.blocks.write": True})
+    client.indices.put_settings(index=ten.index(BLOCKED), body={"index.blocks.write": True})
     writer = SteadyWriter(ten)
     try:
         ten.wait_for_state(BLOCKED, "blocked")
@@ -78,7 +78,7 @@ def test_nine_syncs_keep_their_lag_beside_a_blocked_one(ten):
     print(f"lag beside a blocked index: p50 {lags[len(lags) // 2]:.3f} s, p99 {p99:.3f} s,"
           f" most {lags[-1]:.3f} s; {len(lags)} samples, {writer.commits} commits of"
           f" {len(TABLES)} × 5 rows")
-    client.indices.put_settings(index=ten.index(BLOCKED), settings={"index.blocks.write": None})
+    client.indices.put_settings(index=ten.index(BLOCKED), body={"index.blocks.write": None})
     ten.execute("SELECT polyglot.run_sync()")
     ten.wait()
     for table in TABLES:

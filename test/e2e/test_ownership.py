@@ -8,6 +8,7 @@ import pytest
 import processes
 from fault_proxy import FaultProxy
 from generations import Searcher
+from scripted_endpoint import ScriptedEndpoint, end
 from test_epoch import (at, backup, cluster, copy_of, record_of_index, shop,  # noqa: F401, fixtures
                         wait_for_record)
 
@@ -119,6 +120,28 @@ def test_a_promotion_while_the_search_server_is_away(shop, new_cluster):
         proxy.heal()
         there.assert_equal("t")
         assert record_of_index(there)["epoch"] == 2
+
+
+def test_a_promotion_whose_lease_is_written_but_not_answered(shop, new_cluster):
+    """Who raises the epoch looks again, instead of waiting for an answer that does not come."""
+    with ScriptedEndpoint(shop.search) as endpoint:
+        shop.execute(f"ALTER SERVER search OPTIONS (SET url '{endpoint.url}')")
+        shop.execute("UPDATE t SET v = 'before' WHERE id < 50")
+        shop.assert_equal("t")
+        copy = copy_of(shop.pg, new_cluster, backup(shop.pg))
+        shop.execute("UPDATE t SET v = 'lost' WHERE id > 250")
+        shop.assert_equal("t")
+        shop.pg.stop("fast")
+
+        def written(handler, request):
+            handler.ask(request.body)
+            end(handler, reset=True)
+        rule = endpoint.script(written, lambda request: "owners/_bulk" in request.path, times=1)
+        promote(copy)
+        there = at(shop, copy)
+        processes.wait_for(lambda: rule.used, "the new epoch in the lease")
+        there.wait_for_state("t", "streaming")
+        there.assert_equal("t")
 
 
 def test_a_crash_in_place_compares_nothing(shop):

@@ -8,7 +8,7 @@ import pytest
 import processes
 from generations import (GapSearcher, Searcher, Writer, generation, indexes, never_fewer, only_index,
                          wait_for_generation)
-from scripted_endpoint import ScriptedEndpoint, answer, anything
+from scripted_endpoint import ScriptedEndpoint, answer, anything, delay, silence
 
 
 @pytest.fixture
@@ -442,6 +442,54 @@ def test_a_definition_that_changes_again_while_the_next_index_is_made(scripted):
     go.set()
     db.assert_equal("t")
     assert fields(db) == {"id", "a", "b"}
+
+
+def test_a_definition_that_changes_while_the_first_index_is_made(scripted):
+    """The server has it before it answers: the next one is another one, not this one again."""
+    db, endpoint = scripted
+    go, made = threading.Event(), threading.Event()
+
+    def late(handler, request):
+        reply = handler.ask(request.body)
+        made.set()
+        go.wait(60)
+        handler.answer(*reply)
+    endpoint.script(late, lambda request: request.command == "PUT" and "-000001" in request.path, times=1)
+    second = endpoint.script(delay(0), lambda request: request.command == "PUT"
+                             and request.path.endswith("-000002"))
+    db.create_sync("t")
+    assert made.wait(60)
+    db.execute("ALTER TABLE t ADD COLUMN a integer DEFAULT 7")
+    request_is_taken(db)
+    processes.wait_for(lambda: second.used, "an index of its own")
+    go.set()
+    wait_for_generation(db, 2)
+    db.assert_equal("t")
+    assert fields(db) == {"id", "a"}
+    processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion", 120)
+    assert list(indexes(db)) == ["t-000002"]
+    db.assert_equal("t")
+
+
+def test_a_rebuild_that_is_wanted_again_lets_the_live_index_go_on(scripted):
+    """It stood still because the other one was about to take its place."""
+    db, endpoint = scripted
+    db.create_sync("t")
+    db.wait()
+    refresh = endpoint.script(silence, lambda request: request.path.endswith("-000002/_refresh"))
+    making = endpoint.script(silence, lambda request: request.command == "PUT"
+                             and request.path.endswith("-000003"))
+    db.execute("SELECT polyglot.rebuild_sync('t')")
+    processes.wait_for(lambda: refresh.used, "the end of the rebuild")
+    db.execute("SELECT polyglot.rebuild_sync('t')")
+    request_is_taken(db)
+    processes.wait_for(lambda: making.used, "the next one")
+    db.execute("INSERT INTO t VALUES (1000)")
+    db.wait("t", timeout="20s")
+    db.assert_equal("t", wait=False)
+    endpoint.heal()
+    wait_for_generation(db, 3)
+    db.assert_equal("t")
 
 
 def test_a_key_of_another_type_in_an_index_of_somebody_else(db):

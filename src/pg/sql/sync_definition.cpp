@@ -38,7 +38,10 @@ void DropGenerations(const SyncRow* sync, bool all) {
       " SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean, $4::oid"
       " FROM polyglot.sync_state s WHERE s.physical_index IS NOT NULL AND (s.builds = $1::integer"
       " OR s.sync_id = $1::integer AND ($3::boolean OR EXISTS (SELECT FROM polyglot.sync_state b"
-      " WHERE b.builds = $1::integer))) ON CONFLICT DO NOTHING",
+      " WHERE b.builds = $1::integer)))"
+      " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
+      " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
+      " not_before = excluded.not_before",
       {id, sync->index, all ? "true" : "false", psprintf("%u", sync->owner)});
 }
 

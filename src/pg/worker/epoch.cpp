@@ -134,8 +134,8 @@ void RaiseEpoch(SyncRuntime* sync, const core::EpochJudgement& judgement) {
   sync->lease.renew_at = core::Time{0};
 }
 
-// The server went away before the lease could be renewed. Who waits for that must not keep others
-// from asking whether it is back; the index is judged again then.
+// The server went away, or the lease was lost, before it could be renewed. Who waits for that must
+// not keep others from asking whether it is back; the index is judged again then.
 void GiveUpEpoch(SyncRuntime* sync) {
   VersionState& versions = sync->versions;
   if (versions.new_epoch == 0 || versions.writing || versions.epoch_written) return;
@@ -351,7 +351,7 @@ void KeepVersions(WorkerContext* context, core::Time now) {
     if (sync->versions.index_older) TakeOlderIndex(context, sync.get());
     EndAdoption(sync.get());
     if (sync->channel == nullptr) continue;
-    if (sync->channel->connected())
+    if (sync->channel->connected() && sync->lease.held)
       WriteNewEpoch(context, sync.get(), now);
     else
       GiveUpEpoch(sync.get());

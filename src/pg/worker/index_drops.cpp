@@ -15,6 +15,8 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kRetry{5'000'000};
+// Each is a change of the search cluster's state: not hundreds of them at once.
+constexpr int kAtOnce = 4;
 
 using IndexDrop = WorkerContext::IndexDrop;
 
@@ -75,11 +77,11 @@ bool IsUsed(const WorkerContext& context, const std::string& index) {
 // knows, it may even bear ours: the next change of the bound has written it there.
 bool IsOurs(const WorkerContext& context, const IndexDrop& drop,
             const core::IndexDescription& found) {
+  if (IsUsed(context, found.name)) return false;
   const auto record = core::RecordOf(found.meta);
   if (record && !core::SameDatabase(*record, ThisDatabase())) return false;
   if (!record && drop.deleted) return true;
-  if (drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty())
-    return !IsUsed(context, found.name);
+  if (drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty()) return true;
   return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
 }
 
@@ -142,9 +144,22 @@ void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::st
       " unless_aliased, not_before, owner) VALUES ($1::pg_catalog.oid, $2, $3, $4,"
       " $5::pg_catalog.bool, pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval,"
       " $7::pg_catalog.oid)"
-      " ON CONFLICT DO NOTHING",
+      " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
+      " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
+      " not_before = excluded.not_before",
       {server.c_str(), index.c_str(), sync.alias.c_str(), uuid.empty() ? nullptr : uuid.c_str(),
        building ? "true" : "false", wait_us.c_str(), owner.c_str()});
+}
+
+// An index of the same name may be another one by now, and the mapping, too.
+void Keep(WorkerContext* context, const std::string& index, IndexDrop drop) {
+  const auto [it, added] = context->index_drops.try_emplace(index, drop);
+  if (added) return;
+  drop.asking = it->second.asking;
+  if (it->second.uuid == drop.uuid)
+    it->second.channel = drop.channel;
+  else
+    it->second = std::move(drop);
 }
 
 }  // namespace
@@ -170,9 +185,7 @@ void LoadIndexDrops(WorkerContext* context, const std::function<Channel*(Oid own
     drop.retry_at = now + core::Time{DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull))};
     const std::string index = SPI_getvalue(tuple, desc, 1);
     SetFinal(*context, index, &drop);
-    Channel* channel = drop.channel;
-    const auto [it, added] = context->index_drops.try_emplace(index, std::move(drop));
-    if (!added) it->second.channel = channel;  // the mapping may be another by now
+    Keep(context, index, std::move(drop));
   }
 }
 
@@ -189,12 +202,15 @@ void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building)
   drop.channel = sync.channel;
   drop.retry_at = now + wait;
   SetFinal(*context, index, &drop);
-  context->index_drops.try_emplace(index, std::move(drop));
+  Keep(context, index, std::move(drop));
 }
 
 void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
+  auto asking = std::count_if(context->index_drops.begin(), context->index_drops.end(),
+                              [](const auto& drop) { return drop.second.asking; });
   for (auto& [index, drop] : context->index_drops)
-    if (!drop.asking && !drop.done && now >= drop.retry_at) {
+    if (asking < kAtOnce && !drop.asking && !drop.done && now >= drop.retry_at) {
+      ++asking;
       SetFinal(*context, index, &drop);
       Ask(context, index, "GET", "/" + Encoded(index) + "?" + std::string(core::kDescribeFilter),
           TakeDescription);
@@ -202,21 +218,21 @@ void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
 }
 
 void StoreIndexDrops(WorkerContext* context) {
-  std::vector<std::string> done;
+  std::vector<std::pair<std::string, std::string>> done;  // name, UUID
   for (const auto& [index, drop] : context->index_drops)
-    if (drop.done) done.push_back(index);
+    if (drop.done) done.emplace_back(index, drop.uuid);
   if (done.empty()) return;
   InTransaction([&] {
     char server[16];
     snprintf(server, sizeof server, "%u", context->server);
-    for (const std::string& index : done)
+    for (const auto& [index, uuid] : done)
       Execute(
           "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-          " AND physical_index = $2",
-          {server, index.c_str()});
+          " AND physical_index = $2 AND coalesce(index_uuid, '') = $3",
+          {server, index.c_str(), uuid.c_str()});
     AnnounceConfigChange();  // the launcher may have kept this worker for these alone
   });
-  for (const std::string& index : done) context->index_drops.erase(index);
+  for (const auto& [index, uuid] : done) context->index_drops.erase(index);
 }
 
 }  // namespace polyglot::pg

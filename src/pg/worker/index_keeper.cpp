@@ -135,7 +135,8 @@ void TakeHolders(WorkerContext* context, SyncRuntime* sync, const Descriptions& 
     }
   }
   sync->index.alias_pending = !holders.empty();
-  Create(context, sync, sync->index.generation + 1, MonotonicNow());
+  Create(context, sync, std::max(sync->index.generation, sync->live.last_generation) + 1,
+         MonotonicNow());
 }
 
 void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions& holders,
@@ -356,9 +357,10 @@ bool IsRoutine(const IndexState& index) {
   return index.step == IndexStep::kReady && !index.check_before_write;
 }
 
-// Whoever cannot write comes first, then whoever has waited longest.
-core::Time DueSince(const SyncRuntime& sync) {
-  return IsRoutine(sync.index) ? sync.index.next_check : core::Time{0};
+// Whoever cannot write comes first, then whoever was asked for longest ago.
+bool ComesBefore(const SyncRuntime* a, const SyncRuntime* b) {
+  return std::pair(IsRoutine(a->index), a->index.asked_at) <
+         std::pair(IsRoutine(b->index), b->index.asked_at);
 }
 
 void AskThoseDue(WorkerContext* context, Channel* channel, core::Time now) {
@@ -367,11 +369,10 @@ void AskThoseDue(WorkerContext* context, Channel* channel, core::Time now) {
   std::vector<SyncRuntime*> due;
   for (auto& [id, sync] : context->syncs)
     if (sync->channel == channel && MayAsk(*sync) && IsDue(*sync, now)) due.push_back(sync.get());
-  std::stable_sort(due.begin(), due.end(), [](const SyncRuntime* a, const SyncRuntime* b) {
-    return DueSince(*a) < DueSince(*b);
-  });
+  std::stable_sort(due.begin(), due.end(), ComesBefore);
   for (SyncRuntime* sync : due) {
     if (asking >= kQuestionsAtOnce) return;
+    sync->index.asked_at = now;
     if (IsRoutine(sync->index))
       AskUuid(context, sync, *sync->index.physical, now);
     else

@@ -71,14 +71,15 @@ core::LeaseRecord RecordOf(const WorkerContext& context, const SyncRuntime& sync
 
 // ---- taking -----------------------------------------------------------------------------------
 
-void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std::uint64_t epoch) {
-  const core::Time now = MonotonicNow();
+// `asked`: when. Others count from when it was written, which may have been at once.
+void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std::uint64_t epoch,
+          core::Time asked) {
   lease->held = lease->was_held = true;
   lease->seq_no = seq_no;
   lease->primary_term = primary_term;
   lease->written_epoch = epoch;
-  lease->renew_at = now + core::kLeaseRenewal;
-  lease->valid_until = now + core::kLeaseWatch;
+  lease->renew_at = asked + core::kLeaseRenewal;
+  lease->valid_until = asked + core::kLeaseWatch;
   lease->watch.End();
 }
 
@@ -97,7 +98,7 @@ void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& res
 }
 
 void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
-                 std::uint64_t epoch, const Then& then) {
+                 std::uint64_t epoch, core::Time asked, const Then& then) {
   const core::BulkReply& reply = response.reply;
   const bool written = reply.transport_ok && reply.http_status / 100 == 2;
   auto place = written ? core::ParseLeaseWritten(reply.body)
@@ -105,7 +106,7 @@ void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response&
   LeaseState* lease = LeaseOf(context, *sync);
   if (!place.ok() || lease == nullptr)
     return NotHeld(context, sync, response);  // also 409: look again
-  Held(lease, place.value().first, place.value().second, epoch);
+  Held(lease, place.value().first, place.value().second, epoch, asked);
   sync->index.checking = false;
   then(context, sync);
 }
@@ -113,12 +114,13 @@ void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response&
 void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* found, Then then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::LeaseRecord record = RecordOf(*context, *holder);
+  const core::Time now = MonotonicNow();
   sync->channel->Ask("PUT", core::WriteLeasePath(Encoded(holder->alias), found),
-                     core::LeaseBody(record), MonotonicNow(),
+                     core::LeaseBody(record), now,
                      ForSync(context, sync,
-                             [then = std::move(then), epoch = record.epoch](
+                             [then = std::move(then), epoch = record.epoch, now](
                                  WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-                               TakeWritten(c, s, response, epoch, then);
+                               TakeWritten(c, s, response, epoch, now, then);
                              }));
 }
 
@@ -220,24 +222,18 @@ void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& r
 
 // ---- renewing ---------------------------------------------------------------------------------
 
-// Or the answer to an earlier renewal was: it is looked at again.
-void Lost(SyncRuntime* sync) {
-  sync->lease.held = false;
-  if (sync->versions.new_epoch == 0) return;
-  sync->versions.new_epoch = 0;  // judged again when the index is looked at again
-  sync->index.checking = false;
-}
-
-void TakeItem(SyncRuntime* sync, const core::LeaseItem& item, std::uint64_t epoch) {
+void TakeItem(SyncRuntime* sync, const core::LeaseItem& item, std::uint64_t epoch,
+              core::Time asked) {
   if (item.status / 100 == 2)
-    Held(&sync->lease, item.seq_no, item.primary_term, epoch);
+    Held(&sync->lease, item.seq_no, item.primary_term, epoch, asked);
   else if (item.status == 409 || item.status == 404)
-    Lost(sync);
+    sync->lease.held = false;  // or the answer to an earlier renewal was: it is looked at again
 }
 
 struct Renewal {
   std::int32_t sync;
   std::uint64_t incarnation, epoch;
+  core::Time asked;
 };
 
 void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& asked,
@@ -251,7 +247,7 @@ void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& asked,
     if (sync == nullptr || sync->incarnation != asked[i].incarnation) continue;
     sync->lease.renewing = false;
     sync->lease.renew_at = MonotonicNow() + kRetry;
-    if (complete) TakeItem(sync, items.value()[i], asked[i].epoch);
+    if (complete) TakeItem(sync, items.value()[i], asked[i].epoch, asked[i].asked);
   }
 }
 
@@ -280,7 +276,7 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
     if (sync->channel != channel || !lease.held || lease.renewing || now < lease.renew_at) continue;
     const core::LeaseRecord record = RecordOf(*context, *sync);
     writes.push_back(WriteOf(*sync, record));
-    asked.push_back({id, sync->incarnation, record.epoch});
+    asked.push_back({id, sync->incarnation, record.epoch, now});
     lease.renewing = true;
   }
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
@@ -350,6 +346,9 @@ void DropLease(WorkerContext* context, const SyncRuntime& sync) {
 void KeepLeases(WorkerContext* context, core::Time now) {
   for (auto& channel : context->channels)
     if (channel->connected()) Renew(context, channel.get(), now);
+}
+
+void HoldWithoutLease(WorkerContext* context, core::Time now) {
   for (auto& [id, sync] : context->syncs) {
     if (sync->channel == nullptr || sync->index.step != IndexStep::kReady) continue;
     if (sync->index.check_before_write || HoldsLease(context, *sync, now)) continue;

@@ -26,8 +26,11 @@ void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now,
 LeaseState* LeaseOf(WorkerContext* context, const SyncRuntime& sync);
 /// The sync has ended: nobody needs its lease.
 void DropLease(WorkerContext* context, const SyncRuntime& sync);
-/// Renews what is due, and holds what may not be written any more. C++ phase.
+/// Renews what is due. C++ phase.
 void KeepLeases(WorkerContext* context, core::Time now);
+/// Holds what may not be written any more: to be called with the time of now, before anything is
+/// sent. C++ phase.
+void HoldWithoutLease(WorkerContext* context, core::Time now);
 core::Time NextLeaseDeadline(const WorkerContext& context);
 /// A clean end: whoever comes next need not watch whether we live. Waits a fraction of a second at
 /// most, without PostgreSQL's help: it is called while the process exits.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pg/catalog.h"
+#include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/fault_limits.h"
@@ -55,6 +56,9 @@ void DeleteRows(std::int32_t id) {
 
 // The index goes with it: nobody has ever searched it.
 void DropBuilding(WorkerContext* context, SyncRuntime* building) {
+  // It may have been about to take the live one's place.
+  if (SyncRuntime* live = context->Find(building->rebuild.builds); live != nullptr && live->held)
+    Hold(live, false);
   DropIndexOf(context, *building, true);
   DeleteRows(building->id);
   ForgetSync(context, building);
@@ -62,7 +66,11 @@ void DropBuilding(WorkerContext* context, SyncRuntime* building) {
 
 // 0: the sync was dropped a moment ago.
 std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
-  const int generation = std::max(live->live.last_generation, live->index.generation) + 1;
+  // The first index may be being made now, and has its number when the answer comes.
+  const bool first = live->index.generation == 0 && live->index.physical == nullptr &&
+                     live->index.step == IndexStep::kAsking;
+  const int generation =
+      std::max(live->live.last_generation, live->index.generation) + (first ? 2 : 1);
   live->live.last_generation = generation;
   const std::string id = Number(live->id), number = Number(generation);
   Execute(
@@ -106,6 +114,7 @@ void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
   if (live->lagging_since == 0) live->lagging_since = state.outdated_since;
   if (frozen && !state.frozen) {
     ForgetWaiting(context, live);  // read again, what waits would tell of the table as it is now
+    if (live->backfill.running) RewindBackfill(live);
     state.frozen = true;
   }
   StoreOutdated(*live);
@@ -229,6 +238,8 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   building->index.planned.clear();
   building->index.checking = building->index.alias_elsewhere = false;
   building->index.check_before_write = true;
+  // The answer to its question will find nobody.
+  if (building->index.step == IndexStep::kAsking) building->index.step = IndexStep::kUnknown;
   building->versions.writing = false;
   context->syncs.emplace(id, std::move(owned));
   for (PendingKey& key : keys) {
@@ -252,13 +263,20 @@ void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) 
   bool locked = false;
   InTransaction([&] {
     if (!(locked = MayHandOver(live, building))) return;
-    if (!old.empty()) DropIndexOf(context, *live, false);
+    if (!old.empty() && old != *building->index.physical) DropIndexOf(context, *live, false);
     StoreHandOver(*live, *building);
     FaultPoint("hand-over");
     Replace(context, live, building);
     WriteControl(context);
   });
-  if (!locked) return;
+  if (!locked) {  // both go on until then
+    building->rebuild.step = Step::kSwitched;
+    building->rebuild.waits = true;
+    building->rebuild.retry_at = std::max(live->store_at, building->store_at);
+    Hold(live, false);
+    Hold(building, false);
+    return;
+  }
   FaultPoint("handed over");
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" now uses index \"%s\": %llu rows",
                        building->name.c_str(), building->index.physical->c_str(),
@@ -287,15 +305,31 @@ void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
   return names[static_cast<int>(step)];
 }
 
-bool WantsRebuild(const SyncRuntime& sync, core::Time now) {
-  return !sync.live.wanted.reason.empty() && now >= sync.store_at;
-}
-
 std::vector<SyncRuntime*> LiveSyncs(WorkerContext* context) {
   std::vector<SyncRuntime*> live;
   for (auto& [id, sync] : context->syncs)
     if (!sync->IsBuilding()) live.push_back(sync.get());
   return live;
+}
+
+// The alias is being given to the new index: dropped now, it would be searched and not be filled.
+bool ChangesHands(const SyncRuntime* building) {
+  return building != nullptr && !building->failed && !building->index.lost &&
+         building->rebuild.step >= Step::kSwitch && !building->rebuild.waits;
+}
+
+bool WantsRebuild(WorkerContext* context, const SyncRuntime& sync, core::Time now) {
+  return !sync.live.wanted.reason.empty() && now >= sync.store_at &&
+         !ChangesHands(BuildingOf(context, sync));
+}
+
+// As an array of PostgreSQL.
+std::string ThatChangeHands(WorkerContext* context) {
+  std::string ids;
+  for (SyncRuntime* live : LiveSyncs(context))
+    if (ChangesHands(BuildingOf(context, *live)))
+      ids += (ids.empty() ? "" : ",") + Number(live->id);
+  return "{" + ids + "}";
 }
 
 }  // namespace
@@ -344,11 +378,12 @@ void TakeRebuildRequests(WorkerContext* context) {
   const uint64 rows = Execute(
       "DELETE FROM polyglot.rebuild_request r USING (SELECT q.sync_id, q.number"
       " FROM polyglot.rebuild_request q JOIN polyglot.sync_state s ON s.sync_id = q.sync_id"
-      " WHERE s.server = $1::pg_catalog.oid FOR UPDATE OF q SKIP LOCKED"
+      " WHERE s.server = $1::pg_catalog.oid AND q.sync_id <> ALL ($2::pg_catalog.int4[])"
+      " FOR UPDATE OF q SKIP LOCKED"
       " FOR NO KEY UPDATE OF s SKIP LOCKED) t"
       " WHERE r.sync_id = t.sync_id AND r.number = t.number"
       " RETURNING r.sync_id, r.reason, r.outdated, r.frozen",
-      {server.c_str()});
+      {server.c_str(), ThatChangeHands(context).c_str()});
   SPITupleTable* table = SPI_tuptable;
   for (uint64 i = 0; i < rows; i++) {
     bool isnull;
@@ -365,7 +400,7 @@ void TakeRebuildRequests(WorkerContext* context) {
 
 void StartWantedRebuilds(WorkerContext* context) {
   for (SyncRuntime* live : LiveSyncs(context))
-    if (WantsRebuild(*live, MonotonicNow()) && LockBoth(live, BuildingOf(context, *live)))
+    if (WantsRebuild(context, *live, MonotonicNow()) && LockBoth(live, BuildingOf(context, *live)))
       Start(context, live);
 }
 
@@ -385,7 +420,7 @@ void AdvanceRebuilds(WorkerContext* context, core::Time now) {
 
 void StoreRebuilds(WorkerContext* context, core::Time now) {
   bool wanted = false;
-  for (const auto& [id, sync] : context->syncs) wanted |= WantsRebuild(*sync, now);
+  for (const auto& [id, sync] : context->syncs) wanted |= WantsRebuild(context, *sync, now);
   if (wanted) InTransaction([&] { StartWantedRebuilds(context); });
   for (SyncRuntime* live : LiveSyncs(context)) StoreOne(context, live, now);
 }

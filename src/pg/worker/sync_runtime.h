@@ -43,7 +43,7 @@ struct IndexState {
   bool alias_elsewhere = false;    // somebody pointed the alias away from our index
   bool checking = false;           // a UUID check is under way
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
-  core::Time next_check{0};
+  core::Time next_check{0}, asked_at{0};
   core::Time retry_at{0};
   core::Time refused_wait{0};  // not 0: questions about this index are refused, others are not
   bool dirty = false;          // not yet stored
@@ -156,6 +156,7 @@ struct RebuildState {
   std::string reason;
   bool fresh = false;           // made by this process, and nothing was read for it yet
   bool asking = false;          // a request is under way
+  bool waits = false;           // somebody had rows that change hands: it may take long
   std::uint64_t caught_up = 0;  // full scan, begun after the backfill's end, that must be settled
   std::uint64_t held_scan = 0;  // the live generation's settled scan when it was held
   std::int64_t fewest = 0, most = 0;  // documents that must, and may, be in the index

@@ -89,7 +89,7 @@ class Worker {
   bool ScanDue(core::Time now) const;
   bool RequestWaits() const;
   bool Called() const;
-  bool Pump(core::Time now);
+  bool Pump();
   void Wait(core::Time now, bool busy);
   void LookAtLatch();
   core::Time NextDeadline(core::Time now) const;
@@ -124,8 +124,10 @@ void Worker::Start() {
   RestoreCounters(&context_);
 }
 
-bool Worker::Pump(core::Time now) {
+bool Worker::Pump() {
+  const core::Time now = MonotonicNow();  // this process may have stood still
   bool answered = false;
+  HoldWithoutLease(&context_, now);
   for (auto& channel : context_.channels) answered |= channel->Pump(now);
   return answered;
 }
@@ -190,7 +192,7 @@ void Worker::Turn() {
     if (context_.leave) return;
   }
   ServeRunNow(&context_, now);
-  Pump(now);
+  Pump();
   TakeDeliveryEvents(&context_, now);
   bool busy = SettleOutcomes(&context_);
   StoreFindings(&context_, now);
@@ -208,7 +210,7 @@ void Worker::Turn() {
   busy |= DrainParked(&context_);
   busy |= Feed(now);
   if (context_.leave) return;
-  const bool answered = Pump(MonotonicNow());
+  const bool answered = Pump();
   AdvancePositions(&context_);
   busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);

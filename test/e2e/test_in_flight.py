@@ -38,6 +38,19 @@ def test_a_deleted_index_does_not_come_back(scripted, search):
     assert list(search.client().indices.get(index=db.prefix + "*")) == [db.index("u-000001")]
 
 
+def test_two_indexes_of_one_name_that_are_dropped_one_after_the_other(scripted, search):
+    """The second one has the first one's name and is another one."""
+    db, _ = scripted(request_timeout="5s")
+    for number in range(2):
+        db.execute("SELECT polyglot.drop_sync('t', drop_index => true)")
+        if number == 0:
+            processes.wait_for(lambda: not search.client().indices.exists(index=db.index("t-000001")), "gone")
+            db.create_sync("t")
+            db.wait("t")
+    processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion")
+    assert list(search.client().indices.get(index=db.prefix + "*")) == [db.index("u-000001")]
+
+
 def test_the_index_of_a_sync_whose_owner_alone_has_credentials(scripted, search):
     """Who may delete it is asked after the sync has gone."""
     db, endpoint = scripted(request_timeout="5s")

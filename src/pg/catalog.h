@@ -95,6 +95,12 @@ class AsExtensionOwner {
   int guc_level_;
 };
 
+/// Ends an INSERT into polyglot.dropped_index: what has the name may be another index by now.
+inline constexpr char kDroppedAgain[] =
+    " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
+    " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
+    " not_before = excluded.not_before";
+
 SyncRow* LoadSync(const char* name);  // nullptr: no such sync
 SyncRow* LoadSyncById(int32 id);
 /// All syncs (server = InvalidOid) or those of one server, in order of id. Length in *count.

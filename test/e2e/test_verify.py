@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 import processes
-from scripted_endpoint import ScriptedEndpoint, silence
+from scripted_endpoint import silence
+from test_in_flight import scripted  # noqa: F401, a fixture
 
 ROWS = 3000
 
@@ -288,22 +289,15 @@ def test_a_repair_whose_deletes_are_held_up(t):
 
 
 @pytest.fixture
-def held(new_database, search):
+def held(scripted):  # noqa: F811
     """`t` is being verified by a question that is not answered, beside `u`."""
-    with ScriptedEndpoint(search) as endpoint:
-        db = new_database(server=False)
-        db.create_server(url=endpoint.url)
-        for name in ("t", "u"):
-            db.execute(f"CREATE TABLE {name} (id integer PRIMARY KEY, v text);"
-                       f"INSERT INTO {name} SELECT i, 'row' FROM generate_series(1, 20) i")
-            db.create_sync(name)
-        db.wait()
-        rule = endpoint.script(silence, lambda request: request.path.endswith("_mget")
-                               and db.index("t-") in request.path)
-        db.execute("SELECT polyglot.verify_sync('t', wait => false)")
-        processes.wait_for(lambda: rule.used, "the question")
-        db.heal = endpoint.heal
-        yield db
+    db, endpoint = scripted()
+    rule = endpoint.script(silence, lambda request: request.path.endswith("_mget")
+                           and db.index("t-") in request.path)
+    db.execute("SELECT polyglot.verify_sync('t', wait => false)")
+    processes.wait_for(lambda: rule.used, "the question")
+    db.heal = endpoint.heal
+    return db
 
 
 def test_a_verification_that_cannot_go_on_holds_up_no_other(held, search):
@@ -345,8 +339,10 @@ def test_a_mapping_that_demands_a_routing(db):
     db.create_sync("t", routing="r", mapping='{"_routing": {"required": true}}')
     db.wait()
     assert [letter[1] for letter in db.dead_letters()] == ["2"]
-    db.execute("SET statement_timeout = '60s'")
-    assert verify(db) == {"2": "missing"}
+    with db.connect() as session:
+        session.execute("SET statement_timeout = '60s'")
+        found = session.execute("SELECT document_id, problem FROM polyglot.verify_sync('t')").fetchall()
+    assert found == [("2", "missing")]
 
 
 def test_a_row_that_cannot_be_read_keeps_its_document(db):

@@ -5,6 +5,7 @@ import time
 import psycopg
 import pytest
 
+import processes
 from conftest import Database
 from generations import generation
 from scripted_endpoint import ScriptedEndpoint, answer, delay, error
@@ -98,7 +99,7 @@ def most_at_once(requests, seconds):
     return max(sum(begin <= at < begin + seconds for at in times) for begin in times)
 
 
-def test_many_syncs_made_at_once_do_not_crowd_each_other_out(scene):
+def test_many_syncs_made_and_dropped_at_once_do_not_crowd_each_other_out(scene):
     """What waits for a connection would count as time that the server takes."""
     endpoint, db = scene("t0")
     db.execute("".join(f"CREATE TABLE t{i} (id integer PRIMARY KEY);" for i in range(1, 31)))
@@ -111,3 +112,8 @@ def test_many_syncs_made_at_once_do_not_crowd_each_other_out(scene):
         db.wait_for_state(f"t{i}", "streaming", timeout=120)
     assert len(made.used) == 2 * 30  # a lease and an index each
     assert most_at_once(made.used, 1) <= 4
+    dropped = endpoint.script(delay(1), lambda request: request.command == "DELETE")
+    db.execute("SELECT polyglot.drop_sync(sync, drop_index => true) FROM polyglot.syncs WHERE sync <> 't0'")
+    processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion", 120)
+    assert len(dropped.used) == 30
+    assert most_at_once(dropped.used, 1) <= 4

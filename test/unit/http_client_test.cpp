@@ -236,5 +236,60 @@ TEST_F(HttpClientTest, ManyAtOnce) {
   EXPECT_EQ(done, 50u);
 }
 
+/// Connections that a listening socket has taken so far; nobody answers them.
+class SilentServer {
+ public:
+  SilentServer() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(fd_, 64), 0);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~SilentServer() {
+    for (int connection : connections_) close(connection);
+    close(fd_);
+  }
+  SilentServer(const SilentServer&) = delete;
+  SilentServer& operator=(const SilentServer&) = delete;
+
+  const std::string& url() const { return url_; }
+  std::size_t Connections() {
+    for (int next = accept(fd_, nullptr, nullptr); next >= 0; next = accept(fd_, nullptr, nullptr))
+      connections_.push_back(next);
+    return connections_.size();
+  }
+
+ private:
+  int fd_;
+  std::string url_;
+  std::vector<int> connections_;
+};
+
+TEST_F(HttpClientTest, TheNumberOfConnectionsCanBeRaised) {
+  SilentServer server;
+  options.request_timeout = core::Time{60'000'000};  // none ends and makes room
+  // Whoever is to come has come, and for a while nobody else does.
+  const auto settle = [&](std::size_t expected) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int quiet = 0; quiet < 20;) {
+      pollfd p{.fd = client.poll_fd(), .events = POLLIN, .revents = 0};
+      poll(&p, 1, 10);
+      client.Pump();
+      const bool late = std::chrono::steady_clock::now() - begin > std::chrono::seconds(10);
+      if (late || server.Connections() >= expected) ++quiet;
+    }
+    return server.Connections();
+  };
+  for (int i = 0; i < 12; ++i) client.Start(Get(server.url()), options);
+  EXPECT_EQ(settle(6), 6u);  // two beside the four that it was made for
+  client.SetMaxConnections(8);
+  for (int i = 0; i < 2; ++i) client.Start(Get(server.url()), options);
+  EXPECT_EQ(settle(8), 8u);
+}
+
 }  // namespace
 }  // namespace polyglot::net

@@ -32,17 +32,16 @@ void InsertRequests(const char* which, const char* value, const char* reason, Li
 // it, the one before goes instead: the worker looks.
 void DropGenerations(const SyncRow* sync, bool all) {
   char* id = psprintf("%d", sync->id);
-  Change(
-      "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
-      " unless_aliased, owner)"
-      " SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean, $4::oid"
-      " FROM polyglot.sync_state s WHERE s.physical_index IS NOT NULL AND (s.builds = $1::integer"
-      " OR s.sync_id = $1::integer AND ($3::boolean OR EXISTS (SELECT FROM polyglot.sync_state b"
-      " WHERE b.builds = $1::integer)))"
-      " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
-      " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
-      " not_before = excluded.not_before",
-      {id, sync->index, all ? "true" : "false", psprintf("%u", sync->owner)});
+  Change(psprintf("INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
+                  " unless_aliased, owner)"
+                  " SELECT s.server, s.physical_index, $2, s.index_uuid, NOT $3::boolean, $4::oid"
+                  " FROM polyglot.sync_state s WHERE s.physical_index IS NOT NULL AND (s.builds = "
+                  "$1::integer"
+                  " OR s.sync_id = $1::integer AND ($3::boolean OR EXISTS (SELECT FROM "
+                  "polyglot.sync_state b"
+                  " WHERE b.builds = $1::integer)))%s",
+                  kDroppedAgain),
+         {id, sync->index, all ? "true" : "false", psprintf("%u", sync->owner)});
 }
 
 // Before anything else of the sync: the worker leaves the rest alone where it cannot have this row

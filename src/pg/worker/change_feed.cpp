@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/queue_record.h"
-#include "pg/encoding.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"

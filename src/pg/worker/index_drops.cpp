@@ -140,13 +140,13 @@ void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::st
   const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count()),
                     uuid = UuidOf(sync, building), owner = std::to_string(sync.owner);
   Execute(
-      "INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
-      " unless_aliased, not_before, owner) VALUES ($1::pg_catalog.oid, $2, $3, $4,"
-      " $5::pg_catalog.bool, pg_catalog.now() + $6::pg_catalog.int8 * '1 us'::pg_catalog.interval,"
-      " $7::pg_catalog.oid)"
-      " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
-      " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
-      " not_before = excluded.not_before",
+      (std::string("INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
+                   " unless_aliased, not_before, owner) VALUES ($1::pg_catalog.oid, $2, $3, $4,"
+                   " $5::pg_catalog.bool, pg_catalog.now() + $6::pg_catalog.int8 * '1 "
+                   "us'::pg_catalog.interval,"
+                   " $7::pg_catalog.oid)") +
+       kDroppedAgain)
+          .c_str(),
       {server.c_str(), index.c_str(), sync.alias.c_str(), uuid.empty() ? nullptr : uuid.c_str(),
        building ? "true" : "false", wait_us.c_str(), owner.c_str()});
 }

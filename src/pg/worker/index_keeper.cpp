@@ -365,7 +365,6 @@ bool ComesBefore(const SyncRuntime* a, const SyncRuntime* b) {
 
 void AskThoseDue(WorkerContext* context, Channel* channel, core::Time now) {
   std::size_t asking = QuestionsOf(*context, channel);
-  if (asking >= kQuestionsAtOnce) return;
   std::vector<SyncRuntime*> due;
   for (auto& [id, sync] : context->syncs)
     if (sync->channel == channel && MayAsk(*sync) && IsDue(*sync, now)) due.push_back(sync.get());

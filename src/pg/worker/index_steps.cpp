@@ -49,12 +49,8 @@ bool IsServerTrouble(const core::BulkReply& reply) {
   return status != 429 && !reply.body.starts_with('{');
 }
 
-bool SaysMissing(const core::BulkReply& reply) {
-  return reply.transport_ok && reply.http_status == 404 && reply.says_missing;
-}
-
 bool TellsHolders(const core::BulkReply& reply) {
-  return reply.transport_ok && (reply.http_status == 200 || SaysMissing(reply));
+  return reply.transport_ok && (reply.http_status == 200 || reply.says_missing);
 }
 
 bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,

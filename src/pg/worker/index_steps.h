@@ -29,8 +29,6 @@ Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
 
 /// Does this answer say that the server, or who we are to it, is the trouble?
 bool IsServerTrouble(const core::BulkReply& reply);
-/// Does a search server say that there is no such index? A proxy's 404 does not.
-bool SaysMissing(const core::BulkReply& reply);
 /// Does this answer to "who has this name?" say anything, be it that nobody does?
 bool TellsHolders(const core::BulkReply& reply);
 /// A request that compares the UUID is on its way: deletes that found nothing wait for its answer.

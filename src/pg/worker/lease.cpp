@@ -233,21 +233,20 @@ void TakeItem(SyncRuntime* sync, const core::LeaseItem& item, std::uint64_t epoc
 struct Renewal {
   std::int32_t sync;
   std::uint64_t incarnation, epoch;
-  core::Time asked;
 };
 
-void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& asked,
+void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, core::Time asked,
                  const net::Response& response) {
   const bool usable = response.reply.transport_ok && response.reply.http_status == 200;
   auto items = usable ? core::ParseRenewed(response.reply.body)
                       : core::Result<std::vector<core::LeaseItem>>(core::Error{});
-  const bool complete = items.ok() && items.value().size() >= asked.size();
-  for (std::size_t i = 0; i < asked.size(); i++) {
-    SyncRuntime* sync = context->Find(asked[i].sync);
-    if (sync == nullptr || sync->incarnation != asked[i].incarnation) continue;
+  const bool complete = items.ok() && items.value().size() >= renewals.size();
+  for (std::size_t i = 0; i < renewals.size(); i++) {
+    SyncRuntime* sync = context->Find(renewals[i].sync);
+    if (sync == nullptr || sync->incarnation != renewals[i].incarnation) continue;
     sync->lease.renewing = false;
     sync->lease.renew_at = MonotonicNow() + kRetry;
-    if (complete) TakeItem(sync, items.value()[i], asked[i].epoch, asked[i].asked);
+    if (complete) TakeItem(sync, items.value()[i], renewals[i].epoch, asked);
   }
 }
 
@@ -270,21 +269,22 @@ core::LeaseWrite WriteOf(const SyncRuntime& sync, const core::LeaseRecord& recor
 
 void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   std::vector<core::LeaseWrite> writes;
-  std::vector<Renewal> asked;
+  std::vector<Renewal> renewals;
   for (auto& [id, sync] : context->syncs) {
     LeaseState& lease = sync->lease;
     if (sync->channel != channel || !lease.held || lease.renewing || now < lease.renew_at) continue;
     const core::LeaseRecord record = RecordOf(*context, *sync);
     writes.push_back(WriteOf(*sync, record));
-    asked.push_back({id, sync->incarnation, record.epoch, now});
+    renewals.push_back({id, sync->incarnation, record.epoch});
     lease.renewing = true;
   }
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
     writes.push_back(std::move(farewell));
   if (writes.empty()) return;
-  channel->Ask(
-      "POST", core::kRenewPath, core::RenewBody(writes), now,
-      [context, asked](const net::Response& response) { TakeRenewed(context, asked, response); });
+  channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), now,
+               [context, renewals, now](const net::Response& response) {
+                 TakeRenewed(context, renewals, now, response);
+               });
 }
 
 // ---- the end ----------------------------------------------------------------------------------

@@ -53,6 +53,7 @@ class Collector {
 
  private:
   void Take(core::Operation* op) {
+    // A delete of what has no row: no key brings it back, so whoever found it looks again.
     if (op->key.empty() && sync_->verification) sync_->verification->withdrawn = true;
     PendingKey key;
     key.id = std::move(op->id);

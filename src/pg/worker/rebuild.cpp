@@ -263,6 +263,7 @@ void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) 
   bool locked = false;
   InTransaction([&] {
     if (!(locked = MayHandOver(live, building))) return;
+    // Two that looked for a free name at once may have come to the same one.
     if (!old.empty() && old != *building->index.physical) DropIndexOf(context, *live, false);
     StoreHandOver(*live, *building);
     FaultPoint("hand-over");

@@ -30,7 +30,7 @@ bool IsUsable(const net::Response& response) {
 }
 
 void NotUsable(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
-  if (SaysMissing(response.reply)) CheckSoon(building);
+  if (response.reply.says_missing) CheckSoon(building);
   StepBack(context, building, MonotonicNow());
 }
 

@@ -28,12 +28,11 @@ void InScratchMemory(F&& f) {
 // One statement takes so many rows: its arrays and their copies are memory of ours.
 constexpr std::size_t kRowsAtOnce = 1000;
 
-// Runs a DELETE over (sync, ids, routings, has_routings, versions) of operations; returns how many
-// rows went.
-std::uint64_t DeleteOlder(const char* sql, std::int32_t sync,
-                          const std::vector<const core::Operation*>& operations,
-                          std::uint64_t mask) {
-  std::uint64_t deleted = 0;
+// Runs a statement over (sync, ids, routings, has_routings, versions) of operations, so many rows
+// at a time; `after` takes the results of each run.
+template <typename F>
+void RunOver(const std::vector<const core::Operation*>& operations, std::int32_t sync,
+             std::uint64_t mask, const char* sql, int expected, F&& after) {
   for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
     const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
     InScratchMemory([&] {
@@ -44,12 +43,13 @@ std::uint64_t DeleteOlder(const char* sql, std::int32_t sync,
       Parameters p;
       p.Int4(sync);
       columns.Push(&p, INT8OID);
-      p.Run(sql, SPI_OK_DELETE);
-      deleted += SPI_processed;
+      p.Run(sql, expected);
+      after();
     });
   }
-  return deleted;
 }
+
+constexpr std::uint64_t kWholeVersion = ~std::uint64_t{0};
 
 constexpr const char kPark[] =
     "INSERT INTO polyglot.parked_key AS p (sync_id, document_id, routing, has_routing, key, stamp,"
@@ -154,22 +154,16 @@ void InsertAll(std::int32_t sync, const LetterList& list) {
 }
 
 // (document_id, routing, has_routing, key, captured_at) of the last query.
-std::vector<PendingKey> KeysFound() {
-  std::vector<PendingKey> keys;
+void TakeKeys(std::vector<PendingKey>* keys) {
   TupleDesc desc = SPI_tuptable->tupdesc;
   for (uint64 i = 0; i < SPI_processed; i++) {
     HeapTuple tuple = SPI_tuptable->vals[i];
-    bool isnull;
     PendingKey key;
-    key.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
-    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
-      key.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
-    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
-    key.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+    ReadDocumentKey(tuple, desc, &key);
+    bool isnull;
     key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
-    keys.push_back(std::move(key));
+    keys->push_back(std::move(key));
   }
-  return keys;
 }
 
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
@@ -233,7 +227,9 @@ void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint6
 
 void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
   if (operations.empty()) return;
-  const std::uint64_t gone = DeleteOlder(kUnpark, sync->id, operations, kPositionMask);
+  std::uint64_t gone = 0;
+  RunOver(operations, sync->id, kPositionMask, kUnpark, SPI_OK_DELETE,
+          [&] { gone += SPI_processed; });
   ParkedCount& count = sync->parked.count;
   const std::uint64_t left = count.rows - std::min(count.rows, gone);
   count.bytes = count.rows == 0 ? 0 : count.bytes / count.rows * left;
@@ -253,7 +249,9 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
       " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
       " ORDER BY document_id, parked_key.routing, has_routing LIMIT $2",
       SPI_OK_SELECT);
-  return KeysFound();
+  std::vector<PendingKey> keys;
+  TakeKeys(&keys);
+  return keys;
 }
 
 void DeleteParked(SyncRuntime* sync) {
@@ -327,29 +325,16 @@ bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
 }
 
 bool ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
-  for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
-    const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
-    std::vector<PendingKey> keys;
-    InScratchMemory([&] {
-      Columns columns(end - at);
-      for (std::size_t i = at; i < end; i++)
-        columns.Add(operations[i]->id, operations[i]->routing,
-                    Int64GetDatum(static_cast<std::int64_t>(operations[i]->version)));
-      Parameters p;
-      p.Int4(sync->id);
-      columns.Push(&p, INT8OID);
-      p.Run(kFormer, SPI_OK_SELECT);
-      keys = KeysFound();
-    });
-    if (keys.empty()) continue;
-    if (!LockState(sync)) return false;
-    ParkKeys(sync, keys, DrawPositions(1));
-  }
+  std::vector<PendingKey> keys;
+  RunOver(operations, sync->id, kWholeVersion, kFormer, SPI_OK_SELECT, [&] { TakeKeys(&keys); });
+  if (keys.empty()) return true;
+  if (!LockState(sync)) return false;
+  ParkKeys(sync, keys, DrawPositions(1));
   return true;
 }
 
 void ClearDeadLetters(std::int32_t sync, const std::vector<const core::Operation*>& operations) {
-  DeleteOlder(kClear, sync, operations, ~std::uint64_t{0});
+  RunOver(operations, sync, kWholeVersion, kClear, SPI_OK_DELETE, [] {});
 }
 
 bool HasDeadLetters(std::int32_t sync) {

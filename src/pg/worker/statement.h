@@ -25,6 +25,18 @@ inline Datum ExactTextOf(std::string_view text) {
 }
 inline std::string Utf8OfExact(Datum value) { return ExactInUtf8(TextDatumGetCString(value)); }
 
+/// Columns 1 to 4 of a row, document_id, routing (the long one, if there is one), has_routing and
+/// the packed key, into an object's `id`, `routing` and `key`.
+template <typename T>
+void ReadDocumentKey(HeapTuple tuple, TupleDesc desc, T* out) {
+  bool isnull;
+  out->id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
+  if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
+    out->routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
+  auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
+  out->key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+}
+
 inline Datum ByteaOf(std::string_view bytes) {
   auto* value = static_cast<bytea*>(palloc(bytes.size() + VARHDRSZ));
   SET_VARSIZE(value, bytes.size() + VARHDRSZ);

@@ -125,14 +125,8 @@ std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit
   std::vector<Candidate> candidates;
   TupleDesc desc = SPI_tuptable->tupdesc;
   for (uint64 i = 0; i < SPI_processed; i++) {
-    HeapTuple tuple = SPI_tuptable->vals[i];
-    bool isnull;
     Candidate candidate;
-    candidate.id = Utf8OfExact(SPI_getbinval(tuple, desc, 1, &isnull));
-    if (DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)))
-      candidate.routing = Utf8OfExact(SPI_getbinval(tuple, desc, 2, &isnull));
-    auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 4, &isnull));
-    candidate.key.assign(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+    ReadDocumentKey(SPI_tuptable->vals[i], desc, &candidate);
     candidates.push_back(std::move(candidate));
   }
   return candidates;

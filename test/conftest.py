@@ -129,7 +129,13 @@ class Database:
 
 @pytest.fixture(scope="session")
 def search():
-    """The search server that tests share. Who breaks it uses own_search."""
+    """The search server that tests share. Who breaks it uses own_search.
+
+    POLYGLOT_SEARCH_FOLDER names the folder of one that runs already (`search_server.py start`)."""
+    folder = os.environ.get("POLYGLOT_SEARCH_FOLDER")
+    if folder:
+        yield SearchServer(folder).attach()
+        return
     server = SearchServer().start()
     yield server
     server.kill()

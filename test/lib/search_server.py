@@ -185,6 +185,14 @@ class SearchServer:
             self.security.make_api_key()
         return self
 
+    def attach(self) -> "SearchServer":
+        """Uses the node that runs in this folder already; it outlives us."""
+        text = (self.folder / "config" / f"{self.kind}.yml").read_text()
+        self.port = int(re.search(r"^http.port: (\d+)$", text, re.MULTILINE).group(1))
+        self.pid = int((self.folder / "pid").read_text())
+        processes.wait_for(self._is_ready, "search server ready")
+        return self
+
     def _is_ready(self) -> bool:
         if not processes.is_alive(self.pid):
             raise RuntimeError("the search server ended:\n" + self.describe())

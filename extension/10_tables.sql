@@ -1,11 +1,13 @@
 \echo Use "CREATE EXTENSION polyglot_sync" to load this file. \quit
 
+-- A member of the extension: it goes with it, and a dump has no CREATE SCHEMA of its own.
+CREATE SCHEMA polyglot;
+
 -- Functions that the tables below need come first; everything else is in the files that follow.
 CREATE FUNCTION polyglot.ignore_replicated() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'polyglot_ignore_replicated';
 COMMENT ON FUNCTION polyglot.ignore_replicated() IS
   'keeps rows of the extension''s own tables that arrive by logical replication out of this database';
-REVOKE ALL ON FUNCTION polyglot.ignore_replicated() FROM PUBLIC;
 
 -- What this database is to its queue: rows of another instance (copied, restored) are not ours.
 CREATE TABLE polyglot.instance (
@@ -42,6 +44,7 @@ CREATE TABLE polyglot.sync_definition (
   counters_since timestamptz,
   UNIQUE (server, index)
 );
+CREATE INDEX sync_definition_source ON polyglot.sync_definition (source);
 ALTER SEQUENCE polyglot.sync_id OWNED BY polyglot.sync_definition.id;
 
 -- Durable state of a sync in this very database. Never dumped: it is true only here.
@@ -100,6 +103,14 @@ CREATE TABLE polyglot.rebuild_request (
   PRIMARY KEY (sync_id, number)
 );
 ALTER SEQUENCE polyglot.rebuild_number OWNED BY polyglot.rebuild_request.number;
+
+-- Who may publish, beside the owner: the roles that options.publishers named when it was set, whatever
+-- their names are by now.
+CREATE TABLE polyglot.publisher (
+  sync_id integer NOT NULL,
+  role oid NOT NULL,
+  PRIMARY KEY (sync_id, role)
+);
 
 -- One pair of queue tables for each server; server = 0: free for the next server.
 CREATE TABLE polyglot.queue (
@@ -240,6 +251,9 @@ ALTER TABLE polyglot.difference ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.rebuild_request
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.rebuild_request ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.publisher
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.publisher ENABLE REPLICA TRIGGER ignore_replicated;
 
 INSERT INTO polyglot.instance (number, system_identifier, database)
 SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid
@@ -255,5 +269,5 @@ REVOKE ALL ON ALL TABLES IN SCHEMA polyglot FROM PUBLIC;
 -- Capture: the trigger of every synced relation.
 CREATE FUNCTION polyglot.capture() RETURNS trigger
 LANGUAGE c AS 'MODULE_PATHNAME', 'polyglot_capture';
+-- Everybody may execute it: PostgreSQL copies the row trigger to a new partition as the user who adds it.
 COMMENT ON FUNCTION polyglot.capture() IS 'row and TRUNCATE trigger that records changed keys';
-REVOKE ALL ON FUNCTION polyglot.capture() FROM PUBLIC;

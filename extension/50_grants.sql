@@ -11,7 +11,10 @@ GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
   WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
                'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
-               'DROP USER MAPPING', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE')
+               'DROP USER MAPPING', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
+               -- What would take the extension's own objects from their places.
+               'ALTER SCHEMA', 'ALTER EXTENSION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'ALTER SEQUENCE',
+               'ALTER VIEW')
   EXECUTE FUNCTION polyglot.watch_ddl();
 ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS;
 

@@ -4,9 +4,6 @@ namespace polyglot::pg {
 
 namespace {
 
-constexpr char kExtension[] = "polyglot_sync";
-constexpr char kSchema[] = "polyglot";
-
 // One list of columns for every way to look a sync up, behind its id; ReadRow counts on this order.
 #define SYNC_COLUMNS                                                                          \
   " d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"                \
@@ -232,35 +229,6 @@ void ReadInstance(int32* number, bool* workers_enabled) {
 }
 
 }  // namespace
-
-Oid OurRelation(const char* name) {
-  Oid schema = get_namespace_oid(kSchema, true);
-  return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
-}
-
-bool ExtensionExists() {
-  return OidIsValid(get_extension_oid(kExtension, true)) &&
-         OidIsValid(OurRelation("sync_definition")) && OidIsValid(OurRelation("sync_state"));
-}
-
-Oid ExtensionOwner() {
-  // No system cache has extensions by name before 18: a scan, as get_extension_oid does it.
-  Relation rel = table_open(ExtensionRelationId, AccessShareLock);
-  ScanKeyData key;
-  ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
-              CStringGetDatum(kExtension));
-  SysScanDesc scan = systable_beginscan(rel, ExtensionNameIndexId, true, nullptr, 1, &key);
-  HeapTuple tuple = systable_getnext(scan);
-  Oid owner = HeapTupleIsValid(tuple)
-                  ? reinterpret_cast<Form_pg_extension>(GETSTRUCT(tuple))->extowner
-                  : InvalidOid;
-  systable_endscan(scan);
-  table_close(rel, AccessShareLock);
-  if (!OidIsValid(owner))
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-                    errmsg("extension \"%s\" does not exist", kExtension)));
-  return owner;
-}
 
 // Our tables discard what an apply worker brings. What we write ourselves in one, or in a session
 // that calls itself a replica, is meant. Plans depend on the setting: it is changed when need be

@@ -73,8 +73,17 @@ struct SyncRow {
 
 /// Is the extension there and usable in this database? Locks nothing.
 bool ExtensionExists();
-/// Oid of a table of ours; InvalidOid when missing.
+/// Of the extension, whatever has become of its tables; InvalidOid: it is not installed.
+Oid OurExtension();
+/// Oid of a table or index of ours, also while our schema has another name; InvalidOid when
+/// missing.
 Oid OurRelation(const char* name);
+/// Is the relation the source of a sync that runs in this database? Reads what is committed now.
+bool IsSource(Oid relation);
+/// The sources that definitions name, each once, those of restored definitions too.
+List* NamedSources();
+/// polyglot.sync_definition's rows of this source, as they are committed now.
+SysScanDesc ScanDefinitionsOf(Relation definitions, Oid source);
 /// Owner of the extension: as whom our own tables are read and written.
 Oid ExtensionOwner();
 

@@ -7,6 +7,8 @@
 #define PGDLLEXPORT __attribute__((visibility("default")))
 #endif
 
+#include <type_traits>
+
 extern "C" {
 #include "postgres.h"
 
@@ -33,6 +35,7 @@ extern "C" {
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_database.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
@@ -256,6 +259,21 @@ inline bool SetsExpression([[maybe_unused]] AlterTableType subtype) {
 #else
   return false;
 #endif
+}
+
+/// Does this transaction hold the relation's lock in exactly this mode? Later versions also ask
+/// whether a stronger one will do.
+template <typename F>
+bool AsksForLock(F* held, const LOCKTAG* tag, LOCKMODE mode) {
+  if constexpr (std::is_invocable_v<F*, const LOCKTAG*, LOCKMODE, bool>)
+    return held(tag, mode, false);
+  else
+    return held(tag, mode);
+}
+inline bool HoldsRelationLock(Oid relation, LOCKMODE mode) {
+  LOCKTAG tag;
+  SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+  return AsksForLock(LockHeldByMe, &tag, mode);
 }
 
 /// Is a column computed whenever it is read, 18 and later? A trigger does not see its value.

@@ -1,9 +1,8 @@
 // polyglot.capture(): the row and TRUNCATE trigger of every synced relation. It only appends the
 // key and routing values of the changed row to the transaction's buffer.
 
-#include <cstdlib>
-
 #include "pg/capture/capture_plan.h"
+#include "pg/capture/capture_triggers.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/prelude.h"
 #include "pg/sql/sync_definition.h"
@@ -11,36 +10,48 @@
 namespace polyglot::pg {
 namespace {
 
-constexpr const char kRowPrefix[] = "polyglot_capture_";
-constexpr const char kTruncatePrefix[] = "polyglot_truncate_";
-
 // The trigger is named after the relation it was created on; its clones on partitions keep the
-// name.
-Oid SourceOfTrigger(const Trigger* trigger) {
-  const char* name = trigger->tgname;
-  if (strncmp(name, kRowPrefix, sizeof kRowPrefix - 1) == 0)
-    return static_cast<Oid>(strtoul(name + sizeof kRowPrefix - 1, nullptr, 10));
-  if (strncmp(name, kTruncatePrefix, sizeof kTruncatePrefix - 1) == 0)
-    return static_cast<Oid>(strtoul(name + sizeof kTruncatePrefix - 1, nullptr, 10));
-  ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-                  errmsg("trigger \"%s\" was not created by polyglot_sync", name),
-                  errhint("Use polyglot.create_sync to synchronise a table.")));
+// name. Anybody may create a trigger that calls our function: it records what one of ours would, or
+// nothing. InvalidOid: it is none of ours.
+Oid SourceOfTrigger(const TriggerData* data) {
+  if (!TRIGGER_FIRED_AFTER(data->tg_event)) return InvalidOid;
+  const bool truncate = TRIGGER_FIRED_BY_TRUNCATE(data->tg_event);
+  if (!truncate && !TRIGGER_FIRED_FOR_ROW(data->tg_event)) return InvalidOid;
+  bool of_truncate;
+  const Oid source = SourceOfTriggerName(data->tg_trigger->tgname, &of_truncate);
+  return truncate == of_truncate ? source : InvalidOid;
+}
+
+// What lets the statement go on as if the trigger were not there.
+Datum Unchanged(const TriggerData* data) {
+  if (!TRIGGER_FIRED_FOR_ROW(data->tg_event) || TRIGGER_FIRED_AFTER(data->tg_event))
+    return PointerGetDatum(nullptr);
+  return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(data->tg_event) ? data->tg_newtuple
+                                                                 : data->tg_trigtuple);
 }
 
 // Plans of the triggers that fired last: a short statement would pay more for parsing the name and
-// searching the table of plans than for everything else here.
+// searching the table of plans than for everything else here. nullptr: it is none of our triggers.
 CapturePlan* PlanOf(const TriggerData* data) {
   struct Recent {
     Oid trigger;
+    uint64 epoch;
+    TriggerEvent event;
     CapturePlan* plan;
   };
   static Recent recent[16];
   const Oid trigger = data->tg_trigger->tgoid, relation = RelationGetRelid(data->tg_relation);
+  // What decides whether it is ours beside its name, for which its relation is invalidated.
+  const TriggerEvent event =
+      data->tg_event & (TRIGGER_EVENT_ROW | TRIGGER_EVENT_TIMINGMASK | TRIGGER_EVENT_TRUNCATE);
   Recent* entry = &recent[trigger % lengthof(recent)];
-  if (entry->trigger == trigger && entry->plan->valid && entry->plan->relation == relation)
+  if (entry->trigger == trigger && entry->epoch == CapturePlanEpoch() && entry->event == event &&
+      entry->plan->valid && entry->plan->relation == relation)
     return entry->plan;
-  CapturePlan* plan = LookupCapturePlan(relation, SourceOfTrigger(data->tg_trigger));
-  *entry = {trigger, plan};
+  const Oid source = SourceOfTrigger(data);
+  if (!OidIsValid(source)) return nullptr;
+  CapturePlan* plan = LookupCapturePlan(relation, source);
+  *entry = {trigger, CapturePlanEpoch(), event, plan};
   return plan;
 }
 
@@ -146,11 +157,11 @@ PGDLLEXPORT Datum polyglot_capture(PG_FUNCTION_ARGS) {
                     errmsg("polyglot.capture() can only be called as a trigger")));
   auto* data = reinterpret_cast<TriggerData*>(fcinfo->context);
   CapturePlan* plan = PlanOf(data);
-  if (plan->queue_count == 0) return PointerGetDatum(nullptr);
+  if (plan == nullptr || plan->queue_count == 0) return Unchanged(data);
   if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
     // A row, not only an event: the worker must know before it reads any other event of this
     // transaction, and any row of the table.
-    RequestRebuilds(SourceOfTrigger(data->tg_trigger), "TRUNCATE", LiveIndex::kFrozen);
+    RequestRebuilds(plan->source, "TRUNCATE", LiveIndex::kFrozen);
     AppendRecord(plan, core::EventKind::kTruncate, nullptr, 0);
   } else if (TRIGGER_FIRED_BY_INSERT(data->tg_event)) {
     RecordRow(plan, core::EventKind::kInsert, data->tg_trigslot);

@@ -37,6 +37,15 @@ SysScanDesc ScanByName(Relation triggers, ScanKeyData* keys, Oid relation, const
   return systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 2, keys);
 }
 
+// One with a condition, for some columns only, or deferred, was not made here and misses changes.
+bool IsWhole(HeapTuple tuple) {
+  auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+  return form->tgattr.dim1 == 0 && !form->tgdeferrable && !OidIsValid(form->tgconstraint) &&
+         form->tgnargs == 0 && heap_attisnull(tuple, Anum_pg_trigger_tgqual, nullptr) &&
+         heap_attisnull(tuple, Anum_pg_trigger_tgoldtable, nullptr) &&
+         heap_attisnull(tuple, Anum_pg_trigger_tgnewtable, nullptr);
+}
+
 FoundTrigger FindTrigger(Oid relation, const char* name, int16 type, Oid function) {
   FoundTrigger found{};
   ScanKeyData keys[2];
@@ -45,7 +54,7 @@ FoundTrigger FindTrigger(Oid relation, const char* name, int16 type, Oid functio
   HeapTuple tuple = systable_getnext(scan);
   if (HeapTupleIsValid(tuple)) {
     auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-    found = {form->oid, form->tgfoid == function && form->tgtype == type,
+    found = {form->oid, form->tgfoid == function && form->tgtype == type && IsWhole(tuple),
              OidIsValid(form->tgparentid), form->tgenabled};
   }
   systable_endscan(scan);
@@ -107,20 +116,25 @@ bool IntactOne(Oid relation, const char* name, int16 type, Oid function) {
   return found.ours && found.enabled == TRIGGER_FIRES_ALWAYS;
 }
 
-// The name of a trigger that is not one of ours; nullptr: it is, or has gone.
-char* ForeignNameOf(Oid trigger) {
+struct NamedTrigger {
+  Oid relation;  // InvalidOid: it has gone
+  bool ours;     // calls our function
+  NameData name;
+};
+
+NamedTrigger LoadTrigger(Oid trigger) {
+  NamedTrigger found{};
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
   Relation triggers = table_open(TriggerRelationId, AccessShareLock);
   SysScanDesc scan = systable_beginscan(triggers, TriggerOidIndexId, true, nullptr, 1, &key);
-  char* name = nullptr;
   if (HeapTuple tuple = systable_getnext(scan)) {
     auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-    if (form->tgfoid != CaptureFunction()) name = pstrdup(NameStr(form->tgname));
+    found = {form->tgrelid, form->tgfoid == CaptureFunction(), form->tgname};
   }
   systable_endscan(scan);
   table_close(triggers, AccessShareLock);
-  return name;
+  return found;
 }
 
 // Calls work(pg_trigger row) for every trigger of ours in the database.
@@ -246,23 +260,25 @@ bool HasCaptureTrigger(Oid relation, Oid source) {
       FindTrigger(relation, TriggerName(kRowPrefix, source), kRowType, CaptureFunction()).oid);
 }
 
-void RemoveMisnamedTrigger(Oid trigger, bool renamed) {
+Oid RemoveMisnamedTrigger(Oid trigger, bool renamed) {
   AsExtensionOwner as_owner;
-  bool misnamed = false;
-  ForEachTrigger([&](Form_pg_trigger form) {
-    if (form->oid != trigger) return;
-    const Oid source = SourceOfTriggerName(NameStr(form->tgname));
-    misnamed = !OidIsValid(source) || (renamed && !IsInTree(form->tgrelid, source));
-  });
-  if (misnamed) DropOne(trigger);
+  const NamedTrigger found = LoadTrigger(trigger);
+  if (!OidIsValid(found.relation)) return InvalidOid;
+  if (!found.ours) return renamed ? found.relation : InvalidOid;
+  const Oid source = SourceOfTriggerName(NameStr(found.name));
+  if (!OidIsValid(source) || (renamed && !IsInTree(found.relation, source))) DropOne(trigger);
+  return found.relation;
 }
 
 void RefuseReservedName(Oid trigger) {
-  char* name = ForeignNameOf(trigger);
-  if (name && OidIsValid(SourceOfTriggerName(name)))
-    ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME), errmsg("trigger name \"%s\" is reserved", name),
-                    errdetail("polyglot_sync gives such names to its own triggers."),
-                    errhint("Choose another name.")));
+  const NamedTrigger found = LoadTrigger(trigger);
+  if (!OidIsValid(found.relation) || found.ours) return;
+  if (OidIsValid(SourceOfTriggerName(NameStr(found.name))))
+    ereport(ERROR,
+            (errcode(ERRCODE_RESERVED_NAME),
+             errmsg("trigger name \"%s\" is reserved", NameStr(found.name)),
+             errdetail("polyglot_sync gives such names to its own triggers."),
+             errhint("Choose another name.")));
 }
 
 bool CaptureTriggersIntact(Oid source) {
@@ -298,29 +314,24 @@ bool DropUnusedCaptureTriggers(Oid source) {
   LoadSyncsOfSource(source, &count);
   if (count > 0) return true;
   AsExtensionOwner as_owner;
-  if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source))) {
-    // A restored table has the triggers of the table that was dumped, with the OID of that one.
-    RemoveDetachedTriggers(source);
-    return true;
-  }
-  List* tree = SourceTree(source);
-  if (!LockAllForRemoval(tree)) return false;
+  // A restored table has the triggers of the table that was dumped, whose number may be that of any
+  // table here: only those that bear them are touched. Clones go with their parent's.
+  List* relations = NIL;
+  List* triggers = NIL;
+  ForEachTrigger([&](Form_pg_trigger form) {
+    if (SourceOfTriggerName(NameStr(form->tgname)) != source) return;
+    relations = list_append_unique_oid(relations, form->tgrelid);
+    if (!OidIsValid(form->tgparentid)) triggers = lappend_oid(triggers, form->oid);
+  });
+  if (!LockAllForRemoval(relations)) return false;
   // Under the locks of create_sync: one may have been created meanwhile that relies on them.
   LoadSyncsOfSource(source, &count);
   ListCell* cell;
-  if (count > 0) {
-    foreach (cell, tree) UnlockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
-    return true;
-  }
-  Oid function = CaptureFunction();
-  foreach (cell, tree) {
-    FoundTrigger row =
-        FindTrigger(lfirst_oid(cell), TriggerName(kRowPrefix, source), kRowType, function);
-    if (OidIsValid(row.oid) && !row.clone) DropOne(row.oid);
-    FoundTrigger truncate = FindTrigger(lfirst_oid(cell), TriggerName(kTruncatePrefix, source),
-                                        kTruncateType, function);
-    if (OidIsValid(truncate.oid)) DropOne(truncate.oid);
-  }
+  if (count > 0)
+    foreach (cell, relations) UnlockRelationOid(lfirst_oid(cell), AccessExclusiveLock);
+  else
+    foreach (cell, triggers)
+      if (OidIsValid(LoadTrigger(lfirst_oid(cell)).relation)) DropOne(lfirst_oid(cell));
   return true;
 }
 
@@ -346,13 +357,16 @@ void InvalidateTree(Oid source) {
   foreach (cell, SourceTree(source)) CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
 }
 
-Oid SourceOfTriggerName(const char* name) {
-  const char* digits = nullptr;
-  if (strncmp(name, kRowPrefix, strlen(kRowPrefix)) == 0) digits = name + strlen(kRowPrefix);
-  if (strncmp(name, kTruncatePrefix, strlen(kTruncatePrefix)) == 0)
-    digits = name + strlen(kTruncatePrefix);
-  if (!digits || *digits < '0' || *digits > '9') return InvalidOid;
-  return static_cast<Oid>(strtoul(digits, nullptr, 10));
+Oid SourceOfTriggerName(const char* name, bool* truncate) {
+  const bool row = strncmp(name, kRowPrefix, strlen(kRowPrefix)) == 0;
+  if (!row && strncmp(name, kTruncatePrefix, strlen(kTruncatePrefix)) != 0) return InvalidOid;
+  if (truncate) *truncate = !row;
+  const char* digits = name + strlen(row ? kRowPrefix : kTruncatePrefix);
+  const size_t count = strspn(digits, "0123456789");
+  // One source has one name: no leading zeros, nothing behind.
+  if (count == 0 || count > 10 || digits[count] != '\0' || *digits == '0') return InvalidOid;
+  const unsigned long long number = strtoull(digits, nullptr, 10);
+  return number <= PG_UINT32_MAX ? static_cast<Oid>(number) : InvalidOid;
 }
 
 }  // namespace polyglot::pg

@@ -23,10 +23,11 @@ bool RepairCaptureTriggers(Oid source, List* tree);
 /// Is there a row trigger of this source, in the source's tree or outside of it?
 bool HasCaptureTrigger(Oid relation, Oid source);
 
-/// A trigger that calls our function under a name that says nothing would make every write fail;
+/// A trigger that calls our function under a name that says nothing records nothing;
 /// one that was renamed to that of another source does nothing. Removes it, if it is one. A
-/// restored one, whose number is that of the dumped table, stays until its sync is adopted.
-void RemoveMisnamedTrigger(Oid trigger, bool renamed);
+/// restored one, whose number is that of the dumped table, stays until its sync is adopted. Returns
+/// its table; InvalidOid: it has gone, or is a new one of somebody else, which changes nothing.
+Oid RemoveMisnamedTrigger(Oid trigger, bool renamed);
 /// ERROR 42939 when it is a trigger of somebody else under a name like those of ours: what becomes
 /// of triggers with such names is taken for news of their source.
 void RefuseReservedName(Oid trigger);
@@ -49,7 +50,8 @@ List* UnusedCaptureSources();
 /// Backends look up again what they must record for this tree (takes effect with the commit).
 void InvalidateTree(Oid source);
 
-/// The source that a trigger of ours is named after; InvalidOid: not one of our names.
-Oid SourceOfTriggerName(const char* name);
+/// The source that a trigger of ours is named after; InvalidOid: not one of our names. *truncate:
+/// the name is that of a TRUNCATE trigger.
+Oid SourceOfTriggerName(const char* name, bool* truncate = nullptr);
 
 }  // namespace polyglot::pg

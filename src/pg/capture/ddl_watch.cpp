@@ -1,6 +1,7 @@
 // The event trigger on ddl_command_end: what CREATE and ALTER commands do to syncs.
 
 #include "pg/capture/capture_triggers.h"
+#include "pg/capture/own_objects.h"
 #include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
 #include "pg/server_options.h"
@@ -118,15 +119,10 @@ void AlterTable(Oid relation, Oid source, const AlterTableStmt* statement) {
   if (moved && inside && !captured) WarnOfNewHeir(relation, source);
 }
 
-// It has no rows yet. Listed twice when it has a primary key. CREATE TABLE … INHERITS itself lets
-// readers of the parent go on, so one that has not heard of the commit yet would use a plan without
-// the new table and miss rows that it sees committed: the worker would take them for deleted. With
-// this lock it waits until it has heard.
+// It has no rows yet, and nothing above it is locked for it: the worker sees that it has come by
+// itself (document/table_lock.h). Listed twice when it has a primary key.
 void TableCreated(Oid relation, Oid source) {
-  if (RepairCaptureTriggers(source, list_make1_oid(relation))) {
-    LockRelationOid(source, AccessExclusiveLock);
-    WarnOfNewHeir(relation, source);
-  }
+  if (RepairCaptureTriggers(source, list_make1_oid(relation))) WarnOfNewHeir(relation, source);
   FailBrokenSyncs(source);
   AnnounceConfigChange();
 }
@@ -152,15 +148,12 @@ void RenameColumn(Oid source, const RenameStmt* statement) {
 }
 
 void TableChanged(const Command& command, const Node* statement) {
+  // Temporary tables are not read, and only such can be below them.
+  if (get_rel_persistence(command.object_id) == RELPERSISTENCE_TEMP) return;
   ListCell* cell;
-  foreach (cell, AllSources()) {
+  foreach (cell, SourcesConcerned(command.object_id)) {
     Oid source = lfirst_oid(cell);
-    bool inside = IsInTree(command.object_id, source);
-    // After NO INHERIT only the triggers know where the table has been.
-    if (!inside && !IsInTree(source, command.object_id) &&
-        !HasCaptureTrigger(command.object_id, source))
-      continue;
-    if (IsA(statement, CreateStmt) && inside)
+    if (IsA(statement, CreateStmt) && IsInTree(command.object_id, source))
       TableCreated(command.object_id, source);
     else if (IsA(statement, AlterTableStmt))
       AlterTable(command.object_id, source, reinterpret_cast<const AlterTableStmt*>(statement));
@@ -212,13 +205,43 @@ Oid TypeOfTable(Oid relation) {
   return type;
 }
 
+// Relations that have to do with the type: with a column of it, or of a domain, array, range or row
+// of it, or made OF it.
+List* RelationsOfType(Oid type) {
+  List* types = list_make1_oid(type);
+  List* relations = NIL;
+  Relation depend = table_open(DependRelationId, AccessShareLock);
+  // The list grows while it is walked.
+  for (int i = 0; i < list_length(types); ++i) {
+    ScanKeyData keys[2];
+    ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(TypeRelationId));
+    ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(list_nth_oid(types, i)));
+    SysScanDesc scan = systable_beginscan(depend, DependReferenceIndexId, true, nullptr, 2, keys);
+    while (HeapTuple tuple = systable_getnext(scan)) {
+      auto* form = reinterpret_cast<Form_pg_depend>(GETSTRUCT(tuple));
+      Oid made_of_it = form->classid == TypeRelationId ? form->objid : InvalidOid;
+      if (form->classid == RelationRelationId) {
+        relations = list_append_unique_oid(relations, form->objid);
+        made_of_it = get_rel_type_id(form->objid);
+      }
+      if (OidIsValid(made_of_it)) types = list_append_unique_oid(types, made_of_it);
+    }
+    systable_endscan(scan);
+  }
+  table_close(depend, AccessShareLock);
+  return relations;
+}
+
 // A renamed enum label, an attribute that came or went: the rows are the same, their text is not.
 void TypeChanged(Oid type, const Node* statement) {
   if (IsA(statement, AlterEnumStmt) && !reinterpret_cast<const AlterEnumStmt*>(statement)->oldVal)
     return;  // only a new label
   ListCell* cell;
-  foreach (cell, AllSources()) {
+  foreach (cell, RelationsOfType(type)) {
     const Oid source = lfirst_oid(cell);
+    if (!IsSource(source)) continue;
     if (TypeOfTable(source) == type) TypedTableChanged(source, statement);
     if (HasColumnOfType(source, type)) ReviewSource(source, true);
   }
@@ -240,9 +263,10 @@ void RelationChanged(const Command& command, const Node* statement) {
 
 void TriggerChanged(Oid trigger, const Node* statement) {
   RefuseReservedName(trigger);
-  RemoveMisnamedTrigger(trigger, IsA(statement, RenameStmt));
+  const Oid relation = RemoveMisnamedTrigger(trigger, IsA(statement, RenameStmt));
+  if (!OidIsValid(relation)) return;
   ListCell* cell;
-  foreach (cell, AllSources())
+  foreach (cell, SourcesConcerned(relation))
     if (!CaptureTriggersIntact(lfirst_oid(cell))) ReviewSource(lfirst_oid(cell), false);
 }
 
@@ -259,6 +283,15 @@ void ServerChanged(Oid server) {
   CommandCounterIncrement();
   FollowServerOwner(server);
   AnnounceConfigChange();
+}
+
+// Those of other wrappers concern nobody here.
+void UserMappingChanged(Oid mapping) {
+  HeapTuple tuple = SearchSysCache1(USERMAPPINGOID, ObjectIdGetDatum(mapping));
+  if (!HeapTupleIsValid(tuple)) return;
+  const Oid server = reinterpret_cast<Form_pg_user_mapping>(GETSTRUCT(tuple))->umserver;
+  ReleaseSysCache(tuple);
+  if (IsOurServer(server)) AnnounceConfigChange();
 }
 
 void HandleCommand(const Command& command, const Node* statement) {
@@ -279,11 +312,20 @@ void HandleCommand(const Command& command, const Node* statement) {
       ServerChanged(command.object_id);
       break;
     case UserMappingRelationId:
-      AnnounceConfigChange();
+      UserMappingChanged(command.object_id);
       break;
     default:
       break;
   }
+}
+
+// A new table below nothing: most of what event triggers are called for.
+bool ConcernsNobody(const Node* statement) {
+  if (IsA(statement, CreateStmt))
+    return reinterpret_cast<const CreateStmt*>(statement)->inhRelations == NIL;
+  if (IsA(statement, CreateForeignTableStmt))
+    return reinterpret_cast<const CreateForeignTableStmt*>(statement)->base.inhRelations == NIL;
+  return false;
 }
 
 }  // namespace
@@ -295,10 +337,13 @@ Datum polyglot_watch_ddl(PG_FUNCTION_ARGS) {
   if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("polyglot.watch_ddl() can only be called as an event trigger")));
-  if (!ExtensionExists() || AllSources() == NIL) PG_RETURN_NULL();
   auto* data = reinterpret_cast<EventTriggerData*>(fcinfo->context);
+  if (ConcernsNobody(data->parsetree)) PG_RETURN_NULL();
   int count;
   Command* commands = ReadCommands(&count);
+  for (int i = 0; i < count; ++i)
+    RefuseOurs(commands[i].class_id, commands[i].object_id, data->parsetree);
+  if (!ExtensionExists()) PG_RETURN_NULL();
   for (int i = 0; i < count; ++i) HandleCommand(commands[i], data->parsetree);
   PG_RETURN_NULL();
 }

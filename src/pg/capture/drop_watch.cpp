@@ -2,6 +2,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
+#include "pg/server_options.h"
 #include "pg/sql/published.h"
 #include "pg/sql/sync_definition.h"
 
@@ -19,6 +20,7 @@ struct Dropped {
   int32 column;
   char* type;
   char* last_name;  // of address_names: a trigger's own name
+  char* argument;   // of address_args, the first: the server of a user mapping
 };
 
 Dropped* ReadDropped(int* count) {
@@ -26,7 +28,7 @@ Dropped* ReadDropped(int* count) {
   SPI_connect();
   SPI_execute(
       "SELECT classid, objid, objsubid, object_type,"
-      " address_names[pg_catalog.array_length(address_names, 1)]"
+      " address_names[pg_catalog.array_length(address_names, 1)], address_args[1]"
       " FROM pg_catalog.pg_event_trigger_dropped_objects()",
       true, 0);
   *count = static_cast<int>(SPI_processed);
@@ -41,6 +43,7 @@ Dropped* ReadDropped(int* count) {
     objects[i].column = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &is_null));
     objects[i].type = SPI_getvalue(tuple, desc, 4);
     objects[i].last_name = SPI_getvalue(tuple, desc, 5);
+    objects[i].argument = SPI_getvalue(tuple, desc, 6);
   }
   MemoryContextSwitchTo(spi);
   SPI_finish();
@@ -79,15 +82,17 @@ void EmptyIfFree(Oid table) {
   table_close(rel, NoLock);
 }
 
-void FreeQueue(Oid server) {
+// false: it had none, so nothing was ever delivered to it.
+bool FreeQueue(Oid server) {
   AsExtensionOwner as_owner;
   char* oid = psprintf("%u", server);
   SPI_connect();
   Execute("DELETE FROM polyglot.dropped_index WHERE server = $1::oid", {oid});
   Execute("UPDATE polyglot.queue SET server = 0 WHERE server = $1::oid RETURNING table_a, table_b",
           {oid});
+  const bool found = SPI_processed == 1;
   Oid tables[2] = {InvalidOid, InvalidOid};
-  for (int i = 0; SPI_processed == 1 && i < 2; ++i) {
+  for (int i = 0; found && i < 2; ++i) {
     bool is_null;
     tables[i] = DatumGetObjectId(
         SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null));
@@ -96,6 +101,7 @@ void FreeQueue(Oid server) {
   CommandCounterIncrement();
   for (Oid table : tables)
     if (OidIsValid(table)) EmptyIfFree(table);
+  return found;
 }
 
 void ServerDropped(Oid server, const Node* statement) {
@@ -107,46 +113,80 @@ void ServerDropped(Oid server, const Node* statement) {
     EndSync(syncs[i], false);
     if (!published) (void)DropUnusedCaptureTriggers(syncs[i]->source);
   }
-  FreeQueue(server);
-  AnnounceConfigChange();
+  // Servers of other wrappers concern nobody here.
+  if (FreeQueue(server) || count > 0) AnnounceConfigChange();
 }
 
-void TableDropped(Oid source, List* sources) {
-  if (!list_member_oid(sources, source)) return;
+void TableDropped(Oid source) {
   int count;
   SyncRow** syncs = LoadSyncsOfSource(source, &count);
-  for (int i = 0; i < count; ++i) EndSync(syncs[i], false);
+  for (int i = 0; i < count; ++i) {
+    EndSync(syncs[i], false);
+    ereport(NOTICE, (errmsg("sync \"%s\" ends with its table", syncs[i]->name),
+                     errdetail("Index \"%s\" of server \"%s\" stays as it is.", syncs[i]->index,
+                               syncs[i]->server_name)));
+  }
 }
 
 // Not only a trigger that somebody dropped: a dropped partition takes its triggers along, and its
 // rows without any event.
-void TriggerDropped(const char* name, List* sources) {
-  Oid source = name ? SourceOfTriggerName(name) : InvalidOid;
-  if (list_member_oid(sources, source) && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source)))
+void TriggerDropped(const Dropped& trigger) {
+  const Oid source = trigger.last_name ? SourceOfTriggerName(trigger.last_name) : InvalidOid;
+  if (OidIsValid(source) && IsSource(source) &&
+      SearchSysCacheExists1(RELOID, ObjectIdGetDatum(source)))
     ReviewSource(source, true);
 }
 
-// `sources` is read once: DROP SCHEMA may drop tens of thousands of objects.
-void HandleDropped(const Dropped& object, const Node* statement, List* sources) {
+void UserMappingDropped(const Dropped& mapping) {
+  const Oid server =
+      mapping.argument ? get_foreign_server_oid(mapping.argument, true) : InvalidOid;
+  if (OidIsValid(server) && IsOurServer(server)) AnnounceConfigChange();
+}
+
+bool IsRelation(const Dropped& object) {
+  return IsType(object, "table") || IsType(object, "view") ||
+         IsType(object, "materialized view") || IsType(object, "foreign table");
+}
+
+// DROP SCHEMA may drop tens of thousands of objects: then the sources are read once.
+struct Sources {
+  bool many;
+  List* named;
+};
+
+bool IsOneOf(const Sources& sources, Oid relation) {
+  return (!sources.many || list_member_oid(sources.named, relation)) && IsSource(relation);
+}
+
+void HandleDropped(const Dropped& object, const Node* statement, const Sources& sources) {
   switch (object.class_id) {
     case ForeignServerRelationId:
       ServerDropped(object.object_id, statement);
       break;
     case RelationRelationId:
-      if (object.column == 0)
-        TableDropped(object.object_id, sources);
-      else if (list_member_oid(sources, object.object_id))
+      if (object.column != 0 && IsOneOf(sources, object.object_id))
         ReviewSource(object.object_id, true);
+      else if (IsRelation(object) && IsOneOf(sources, object.object_id))
+        TableDropped(object.object_id);
       break;
     case TriggerRelationId:
-      TriggerDropped(object.last_name, sources);
+      TriggerDropped(object);
       break;
     case UserMappingRelationId:
-      AnnounceConfigChange();
+      UserMappingDropped(object);
       break;
     default:
       break;
   }
+}
+
+// What had an index or a constraint is locked by who dropped it.
+void ReviewKeys() {
+  ListCell* cell;
+  foreach (cell, NamedSources())
+    if (HoldsRelationLock(lfirst_oid(cell), AccessExclusiveLock) ||
+        HoldsRelationLock(lfirst_oid(cell), ShareUpdateExclusiveLock))
+      FailBrokenSyncs(lfirst_oid(cell));
 }
 
 }  // namespace
@@ -162,13 +202,13 @@ Datum polyglot_watch_drop(PG_FUNCTION_ARGS) {
   auto* data = reinterpret_cast<EventTriggerData*>(fcinfo->context);
   int count;
   Dropped* objects = ReadDropped(&count);
+  constexpr int kMany = 50;
+  const Sources sources{count > kMany, count > kMany ? NamedSources() : NIL};
   bool keys = false;
-  List* sources = AllSources();
   for (int i = 0; i < count; ++i) {
     HandleDropped(objects[i], data->parsetree, sources);
     keys |= IsType(objects[i], "index") || IsType(objects[i], "table constraint");
   }
-  ListCell* cell;
-  foreach (cell, keys ? AllSources() : NIL) FailBrokenSyncs(lfirst_oid(cell));
+  if (keys) ReviewKeys();
   PG_RETURN_NULL();
 }

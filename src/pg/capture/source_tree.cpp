@@ -26,12 +26,30 @@ List* ParentsOf(Oid relation) {
   return parents;
 }
 
-bool MayBeNull(Oid relation, const char* column) {
-  HeapTuple tuple = SearchSysCacheAttName(relation, column);
-  if (!HeapTupleIsValid(tuple)) return true;
-  const bool not_null = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
-  ReleaseSysCache(tuple);
-  return !not_null;
+// Since 18 a column is marked NOT NULL from the moment that the constraint exists, checked or not.
+bool HasUncheckedNotNull(Oid relation, AttrNumber number) {
+  constexpr char kNotNull = 'n';  // of pg_constraint.contype; no name for it before 18
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(relation));
+  Relation constraints = table_open(ConstraintRelationId, AccessShareLock);
+  SysScanDesc scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, nullptr,
+                                        1, &key);
+  bool found = false;
+  while (HeapTuple tuple = systable_getnext(scan)) {
+    auto* form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
+    if (form->contype != kNotNull || form->convalidated) continue;
+    bool isnull;
+    Datum columns = heap_getattr(tuple, Anum_pg_constraint_conkey, RelationGetDescr(constraints),
+                                 &isnull);
+    if (isnull) continue;
+    ArrayType* numbers = DatumGetArrayTypeP(columns);
+    found |= ARR_DIMS(numbers)[0] == 1 &&
+             *reinterpret_cast<int16*>(ARR_DATA_PTR(numbers)) == number;
+  }
+  systable_endscan(scan);
+  table_close(constraints, AccessShareLock);
+  return found;
 }
 
 bool IsKeyColumn(Oid relation, AttrNumber number, int key_count, char* const* key) {
@@ -85,6 +103,15 @@ char* ColumnNames(int key_count, char* const* key) {
 
 }  // namespace
 
+bool ColumnMayBeNull(Oid relation, AttrNumber number) {
+  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relation), Int16GetDatum(number));
+  if (!HeapTupleIsValid(tuple)) return true;
+  auto* column = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
+  const bool not_null = column->attnotnull && !column->attisdropped;
+  ReleaseSysCache(tuple);
+  return !not_null || HasUncheckedNotNull(relation, number);
+}
+
 bool CanBeCaptured(Oid relation) {
   const char kind = get_rel_relkind(relation);
   return (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE) &&
@@ -99,14 +126,36 @@ List* SourceTree(Oid source) {
   return tree;
 }
 
-bool IsInTree(Oid relation, Oid source) {
+List* RelationsBelow(Oid relation) {
+  List* below = list_make1_oid(relation);
+  Relation inherits = table_open(InheritsRelationId, AccessShareLock);
+  // The list grows while it is walked.
+  for (int i = 0; i < list_length(below); ++i) {
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_inherits_inhparent, BTEqualStrategyNumber, F_OIDEQ,
+                ObjectIdGetDatum(list_nth_oid(below, i)));
+    SysScanDesc scan = systable_beginscan(inherits, InheritsParentIndexId, true, nullptr, 1, &key);
+    while (HeapTuple tuple = systable_getnext(scan))
+      below = list_append_unique_oid(
+          below, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhrelid);
+    systable_endscan(scan);
+  }
+  table_close(inherits, AccessShareLock);
+  below = list_delete_first(below);
+  list_sort(below, list_oid_cmp);
+  return below;
+}
+
+List* RelationsAbove(Oid relation) {
   List* above = list_make1_oid(relation);
   // The list grows while it is walked: diamonds put each table into it once.
-  for (int i = 0; i < list_length(above); ++i) {
-    if (list_nth_oid(above, i) == source) return true;
+  for (int i = 0; i < list_length(above); ++i)
     above = list_concat_unique_oid(above, ParentsOf(list_nth_oid(above, i)));
-  }
-  return false;
+  return above;
+}
+
+bool IsInTree(Oid relation, Oid source) {
+  return relation == source || list_member_oid(RelationsAbove(relation), source);
 }
 
 bool HasHeirs(Oid source) {
@@ -128,7 +177,7 @@ char* TreeProblem(Oid source, int key_count, char* const* key, const char** hint
       return psprintf("table \"%s\" below it is unlogged", name);
     *hint = "Use ALTER TABLE ... ALTER COLUMN ... SET NOT NULL.";
     for (int i = 0; i < key_count; ++i)
-      if (MayBeNull(member, key[i]))
+      if (ColumnMayBeNull(member, get_attnum(member, key[i])))
         return psprintf("key column \"%s\" of table \"%s\" may be null", key[i], name);
   }
   return nullptr;

@@ -16,6 +16,16 @@ List* SourceTree(Oid source);
 /// Is `relation` the source or below it, however deep?
 bool IsInTree(Oid relation, Oid source);
 
+/// Everything below the relation as pg_inherits has it now, sorted: also tables whose creator has
+/// committed but not yet told others, of which the planner does not know.
+List* RelationsBelow(Oid relation);
+
+/// The relation and everything that it is below of, however deep.
+List* RelationsAbove(Oid relation);
+
+/// May the column hold NULLs, as far as anything has been proven? true also without such a column.
+bool ColumnMayBeNull(Oid relation, AttrNumber number);
+
 /// Do (or did) tables inherit from this one, without being its partitions?
 bool HasHeirs(Oid source);
 

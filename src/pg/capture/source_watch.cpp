@@ -3,6 +3,7 @@
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_tree.h"
 #include "pg/capture/transaction_buffer.h"
+#include "pg/sql/expression_check.h"
 #include "pg/sql/sync_checks.h"
 #include "pg/sql/sync_definition.h"
 
@@ -20,6 +21,21 @@ const char* MissingColumn(const SyncRow* sync) {
   return sync->routing && sync->routing_att <= 0 ? sync->routing : nullptr;
 }
 
+// A column may have gone, or have another name or type.
+char* ExpressionProblem(const SyncRow* sync) {
+  const struct {
+    const char* what;
+    const char* expression;
+    Oid type;
+  } parts[] = {{"filter", sync->filter, BOOLOID}, {"document", sync->document, JSONBOID}};
+  for (const auto& part : parts) {
+    if (!part.expression) continue;
+    if (const char* why = WhyUnusable(sync->source, part.what, part.expression, part.type))
+      return psprintf("its %s cannot be used: %s", part.what, why);
+  }
+  return nullptr;
+}
+
 bool AnyUnmanaged(Oid source) {
   int count;
   SyncRow** syncs = LoadSyncsOfSource(source, &count);
@@ -28,15 +44,42 @@ bool AnyUnmanaged(Oid source) {
   return false;
 }
 
+// After NO INHERIT only the triggers know where the table has been.
+List* SourcesOfTriggers(Oid relation) {
+  List* sources = NIL;
+  ScanKeyData key;
+  ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+              ObjectIdGetDatum(relation));
+  Relation triggers = table_open(TriggerRelationId, AccessShareLock);
+  SysScanDesc scan =
+      systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
+  while (HeapTuple tuple = systable_getnext(scan)) {
+    auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+    const Oid source = SourceOfTriggerName(NameStr(form->tgname));
+    if (OidIsValid(source)) sources = list_append_unique_oid(sources, source);
+  }
+  systable_endscan(scan);
+  table_close(triggers, AccessShareLock);
+  return sources;
+}
+
 }  // namespace
 
-List* AllSources() {
+List* SourcesConcerned(Oid relation) {
+  constexpr int kFew = 64;
   List* sources = NIL;
-  int count;
-  SyncRow** syncs = LoadSyncs(InvalidOid, &count);
-  // A definition without state was restored: nothing of it runs, and it may be of no concern here.
-  for (int i = 0; i < count; ++i)
-    if (syncs[i]->has_state) sources = list_append_unique_oid(sources, syncs[i]->source);
+  ListCell* cell;
+  foreach (cell, list_concat_unique_oid(RelationsAbove(relation), SourcesOfTriggers(relation)))
+    if (IsSource(lfirst_oid(cell))) sources = list_append_unique_oid(sources, lfirst_oid(cell));
+  if (!has_subclass(relation)) return sources;
+  List* below = find_all_inheritors(relation, NoLock, nullptr);
+  // Of the two ways to find sources among them the shorter one.
+  const bool few = list_length(below) <= kFew;
+  foreach (cell, few ? below : NamedSources()) {
+    const Oid candidate = lfirst_oid(cell);
+    if (!few && !IsInTree(candidate, relation)) continue;
+    if (IsSource(candidate)) sources = list_append_unique_oid(sources, candidate);
+  }
   return sources;
 }
 
@@ -60,6 +103,10 @@ char* SyncProblem(const SyncRow* sync, char** hint) {
     *hint = pstrdup("Use ALTER TABLE ... SET LOGGED, then polyglot.resume_sync.");
     return pstrdup("the table is unlogged");
   }
+  if (char* problem = ExpressionProblem(sync)) {
+    *hint = pstrdup("Give it another one with polyglot.alter_sync.");
+    return problem;
+  }
   const char* remedy;
   char* problem = TreeProblem(sync->source, sync->key_count, sync->key_name, &remedy);
   if (problem) *hint = psprintf("%s Then call polyglot.resume_sync.", remedy);
@@ -72,8 +119,11 @@ void FailBrokenSyncs(Oid source) {
   for (int i = 0; i < count; ++i) {
     if (!syncs[i]->has_state || syncs[i]->failed_reason || !syncs[i]->source_exists) continue;
     char* hint;
-    if (const char* problem = SyncProblem(syncs[i], &hint))
-      MarkSyncFailed(syncs[i]->id, problem, hint);
+    const char* problem = SyncProblem(syncs[i], &hint);
+    if (!problem) continue;
+    MarkSyncFailed(syncs[i]->id, problem, hint);
+    ereport(WARNING, (errmsg("sync \"%s\" has failed: %s", syncs[i]->name, problem),
+                      hint ? errhint("%s", hint) : 0));
   }
 }
 

@@ -7,8 +7,9 @@
 
 namespace polyglot::pg {
 
-/// The OIDs of all sources of syncs that run in this database, each once.
-List* AllSources();
+/// The sources of syncs that run in this database which this relation is, is below or above of, or
+/// has been below of: it still has their triggers then. Each once.
+List* SourcesConcerned(Oid relation);
 
 /// Why a sync cannot go on with its source as it is now (key, columns, kind of table), with *hint;
 /// nullptr: it can.

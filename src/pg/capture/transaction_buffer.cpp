@@ -348,10 +348,12 @@ void OnTransaction(XactEvent event, void*) {
     case XACT_EVENT_COMMIT:
       WakeWritten();
       Forget();
+      ReleaseStalePlans();
       break;
     case XACT_EVENT_ABORT:
     case XACT_EVENT_PREPARE:
       Forget();
+      ReleaseStalePlans();
       break;
     default:
       break;
@@ -397,7 +399,7 @@ bool HasCapturedChanges() { return buffer.length > 0 || wrote_queue; }
 
 void AppendRecord(CapturePlan* plan, core::EventKind kind, const char* values, int length) {
   const int whole = GroupHeaderSize(plan) + static_cast<int>(core::kRecordHeader) + length;
-  if (whole > kMaxQueueData) {
+  if (whole > kMaxQueueData || (plan->unfit && kind != core::EventKind::kTruncate)) {
     kind = core::EventKind::kResync;
     length = 0;
   }

@@ -1,6 +1,7 @@
 #include "pg/document/reader_state.h"
 
 #include "core/document_id.h"
+#include "pg/capture/source_tree.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/security_context.h"
 #include "pg/prelude.h"
@@ -208,6 +209,25 @@ bool ReaderState::EnsurePlan(PgError* error) {
     AddHint(error);
   }
   return ok;
+}
+
+// Partitions need no such look: who adds one locks its parent against readers until all others have
+// been told.
+bool ReaderState::KnowsTree() {
+  if (get_rel_relkind(sync->source) != RELKIND_RELATION) return true;
+  List* below = RelationsBelow(sync->source);
+  if (equal(below, below_)) return true;
+  AcceptInvalidationMessages();
+  List* told = find_all_inheritors(sync->source, NoLock, nullptr);
+  ListCell* cell;
+  foreach (cell, below)
+    if (!list_member_oid(told, lfirst_oid(cell))) return false;
+  DropPlan();
+  MemoryContext caller = MemoryContextSwitchTo(memory);
+  list_free(below_);
+  below_ = list_copy(below);
+  MemoryContextSwitchTo(caller);
+  return false;
 }
 
 bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {

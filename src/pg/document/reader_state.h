@@ -26,6 +26,12 @@ class ReaderState {
   /// Makes `keys` alone, without a lock. false: a key column has gone, *error says so.
   bool EnsureKeys(PgError* error);
 
+  /// Do the kept plans read every table below the source that the newest snapshot may see rows of?
+  /// CREATE TABLE ... INHERITS lets readers of the parent go on, so one that has not heard of its
+  /// commit yet would use a plan without the new table, and take its rows for deleted. false: ask
+  /// again, under locks of the tree as it is now. May ereport.
+  bool KnowsTree();
+
   /// Finds the values of the key columns in a packed key: into `values`, views of it. false: it is
   /// damaged or of other types than the source's.
   bool FindKeyValues(std::string_view packed_key, PgError* error);
@@ -59,6 +65,7 @@ class ReaderState {
   void DropKeys();
   void BuildKeys();
 
+  List* below_ = NIL;  // what was below the source when the plans were made or before
   TimestampTz checked_at_ = 0;  // start of the transaction in which the plan was found current
   MemoryContext plan_memory_ = nullptr;
   KeyPlan* own_keys_ = nullptr;

@@ -255,10 +255,14 @@ ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
 bool RowReader::TryLockRows() {
   const Oid source = state_->sync->source;
   return Call([&] {
-    if (!TryLockTree(source)) return false;
-    PopActiveSnapshot();
-    PushActiveSnapshot(GetTransactionSnapshot());
-    return true;
+    // Twice when a table has come below the source: it has to be locked as well.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      if (!TryLockTree(source)) return false;
+      PopActiveSnapshot();
+      PushActiveSnapshot(GetTransactionSnapshot());
+      if (state_->KnowsTree()) return true;
+    }
+    return false;
   });
 }
 

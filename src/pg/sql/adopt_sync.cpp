@@ -7,6 +7,7 @@
 #include "pg/capture/source_watch.h"
 #include "pg/server_options.h"
 #include "pg/sql/arguments.h"
+#include "pg/sql/published.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_adopt_sync);
@@ -85,6 +86,8 @@ Datum polyglot_adopt_sync(PG_FUNCTION_ARGS) {
     AdoptState(sync);
   else
     MakeState(sync, server);
+  if (!sync->has_state && IsPublishedSource(sync->source))
+    StorePublishers(sync->id, sync->options, false);
   if (strcmp(sync->capture, "none") != 0) (void)InstallCaptureTriggers(sync->source);
   InvalidateTree(sync->source);
   AnnounceConfigChange();

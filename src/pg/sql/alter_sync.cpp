@@ -147,6 +147,10 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
     RenamePublishedSource(sync, new_name);
   bool index = !Same(sync->mapping, mapping) || !Same(sync->settings, settings);
   Store(sync, new_name ? new_name : sync->name, document, options, mapping, settings);
+  // Not unless they were given: a role that has another name by now keeps its right.
+  if (published && (!PG_ARGISNULL(kOptions) || reset[kOptions]))
+    StorePublishers(sync->id, options, true);
+  if (changed && captured) CheckCapturedColumns(sync->source);
   if (changed || index) RequestRebuild(sync, "alter_sync", LiveIndex::kOutdated);
   InvalidateTree(sync->source);
   AnnounceConfigChange();

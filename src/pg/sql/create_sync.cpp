@@ -197,13 +197,21 @@ void InsertState(const NewSync* sync, int32 id, int32 queue) {
        psprintf("%u", MyDatabaseId), sync->backfill ? "backfill" : "stream"});
 }
 
-void Store(const NewSync* sync) {
+int32 InsertSync(const NewSync* sync) {
   int32 queue = EnsureQueue(sync->server);
   AsExtensionOwner as_owner;
   SPI_connect();
-  InsertState(sync, InsertDefinition(sync), queue);
+  const int32 id = InsertDefinition(sync);
+  InsertState(sync, id, queue);
   SPI_finish();
   CommandCounterIncrement();
+  return id;
+}
+
+void Store(const NewSync* sync) {
+  const int32 id = InsertSync(sync);
+  if (sync->published) StorePublishers(id, sync->options, true);
+  if (sync->captured) CheckCapturedColumns(sync->source);
 }
 
 void Report(const NewSync* sync) {

@@ -73,23 +73,81 @@ bool FunctionMayRead(Oid function, void*) {
   return may;
 }
 
-struct ReadsContext {
+struct Reads {
   Oid source;
+  int depth;  // 0: the statement over the row itself
+  bool other_tables, other_rows;
 };
 
-bool ReadsOtherTables(Node* node, void* context) {
+bool FindReads(Node* node, void* context) {
   if (!node) return false;
+  auto* reads = static_cast<Reads*>(context);
   if (IsA(node, Query)) {
     auto* query = reinterpret_cast<Query*>(node);
     ListCell* cell;
-    foreach (cell, query->rtable)
-      if (IsOtherTable(lfirst_node(RangeTblEntry, cell),
-                       static_cast<ReadsContext*>(context)->source))
-        return true;
-    return WalkQuery(query, ReadsOtherTables, context);
+    foreach (cell, query->rtable) {
+      const auto* entry = lfirst_node(RangeTblEntry, cell);
+      reads->other_tables |= IsOtherTable(entry, reads->source);
+      reads->other_rows |= entry->rtekind == RTE_RELATION && reads->depth > 0;
+    }
+    reads->depth++;
+    (void)WalkQuery(query, FindReads, context);
+    reads->depth--;
+    return false;
   }
-  if (check_functions_in_node(node, FunctionMayRead, nullptr)) return true;
-  return WalkExpression(node, ReadsOtherTables, context);
+  reads->other_tables |= check_functions_in_node(node, FunctionMayRead, nullptr);
+  return WalkExpression(node, FindReads, context);
+}
+
+bool TellsTime(Oid function, void*) {
+  switch (function) {
+    case F_NOW:
+    case F_STATEMENT_TIMESTAMP:
+    case F_TRANSACTION_TIMESTAMP:
+    case F_AGE_TIMESTAMP:
+    case F_AGE_TIMESTAMPTZ:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool IsTimeValue(const Node* node) {
+  if (!IsA(node, SQLValueFunction)) return false;
+  switch (reinterpret_cast<const SQLValueFunction*>(node)->op) {
+    case SVFOP_CURRENT_DATE:
+    case SVFOP_CURRENT_TIME:
+    case SVFOP_CURRENT_TIME_N:
+    case SVFOP_CURRENT_TIMESTAMP:
+    case SVFOP_CURRENT_TIMESTAMP_N:
+    case SVFOP_LOCALTIME:
+    case SVFOP_LOCALTIME_N:
+    case SVFOP_LOCALTIMESTAMP:
+    case SVFOP_LOCALTIMESTAMP_N:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool DependsOnTime(Node* node, void* context) {
+  if (!node) return false;
+  if (IsA(node, Query)) return WalkQuery(reinterpret_cast<Query*>(node), DependsOnTime, context);
+  if (IsTimeValue(node) || check_functions_in_node(node, TellsTime, nullptr)) return true;
+  return WalkExpression(node, DependsOnTime, context);
+}
+
+void WarnOfReads(Oid source, const char* what, Query* query) {
+  Reads reads{source, 0, false, false};
+  (void)FindReads(reinterpret_cast<Node*>(query), &reads);
+  if (reads.other_tables)
+    ereport(WARNING, (errmsg("%s may read other tables", what),
+                      errhint("Changes of those tables are not noticed; call polyglot.enqueue for "
+                              "the rows concerned.")));
+  else if (reads.other_rows)
+    ereport(WARNING, (errmsg("%s reads other rows of the table", what),
+                      errhint("A change of one row is not noticed for the others; call "
+                              "polyglot.enqueue for the rows concerned.")));
 }
 
 void CheckVolatility(Oid source, const char* what, Query* query) {
@@ -99,11 +157,12 @@ void CheckVolatility(Oid source, const char* what, Query* query) {
                     errmsg("%s must not use volatile functions", what),
                     errhint("The result must depend on the row only; otherwise the index could "
                             "never agree with the table.")));
-  ReadsContext context{source};
-  if (ReadsOtherTables(node, &context))
-    ereport(WARNING, (errmsg("%s may read other tables", what),
-                      errhint("Changes of those tables are not noticed; call polyglot.enqueue for "
-                              "the rows concerned.")));
+  WarnOfReads(source, what, query);
+  if (DependsOnTime(node, nullptr))
+    ereport(WARNING, (errmsg("%s depends on the current time", what),
+                      errhint("Nothing tells when time passes: a row counts as it was when it "
+                              "changed last. The option \"reconcile\" compares it again now and "
+                              "then.")));
 }
 
 Oid RelationOwner(Oid relation) {
@@ -135,6 +194,20 @@ bool ReadsWholeRow(Oid source, const char* expression) {
       },
       &error);
   return whole || !parsed;
+}
+
+const char* WhyUnusable(Oid source, const char* what, const char* expression, Oid wanted_type) {
+  PgError error{};
+  if (InSubtransaction(
+          [&] {
+            SecurityContext saved;
+            EnterSourceContext(RelationOwner(source), &saved);
+            CheckShape(what, Analyze(source, expression), wanted_type);
+            LeaveSourceContext(saved);
+          },
+          &error))
+    return nullptr;
+  return pstrdup(error.message);
 }
 
 void CheckExpression(Oid source, const char* what, const char* expression, Oid wanted_type) {

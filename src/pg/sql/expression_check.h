@@ -15,4 +15,8 @@ void CheckExpression(Oid source, const char* what, const char* expression, Oid w
 /// true when it cannot be parsed any more.
 bool ReadsWholeRow(Oid source, const char* expression);
 
+/// Why an expression that CheckExpression has accepted cannot be used any more, palloc'd; nullptr:
+/// it can.
+const char* WhyUnusable(Oid source, const char* what, const char* expression, Oid wanted_type);
+
 }  // namespace polyglot::pg

@@ -1,5 +1,6 @@
 #include "pg/sql/published.h"
 
+#include "pg/capture/source_tree.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/document/security_context.h"
 #include "pg/sql/arguments.h"
@@ -29,25 +30,39 @@ void Run(const char* sql) {
   CommandCounterIncrement();
 }
 
-bool NamesCaller(const JsonbValue* role) {
-  if (role->type != jbvString) return false;
-  const char* name = pnstrdup(role->val.string.val, static_cast<Size>(role->val.string.len));
-  Oid oid = get_role_oid(name, true);
-  return OidIsValid(oid) && has_privs_of_role(GetUserId(), oid);
-}
-
-// The roles that options.publishers names, beside the owner.
-bool IsPublisher(const SyncRow* sync) {
-  if (!sync->options) return false;
-  Jsonb* options = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(sync->options)));
-  JsonbValue* roles = getKeyJsonValueFromContainer(&options->root, "publishers", 10, nullptr);
-  if (!roles || roles->type != jbvBinary) return false;
+// The names in options.publishers, as text.
+List* PublisherNames(const char* options) {
+  List* names = NIL;
+  if (!options) return names;
+  Jsonb* parsed = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(options)));
+  JsonbValue* roles = getKeyJsonValueFromContainer(&parsed->root, "publishers", 10, nullptr);
+  if (!roles || roles->type != jbvBinary) return names;
   JsonbIterator* iterator = JsonbIteratorInit(roles->val.binary.data);
   JsonbValue value;
   JsonbIteratorToken token;
-  bool found = false;
   while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
-    if (token == WJB_ELEM) found |= NamesCaller(&value);
+    if (token == WJB_ELEM && value.type == jbvString)
+      names = lappend(
+          names, pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)));
+  return names;
+}
+
+// The roles that options.publishers named when it was set, beside the owner.
+bool IsPublisher(const SyncRow* sync) {
+  const Oid caller = GetUserId();
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  const uint64 rows = Execute("SELECT role FROM polyglot.publisher WHERE sync_id = $1::integer",
+                              {psprintf("%d", sync->id)});
+  bool found = false;
+  for (uint64 i = 0; i < rows && !found; ++i) {
+    bool is_null;
+    const Oid role = DatumGetObjectId(
+        SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+    found = SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)) &&
+            has_privs_of_role(caller, role);
+  }
+  SPI_finish();
   return found;
 }
 
@@ -114,6 +129,29 @@ bool IsPublishedSource(Oid source) {
   // No other table of ours can be a source.
   Oid parent = OurRelation("published"), schema = get_rel_namespace(source);
   return OidIsValid(parent) && OidIsValid(schema) && schema == get_rel_namespace(parent);
+}
+
+void StorePublishers(int32 sync, const char* options, bool all_must_exist) {
+  List* roles = NIL;
+  ListCell* cell;
+  foreach (cell, PublisherNames(options)) {
+    const Oid role = get_role_oid(static_cast<char*>(lfirst(cell)), !all_must_exist);
+    if (OidIsValid(role)) roles = list_append_unique_oid(roles, role);
+  }
+  char* id = psprintf("%d", sync);
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute("DELETE FROM polyglot.publisher WHERE sync_id = $1::integer", {id});
+  foreach (cell, roles)
+    Execute("INSERT INTO polyglot.publisher (sync_id, role) VALUES ($1::integer, $2::oid)",
+            {id, psprintf("%u", lfirst_oid(cell))});
+  SPI_finish();
+  CommandCounterIncrement();
+}
+
+bool IsPublishedTable(Oid relation) {
+  const Oid parent = OurRelation("published");
+  return OidIsValid(parent) && relation != parent && IsInTree(relation, parent);
 }
 
 Oid CreatePublishedSource(const char* sync, Oid server) {

@@ -21,4 +21,11 @@ void RenamePublishedSource(const SyncRow* sync, const char* new_name);
 /// After ALTER SERVER … OWNER TO.
 void FollowServerOwner(Oid server);
 
+/// Remembers the roles that options.publishers names; nullptr: none. `all_must_exist`: ERROR 42704
+/// for one that does not; otherwise those are left out.
+void StorePublishers(int32 sync, const char* options, bool all_must_exist);
+
+/// Does it inherit from polyglot.published, in whatever schema?
+bool IsPublishedTable(Oid relation);
+
 }  // namespace polyglot::pg

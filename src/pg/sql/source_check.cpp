@@ -2,6 +2,7 @@
 
 #include "pg/sql/sync_checks.h"
 
+#include "pg/capture/capture_plan.h"
 #include "pg/capture/source_tree.h"
 
 namespace polyglot::pg {
@@ -114,14 +115,6 @@ AttrNumber ColumnOrError(Oid source, const char* name) {
   pg_unreachable();
 }
 
-bool ColumnMayBeNull(Oid source, AttrNumber number) {
-  HeapTuple tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(source), Int16GetDatum(number));
-  if (!HeapTupleIsValid(tuple)) return true;
-  bool not_null = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
-  ReleaseSysCache(tuple);
-  return !not_null;
-}
-
 bool IndexHasColumns(const FormData_pg_index* index, Oid source, const NameList& key) {
   if (index->indnkeyatts != key.count) return false;
   for (int i = 0; i < key.count; ++i) {
@@ -131,6 +124,16 @@ bool IndexHasColumns(const FormData_pg_index* index, Oid source, const NameList&
     if (!there) return false;
   }
   return true;
+}
+
+// Keys are compared by a B-tree's operators. A unique index may be of another kind: that of a key
+// WITHOUT OVERLAPS is GiST.
+bool IsBtree(Oid index) {
+  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+  if (!HeapTupleIsValid(tuple)) return false;
+  const bool btree = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+  ReleaseSysCache(tuple);
+  return btree;
 }
 
 enum class IndexMatch { kNone, kDeferrable, kUsable };
@@ -145,7 +148,7 @@ IndexMatch MatchUniqueIndex(Oid source, const NameList& key) {
     HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
     if (!HeapTupleIsValid(tuple)) continue;
     auto* index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
-    if (index->indisunique && index->indisvalid &&
+    if (index->indisunique && index->indisvalid && IsBtree(index->indexrelid) &&
         heap_attisnull(tuple, Anum_pg_index_indpred, nullptr) &&
         heap_attisnull(tuple, Anum_pg_index_indexprs, nullptr) &&
         IndexHasColumns(index, source, key)) {
@@ -212,7 +215,8 @@ const char* KeyProblem(Oid source, const NameList& key) {
   if (!CanBeCaptured(source)) return nullptr;  // declared: nothing can prove it
   switch (MatchUniqueIndex(source, key)) {
     case IndexMatch::kNone:
-      return "there is no unique index without WHERE and expressions on exactly the key columns";
+      return "there is no unique B-tree index without WHERE and expressions on exactly the key "
+             "columns";
     case IndexMatch::kDeferrable:
       return "the key's constraint is deferrable";
     case IndexMatch::kUsable:
@@ -249,6 +253,14 @@ NameList ChooseKey(Oid source, const NameList& wanted) {
                     errmsg("cannot use the key of table \"%s\": %s", get_rel_name(source), problem),
                     errhint("%s", hint)));
   return key;
+}
+
+void CheckCapturedColumns(Oid source) {
+  if (CapturedColumnsFit(source)) return;
+  ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
+                  errmsg("the syncs of table \"%s\" have more than %d key and routing columns",
+                         get_rel_name(source), kMaxCapturedColumns),
+                  errhint("Let syncs share keys and routing columns.")));
 }
 
 void CheckRouting(Oid source, const char* routing) {

@@ -23,6 +23,9 @@ const char* KeyProblem(Oid source, const NameList& key);
 /// `names_are_fields`: false when a document expression makes the fields.
 void CheckColumns(Oid source, const NameList& list, bool names_are_fields);
 void CheckRouting(Oid source, const char* routing);
+/// 54011 when the syncs of the source, as stored now, have more key and routing columns together
+/// than a recorded change takes.
+void CheckCapturedColumns(Oid source);
 
 /// 22023 unless a search server would take the name (with room for the generation's suffix).
 void CheckIndexName(const char* index, bool managed);

@@ -55,7 +55,8 @@ void TakeState(const char* id) {
 
 void DeleteState(const char* id) {
   for (const char* table :
-       {"parked_key", "dead_letter", "verification", "difference", "rebuild_request"})
+       {"parked_key", "dead_letter", "verification", "difference", "rebuild_request",
+        "publisher"})
     Change(psprintf("DELETE FROM polyglot.%s WHERE sync_id = $1::integer OR sync_id IN"
                     " (SELECT s.sync_id FROM polyglot.sync_state s WHERE s.builds = $1::integer)",
                     table),

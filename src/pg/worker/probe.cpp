@@ -37,6 +37,13 @@ void PinSettings() {
       SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
 }
 
+// DROP EXTENSION takes this lock before any other of ours: what is found under it stays.
+void LockExtension() {
+  const Oid extension = OurExtension();
+  if (OidIsValid(extension))
+    LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+}
+
 int ReadWanted(Wanted* wanted) {
   if (!ExtensionExists() || !WorkersEnabled()) return 0;
   if (SPI_execute(kQuery, true, 0) != SPI_OK_SELECT) elog(ERROR, "could not read the syncs");
@@ -145,6 +152,7 @@ void polyglot_probe_main(Datum argument) {
   Wanted wanted[kMaxWorkers];
   StartTransactionCommand();
   SPI_connect();
+  LockExtension();
   PushActiveSnapshot(GetTransactionSnapshot());
   const int count = ReadWanted(wanted);
   const Ids syncs = ReadSyncs(TopMemoryContext);

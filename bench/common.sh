@@ -7,7 +7,9 @@ prepare_bench() {
   trap 'exit 130' INT TERM
   "$ROOT/test/lib/packages.sh" build server bench
   use_python
-  copy_source
-  build_and_install
+  if [ -z "${BENCH_INSTALLED:-}" ]; then
+    copy_source
+    build_and_install
+  fi
   export PYTHONPATH=$PYTHONPATH:$ROOT/bench
 }

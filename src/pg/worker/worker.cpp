@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/gathering.h"
 #include "pg/capture/capture_plan.h"
 #include "pg/catalog.h"
 #include "pg/guard.h"
@@ -96,7 +97,8 @@ class Worker {
   void ReloadSettings();
 
   WorkerContext context_;
-  core::Time last_full_scan_{0}, last_find_{0};
+  core::Gathering gathering_;
+  core::Time last_full_scan_{0};
   core::Time triggers_checked_{0}, status_at_{0};
   bool woken_ = true, armed_ = false;
 };
@@ -141,8 +143,8 @@ bool Worker::RequestWaits() const {
 bool Worker::ScanDue(core::Time now) const {
   if (context_.reader->in_pass() || RequestWaits()) return true;
   if (now - last_full_scan_ >= kScanInterval) return true;
-  // Linger: while events keep coming, a scan takes those of a short while together.
-  return woken_ && now - last_find_ >= context_.linger;
+  // While events keep coming, a scan takes those of a short while together.
+  return woken_ && now >= gathering_.Due(context_.linger);
 }
 
 bool Worker::Feed(core::Time now) {
@@ -154,7 +156,7 @@ bool Worker::Feed(core::Time now) {
     if (full && !context_.reader->in_pass()) last_full_scan_ = now;
     const std::int64_t records = ReadQueue(&context_, full);
     if (records < 0) return woken_ = true;
-    if (records > 0) last_find_ = MonotonicNow();
+    gathering_.Found(records, MonotonicNow());
     // A pass that the full pipeline holds up goes on when answers have come.
     busy |= records > 0 || (context_.reader->in_pass() && !HeldUp(context_));
   }
@@ -249,12 +251,12 @@ core::Time Worker::NextDeadline(core::Time now) const {
       next = std::min(next, std::max(sync->resync.retry_at, now + core::Time{20'000}));
   for (const auto& [id, sync] : context_.syncs)
     if (sync->read_at > now) next = std::min(next, sync->read_at);
-  if (woken_) next = std::min(next, last_find_ + context_.linger);
+  if (woken_) next = std::min(next, gathering_.Due(context_.linger));
   return next;
 }
 
 // Arm first, then scan, then sleep: an event that comes after the scan finds the flag and sets the
-// latch; one that came before it is found.
+// latch; one that came before it is found. While events gather nobody needs to wake us.
 void Worker::Wait(core::Time now, bool busy) {
   static uint32 idle_event = NamedWaitEvent("PolyglotSyncIdle");
   static uint32 http_event = NamedWaitEvent("PolyglotSyncHttp");
@@ -265,13 +267,14 @@ void Worker::Wait(core::Time now, bool busy) {
     return;
   }
   if (!armed_ && !woken_) {
-    pg_atomic_write_u32(&slot->asleep, 1);
-    pg_memory_barrier();
-    armed_ = woken_ = true;
+    if (now >= gathering_.Due(context_.linger)) {
+      pg_atomic_write_u32(&slot->asleep, 1);
+      pg_memory_barrier();
+      armed_ = true;
+    }
+    woken_ = true;
   }
-  const bool scanned = !woken_;
-  core::Time wait = NextDeadline(now) - now;
-  if (!scanned) wait = std::min(wait, std::max(last_find_ + context_.linger - now, core::Time{0}));
+  const core::Time wait = NextDeadline(now) - now;
   if (wait <= core::Time{0} || Called()) return;
   bool sending = false;
   for (const auto& channel : context_.channels) sending |= channel->client().InFlight() > 0;

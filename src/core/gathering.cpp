@@ -7,7 +7,7 @@ namespace polyglot::core {
 namespace {
 
 constexpr double kMemory = 200'000;  // microseconds after which a change counts for a third
-constexpr double kSlope = 10;        // microseconds for each change a second
+constexpr double kSlope = 20;        // microseconds for each change a second
 constexpr double kEnough = 1000;     // more changes at once cost no less each
 constexpr double kLongest = 25;      // times `linger`
 

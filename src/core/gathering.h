@@ -14,7 +14,7 @@ class Gathering {
   /// A look has found so many changes.
   void Found(std::int64_t changes, Time now);
   /// When the next look is due. Never later than 25 × `linger` after the last one that found
-  /// something; for fewer than some hundred changes a second, `linger` after it.
+  /// something; for fewer than a hundred changes a second, `linger` after it.
   Time Due(Time linger) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "core/lanes.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -10,6 +11,14 @@ namespace polyglot::core {
 namespace {
 
 constexpr Time kProbePatience{1'000'000};  // until another one is tried, if the first says nothing
+
+// Beyond so many, they are given back when none is in use.
+constexpr std::size_t kLanesKept = 1024;
+
+std::size_t HashOf(std::int32_t sync, std::string_view id) {
+  return std::hash<std::string_view>{}(id) ^
+         (static_cast<std::uint32_t>(sync) * 0x9E3779B97F4A7C15u);
+}
 
 bool Available(const SyncQueue& queue, Time now) {
   return !queue.held && (!queue.blocked || queue.not_before <= now);
@@ -45,17 +54,39 @@ SyncQueue* Lanes::QueueOf(std::int32_t sync) {
   return &queue;
 }
 
+Lane* Lanes::LaneOf(std::int32_t sync, const std::string& id) {
+  const std::size_t hash = HashOf(sync, id);
+  Lane* found =
+      lanes_.Find(hash, [&](const Lane& lane) { return lane.sync == sync && lane.id == id; });
+  if (found != nullptr) return found;
+  SyncQueue* queue = QueueOf(sync);
+  if (free_.empty()) free_.push_back(&pool_.emplace_back());
+  Lane* lane = free_.back();
+  lane->sync = sync;
+  lane->id = id;
+  lane->hash = hash;
+  lanes_.Insert(hash, lane);
+  free_.pop_back();
+  lane->queue = queue;
+  return lane;
+}
+
+void Lanes::Drop(Lane* lane) {
+  lanes_.Erase(lane->hash, lane);
+  lane->queue = nullptr;
+  lane->state = Lane::State::kIdle;
+  free_.push_back(lane);
+  if (lanes_.size() > 0 || pool_.size() <= kLanesKept) return;
+  free_.clear();
+  pool_.clear();
+}
+
 void Lanes::Submit(Operation operation, Time now, std::vector<Finished>* replaced) {
   Pending pending;
   pending.encoded = EncodedSize(operation);
   pending.footprint = operation.Footprint() + sizeof(Pending) - sizeof(Operation);
-  auto it = lanes_.find(LaneView{operation.sync, operation.id});
-  if (it == lanes_.end()) {
-    it = lanes_.try_emplace(LaneKey{operation.sync, operation.id}).first;
-    it->second.queue = QueueOf(operation.sync);
-  }
+  Lane* lane = LaneOf(operation.sync, operation.id);
   pending.operation = std::move(operation);
-  Lane* lane = &it->second;
   ++lane->queue->outstanding;
   ++operations_;
   bytes_ += pending.footprint;
@@ -183,7 +214,7 @@ void Lanes::Finish(Lane* lane, const Pending& pending, Time now) {
   Leave(queue, pending.footprint);
   lane->state = Lane::State::kIdle;
   if (!lane->waiting.empty()) return MakeReady(lane, now, false);
-  lanes_.erase(lanes_.find(LaneView{pending.operation.sync, pending.operation.id}));
+  Drop(lane);
   EraseIfEmpty(queue);
 }
 
@@ -259,17 +290,19 @@ void Lanes::DropEmptyLanes(SyncQueue* queue) {
   std::erase_if(queue->ready, empty);
   std::erase_if(queue->alone, empty);
   std::erase_if(delayed_, [&](const auto& entry) { return empty(entry.second); });
-  std::erase_if(lanes_, [&](const auto& entry) {
-    return empty(&entry.second) && entry.second.state != Lane::State::kInFlight;
-  });
+  std::vector<Lane*> gone;
+  for (Lane& lane : pool_)
+    if (lane.queue == queue && empty(&lane) && lane.state != Lane::State::kInFlight)
+      gone.push_back(&lane);
+  for (Lane* lane : gone) Drop(lane);
 }
 
 std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
   std::vector<Operation> out;
   const auto found = queues_.find(sync);
   if (found == queues_.end()) return out;
-  for (auto& [key, lane] : lanes_) {
-    if (key.sync != sync) continue;
+  for (Lane& lane : pool_) {
+    if (lane.queue != &found->second) continue;
     std::erase_if(lane.waiting, [&, queue = lane.queue](Pending& pending) {
       if (pending.operation.version >= below) return false;
       Leave(queue, pending.footprint);

@@ -10,10 +10,10 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/delivery.h"
+#include "core/hash_index.h"
 #include "core/operation.h"
 #include "core/time.h"
 
@@ -32,36 +32,12 @@ struct Pending {
   bool alone = false;             // may only travel in a request of its own
 };
 
-struct LaneKey {
-  std::int32_t sync;
-  std::string id;
-};
-
-struct LaneView {
-  std::int32_t sync;
-  std::string_view id;
-};
-
-struct LaneHash {
-  using is_transparent = void;
-  std::size_t operator()(const LaneView& key) const {
-    return std::hash<std::string_view>{}(key.id) ^
-           (static_cast<std::size_t>(static_cast<std::uint32_t>(key.sync)) * 0x9E3779B97F4A7C15u);
-  }
-  std::size_t operator()(const LaneKey& key) const { return (*this)(LaneView{key.sync, key.id}); }
-};
-
-struct LaneEqual {
-  using is_transparent = void;
-  template <typename A, typename B>
-  bool operator()(const A& a, const B& b) const {
-    return a.sync == b.sync && std::string_view(a.id) == std::string_view(b.id);
-  }
-};
-
 struct Lane {
   enum class State : std::uint8_t { kIdle, kReady, kDelayed, kInFlight };
-  SyncQueue* queue = nullptr;
+  SyncQueue* queue = nullptr;  // nullptr: in nobody's use
+  std::int32_t sync = 0;
+  std::string id;
+  std::size_t hash = 0;
   std::vector<Pending> waiting;  // each routing stands here once
   State state = State::kIdle;
   Time since{0};            // kReady: since when
@@ -133,9 +109,9 @@ class Lanes {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  using LaneMap = std::unordered_map<LaneKey, Lane, LaneHash, LaneEqual>;
-
   SyncQueue* QueueOf(std::int32_t sync);
+  Lane* LaneOf(std::int32_t sync, const std::string& id);
+  void Drop(Lane* lane);
   void Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced);
   void Leave(SyncQueue* queue, std::size_t footprint);
   void MakeReady(Lane* lane, Time since, bool front);
@@ -146,7 +122,9 @@ class Lanes {
   void EraseIfEmpty(SyncQueue* queue);
   void DropEmptyLanes(SyncQueue* queue);
 
-  LaneMap lanes_;
+  std::deque<Lane> pool_;    // lanes stay where they are, and keep their memory for the next id
+  std::vector<Lane*> free_;  // of these
+  HashIndex<Lane> lanes_;    // the others, by sync and id
   std::map<std::int32_t, SyncQueue> queues_;
   std::multimap<Time, Lane*> delayed_;
   std::int32_t turn_ = 0;     // the sync that filled the last batch first

@@ -111,6 +111,7 @@ void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Tim
                                  Time now) {
   Tally tally;
   if (batch.body->size() > kLargeBody) large_lost = 0;
+  finished.reserve(finished.size() + batch.items.size());
   for (std::size_t i = 0; i < batch.items.size(); ++i)
     ApplyItem(&batch, &batch.items[i], std::move(answers[i]), &tally, now);
   // One rejected item among hundreds is noise; from one in a hundred on the server is full.

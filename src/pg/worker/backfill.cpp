@@ -5,6 +5,7 @@
 
 #include "pg/worker/change_feed.h"
 #include "pg/worker/read_failures.h"
+#include "pg/worker/rereading.h"
 #include "pg/worker/source_lock.h"
 #include "pg/worker/sync_state.h"
 
@@ -20,7 +21,7 @@ constexpr core::Time kRateInterval{1'000'000};
 // They must not wait long either for what was there before them.
 std::uint64_t Window(const WorkerContext& context, const Channel* channel) {
   std::uint64_t millis = 0;
-  for (const auto& [id, sync] : context.syncs)
+  for (const SyncRuntime* sync : context.awake)
     if (sync->channel == channel && sync->backfill.running) millis += sync->backfill.rate_millis;
   return core::BackfillWindow(millis);
 }
@@ -127,18 +128,18 @@ void RewindBackfill(SyncRuntime* sync) {
 
 bool ReadBackfillPages(WorkerContext* context) {
   bool worked = false;
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     if (!MayRead(*context, *sync)) continue;
     const std::uint64_t rows = sync->backfill_rate.Allowance(kRowsPerPage, MonotonicNow());
     if (rows == 0) continue;
-    worked |= ReadPage(context, sync.get(), static_cast<int>(rows));
+    worked |= ReadPage(context, sync, static_cast<int>(rows));
   }
   return worked;
 }
 
 core::Time NextBackfillPage(const WorkerContext& context, core::Time now) {
   core::Time next = core::kNever;
-  for (const auto& [id, sync] : context.syncs)
+  for (const SyncRuntime* sync : context.awake)
     if (sync->backfill_rate.limited() && MayRead(context, *sync))
       next = std::min(next, sync->backfill_rate.Next(kRowsPerPage, now));
   return next;

@@ -1,27 +1,18 @@
 #include "pg/worker/change_feed.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "core/queue_record.h"
-#include "pg/worker/epoch.h"
-#include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/source_lock.h"
 #include "pg/worker/sync_state.h"
-#include "pg/worker/verification.h"
 
 namespace polyglot::pg {
 namespace {
 
-constexpr std::size_t kKeysPerRead = 1000;
-constexpr std::size_t kBytesPerRead = 4u << 20;
 constexpr std::size_t kWaitingKeys = 20000;  // beyond it the queue is not read on
-constexpr std::size_t kUnconfirmed = 20000;  // beyond it nothing new is sent
 constexpr std::int64_t kRecordsPerStep = 5000;
 
 // ---- events → keys ----------------------------------------------------------------------------
@@ -71,7 +62,7 @@ bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
 using ParkList = std::map<SyncRuntime*, std::vector<PendingKey>>;
 
 void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at) {
-  auto [it, is_new] = sync->oldest_by_scan.emplace(scan, captured_at);
+  auto [it, is_new] = sync->oldest_by_scan.try_emplace(scan, captured_at);
   if (!is_new) it->second = std::min(it->second, captured_at);
 }
 
@@ -117,8 +108,10 @@ void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row,
   while (reader.Next(&event)) {
     if (event.kind == core::EventKind::kControl) continue;
     context->events_since_save++;
-    for (auto& [id, sync] : context->syncs)
-      if (sync->source == event.source) TakeEvent(context, sync.get(), event, row, parks);
+    for (SyncRuntime* sync : context->SyncsOf(event.source)) {
+      context->Wake(sync);
+      TakeEvent(context, sync, event, row, parks);
+    }
   }
   if (!reader.ok())
     elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
@@ -135,201 +128,9 @@ void StoreParks(WorkerContext* context, ParkList* parks) {
   }
 }
 
-// ---- keys → operations ------------------------------------------------------------------------
-
-struct Versions {
-  std::uint64_t remove, index;
-};
-
-// A delete of a stale routing gets the lower of two versions: when both routings fall on one shard,
-// the document that is indexed beside it must win.
-Versions DrawVersions(const SyncRuntime& sync) {
-  const std::uint64_t position = DrawPositions(2);
-  const std::uint64_t epoch = sync.epoch << 52;
-  return {epoch | (position - 1), epoch | position};
-}
-
-core::Operation NewOperation(const SyncRuntime& sync, core::OperationKind kind,
-                             std::uint64_t version, std::string_view id, std::string_view key) {
-  core::Operation op;
-  op.sync = sync.id;
-  op.kind = kind;
-  op.version = version;
-  op.index = sync.index.physical;
-  op.id = id;
-  op.key = key;
-  return op;
-}
-
-class Rereading {
- public:
-  Rereading(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
-
-  bool Run() {
-    keys_ = sync_->keys.Take(kKeysPerRead);
-    if (keys_.empty()) return false;
-    versions_ = DrawVersions(*sync_);
-    ReadStatus status = ReadStatus::kOk;
-    PgError error{};
-    InTransaction([&] {
-      if (!(locked_ = LockSource(sync_))) return;
-      std::vector<std::string_view> packed, ids;
-      for (const PendingKey& key : keys_) {
-        packed.push_back(key.key);
-        ids.push_back(key.id);
-      }
-      status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error, &ids);
-      // The rows may be newer than their events, and of a commit that a crash would still undo.
-      FlushEverythingVisible();
-      // Rows that are not there any more may have been truncated: searches go on seeing them until
-      // there is a new index. The read has locked the table, so nothing can come in between.
-      truncated_ = TruncationPending(*sync_);
-      if (truncated_) return;
-      if (status == ReadStatus::kOk) {
-        if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index, &keys_)))
-          UnparkFailures();
-      } else if ((stored_ = LockState(sync_))) {
-        FailSync(context_, sync_, error);
-        ParkAll();
-      }
-    });
-    if (!stored_) Postpone(sync_);
-    if (truncated_ || !locked_ || !stored_) {
-      PutAllBack();
-    } else if (status == ReadStatus::kOk) {
-      Submit();
-    }
-    ReleaseAll();
-    return locked_;
-  }
-  bool truncated() const { return truncated_; }
-
- private:
-  // A parked key whose row cannot be read has its outcome: the dead letter.
-  void UnparkFailures() {
-    std::unordered_set<std::string_view> failed;
-    for (const ReadFailure& failure : batch_.failures) failed.insert(failure.id);
-    std::list<core::Operation> ended;
-    std::vector<const core::Operation*> pointers;
-    for (const PendingKey& key : keys_) {
-      if (key.tickets.probe == 0 || failed.count(key.id) == 0) continue;
-      ended.push_back(
-          NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, key.id, key.key));
-      ended.back().routing = key.routing;
-      pointers.push_back(&ended.back());
-    }
-    UnparkKeys(sync_, pointers);
-  }
-
-  void ParkAll() {
-    std::vector<PendingKey> keys(keys_.begin(), keys_.end());
-    ParkKeys(sync_, keys, DrawPositions(1));
-  }
-
-  void Submit() {
-    Group();
-    for (const ReadRow& row : batch_.rows) SubmitRow(row);
-    for (PendingKey& key : keys_) SubmitMissing(key);
-  }
-
-  void Group() {
-    for (PendingKey& key : keys_) by_id_[key.id].push_back(&key);
-    for (const ReadRow& row : batch_.rows) returned_.insert(batch_.Id(row));
-    for (const ReadFailure& failure : batch_.failures) returned_.insert(failure.id);
-  }
-
-  // Tickets of the keys that name this document where it is now.
-  core::Tickets TicketsOf(std::string_view id, const std::optional<std::string>& routing) {
-    core::Tickets tickets;
-    auto it = by_id_.find(id);
-    if (it == by_id_.end()) return tickets;
-    for (const PendingKey* key : it->second)
-      if (key->routing == routing) tickets = core::Settlement::Merge(tickets, key->tickets);
-    return tickets;
-  }
-
-  core::Operation NewDelete(std::string_view id, std::string_view key,
-                            const std::optional<std::string>& routing, std::uint64_t version,
-                            const core::Tickets& tickets) {
-    sync_->rebuild.fewest--;
-    core::Operation op = NewOperation(*sync_, core::OperationKind::kDelete, version, id, key);
-    op.routing = routing;
-    op.tickets = tickets;
-    return op;
-  }
-
-  // Deletes the document where it may have been before. That goes after what it is now, so a key of
-  // a former routing is done with when both are.
-  void LeaveFormer(std::string_view id, const std::optional<std::string>& routing) {
-    auto it = by_id_.find(id);
-    if (it == by_id_.end()) return;
-    for (const PendingKey* key : it->second) {
-      if (key->routing == routing) continue;
-      core::Operation op = NewDelete(id, key->key, key->routing, versions_.remove, key->tickets);
-      op.former = true;
-      SubmitOperation(context_, sync_, std::move(op));
-    }
-  }
-
-  core::Operation NewIndex(const ReadRow& row, const std::optional<std::string>& routing,
-                           const core::Tickets& tickets) {
-    core::Operation op = NewOperation(*sync_, core::OperationKind::kIndex, versions_.index,
-                                      batch_.Id(row), batch_.Key(row));
-    op.routing = routing;
-    op.body = batch_.Body(row);
-    op.tickets = tickets;
-    sync_->rebuild.most++;
-    return op;
-  }
-
-  void SubmitRow(const ReadRow& row) {
-    const std::string_view id = batch_.Id(row);
-    std::optional<std::string> routing;
-    if (row.has_routing) routing.emplace(batch_.Routing(row));
-    const core::Tickets tickets = TicketsOf(id, routing);
-    SubmitOperation(context_, sync_,
-                    row.passes ? NewIndex(row, routing, tickets)
-                               : NewDelete(id, batch_.Key(row), routing, versions_.index, tickets));
-    LeaveFormer(id, routing);
-  }
-
-  // A key without a row is a delete; when the reading stopped early it is not known yet.
-  void SubmitMissing(PendingKey& key) {
-    if (returned_.count(key.id) != 0) return;
-    if (!batch_.truncated) {
-      SubmitOperation(context_, sync_,
-                      NewDelete(key.id, key.key, key.routing, versions_.remove, key.tickets));
-    } else {
-      PutBack(key);
-    }
-  }
-
-  void PutBack(const PendingKey& key) {
-    context_->settlement.Add(sync_->id, key.tickets);  // ReleaseAll takes one off
-    sync_->keys.PutBack(key, sync_->id, &context_->settlement);
-  }
-
-  void PutAllBack() {
-    for (auto key = keys_.rbegin(); key != keys_.rend(); ++key) PutBack(*key);
-  }
-
-  void ReleaseAll() {
-    for (const PendingKey& key : keys_) context_->settlement.Release(sync_->id, key.tickets);
-  }
-
-  WorkerContext* context_;
-  SyncRuntime* sync_;
-  Versions versions_{};
-  bool truncated_ = false, locked_ = false, stored_ = true;
-  std::list<PendingKey> keys_;
-  RowBatch batch_;
-  std::unordered_map<std::string_view, std::vector<PendingKey*>> by_id_;
-  std::unordered_set<std::string_view> returned_;
-};
-
 std::size_t WaitingKeys(const WorkerContext& context) {
   std::size_t waiting = 0;
-  for (const auto& [id, sync] : context.syncs) waiting += sync->keys.size();
+  for (const SyncRuntime* sync : context.awake) waiting += sync->keys.size();
   return waiting;
 }
 
@@ -362,8 +163,8 @@ bool HeldUp(const WorkerContext& context) {
   if (!PipelineFull(context)) return false;
   const core::Time now = MonotonicNow();
   return !context.overflow ||
-         std::any_of(context.syncs.begin(), context.syncs.end(),
-                     [now](const auto& s) { return now < s.second->store_at; });
+         std::any_of(context.awake.begin(), context.awake.end(),
+                     [now](const SyncRuntime* sync) { return now < sync->store_at; });
 }
 
 std::int64_t ReadQueue(WorkerContext* context, bool full) {
@@ -394,37 +195,13 @@ std::int64_t ReadQueue(WorkerContext* context, bool full) {
   return records;
 }
 
-bool ReadRowsAgain(WorkerContext* context) {
-  bool worked = false, truncated = false;
-  const core::Time now = MonotonicNow();
-  for (auto& [id, sync] : context->syncs) {
-    if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends() || sync->held)
-      continue;
-    if (sync->unconfirmed.size() >= kUnconfirmed || now < sync->read_at) continue;
-    if (!sync->channel->delivery().HasRoom()) continue;
-    Rereading reading(context, sync.get());
-    worked |= reading.Run();
-    if (!(truncated = reading.truncated())) continue;
-    break;  // runtimes may go
-  }
-  if (truncated) InTransaction([&] { TakeRebuildRequests(context); });
-  return worked;
-}
-
 bool AnyKeysWaiting(const WorkerContext& context) {
   const core::Time now = MonotonicNow();
-  return std::any_of(context.syncs.begin(), context.syncs.end(), [now](const auto& entry) {
-    return !entry.second->keys.empty() && now >= entry.second->read_at;
+  return std::any_of(context.awake.begin(), context.awake.end(), [now](const SyncRuntime* sync) {
+    return !sync->keys.empty() && now >= sync->read_at;
   });
 }
 
 bool PipelineFull(const WorkerContext& context) { return WaitingKeys(context) >= kWaitingKeys; }
-
-void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
-  context->settlement.Add(sync->id, operation.tickets);
-  NoteVersion(sync, operation.version);
-  NoteOperation(sync, operation.id);
-  sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
-}
 
 }  // namespace polyglot::pg

@@ -1,6 +1,5 @@
 #pragma once
-// From the queue to operations: reads events, fans them out to syncs, reads the rows again and
-// hands the documents to delivery. Everything here is a PostgreSQL phase followed by plain C++.
+// From the queue to keys: reads events and fans them out to the syncs of their tables.
 
 #include "pg/worker/sync_failure.h"
 #include "pg/worker/worker_context.h"
@@ -21,16 +20,9 @@ bool HeldUp(const WorkerContext& context);
 /// Takes in the rows of a queue that were found otherwise (rotation); same transaction.
 void TakeQueueRows(WorkerContext* context, const QueueRows& rows);
 
-/// Reads rows of waiting keys again and submits the operations, while delivery has room. Returns
-/// true when something was done.
-bool ReadRowsAgain(WorkerContext* context);
-
 /// Have all keys and the queue been worked off as far as it was read?
 bool AnyKeysWaiting(const WorkerContext& context);
 /// So many keys wait that the queue is not read on.
 bool PipelineFull(const WorkerContext& context);
-
-/// Submits an operation of this sync; counts its tickets.
-void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
 
 }  // namespace polyglot::pg

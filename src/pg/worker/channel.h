@@ -69,7 +69,8 @@ class Channel {
   std::int32_t last_probe = 0;  // sync whose index was asked for last while the server was away
   /// Credentials, secret files and addresses were read again at this time.
   core::Time configured_at{0};
-  std::string trouble;  // why the credentials cannot be used, as last reported
+  unsigned attended = 0;  // its state when all of its syncs were looked at
+  std::string trouble;    // why the credentials cannot be used, as last reported
 
  private:
   bool TakeAnswers(core::Time now);

@@ -155,6 +155,7 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
   if (fingerprint == sync->fingerprint && sync->index.physical != nullptr) return;
   sync->fingerprint = fingerprint;
   sync->source = row.source;
+  context->SourceChanged();
   sync->owner = row.owner;
   sync->managed = row.manage_index;
   sync->routing_att = row.routing_att;
@@ -235,8 +236,7 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
     ContinueRepair(*context, sync, row.repair_reason, row.repair_since);
   sync->parked.count = CountParked(row.id);
   sync->may_have_dead_letters = HasDeadLetters(row.id);
-  context->syncs.emplace(row.id, std::move(owned));
-  return sync;
+  return context->Insert(std::move(owned));
 }
 
 void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRow& row) {
@@ -288,13 +288,12 @@ void RemoveSync(WorkerContext* context, std::int32_t id) {
 }
 
 void RemoveMissing(WorkerContext* context, SyncRow** rows, int count) {
+  std::set<std::int32_t> there;
+  for (int i = 0; i < count; i++)
+    if (rows[i]->has_state && rows[i]->source_exists) there.insert(rows[i]->id);
   std::vector<std::int32_t> gone;
-  for (const auto& [id, sync] : context->syncs) {
-    bool found = false;
-    for (int i = 0; i < count; i++)
-      found |= rows[i]->id == id && rows[i]->has_state && rows[i]->source_exists;
-    if (!found) gone.push_back(id);
-  }
+  for (const auto& [id, sync] : context->syncs)
+    if (!there.contains(id)) gone.push_back(id);
   for (std::int32_t id : gone) RemoveSync(context, id);
 }
 
@@ -369,6 +368,7 @@ bool IsUsed(const WorkerContext& context, const Channel* channel) {
 void LoadConfiguration(WorkerContext* context) {
   context->configuring_at = MonotonicNow();
   InTransaction([&] { Load(context); });
+  context->WakeAll();
 }
 
 void ForgetSync(WorkerContext* context, SyncRuntime* sync) {
@@ -377,7 +377,7 @@ void ForgetSync(WorkerContext* context, SyncRuntime* sync) {
     sync->channel->delivery().Forget(sync->id);
   }
   context->settlement.Forget(sync->id);
-  context->syncs.erase(sync->id);
+  context->Remove(sync->id);
 }
 
 std::uint64_t NewIncarnation() {

@@ -345,26 +345,26 @@ void NoteVersion(SyncRuntime* sync, std::uint64_t version) {
 void KeepVersions(WorkerContext* context, core::Time now) {
   std::vector<SyncRuntime*> due;
   int writing = 0;
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     if (sync->failed || !sync->failure.empty()) continue;
-    if (sync->versions.epoch_written) TakeEpoch(context, sync.get());
-    if (sync->versions.index_older) TakeOlderIndex(context, sync.get());
-    EndAdoption(sync.get());
+    if (sync->versions.epoch_written) TakeEpoch(context, sync);
+    if (sync->versions.index_older) TakeOlderIndex(context, sync);
+    EndAdoption(sync);
     if (sync->channel == nullptr) continue;
     if (sync->channel->connected() && sync->lease.held)
-      WriteNewEpoch(context, sync.get(), now);
+      WriteNewEpoch(context, sync, now);
     else
-      GiveUpEpoch(sync.get());
+      GiveUpEpoch(sync);
     if (MayWrite(*sync) && IsRaiseDue(sync->versions, now) && now >= sync->store_at)
-      due.push_back(sync.get());
+      due.push_back(sync);
     writing += sync->versions.writing ? 1 : 0;
   }
   RaiseBounds(std::move(due), now);
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     if (writing >= kWritesAtOnce) break;
     if (!MayWrite(*sync) || !sync->versions.Unconfirmed() || now < sync->versions.retry_at)
       continue;
-    WriteRecord(context, sync.get(), now);
+    WriteRecord(context, sync, now);
     writing++;
   }
 }

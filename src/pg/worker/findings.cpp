@@ -70,13 +70,13 @@ void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 }
 
 void StoreProgress(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     BackfillState& backfill = sync->backfill;
     if (!backfill.running || !backfill.dirty || now - backfill.stored_at < kProgressInterval)
       continue;
     backfill.stored_at = now;
     InTransaction([&] {
-      if (!LockState(sync.get())) return;
+      if (!LockState(sync)) return;
       backfill.dirty = false;
       StoreBackfill(*sync);
     });
@@ -88,16 +88,16 @@ void StoreProgress(WorkerContext* context, core::Time now) {
 
 void StoreFindings(WorkerContext* context, core::Time now) {
   bool any = false;
-  for (const auto& [id, sync] : context->syncs) any |= HasFinding(*sync, now);
+  for (const SyncRuntime* sync : context->awake) any |= HasFinding(*sync, now);
   if (any)
     InTransaction([&] {
-      for (auto& [id, sync] : context->syncs)
-        if (HasFinding(*sync, now) && LockState(sync.get())) StoreFinding(context, sync.get());
+      for (SyncRuntime* sync : context->Awake())
+        if (HasFinding(*sync, now) && LockState(sync)) StoreFinding(context, sync);
       StartWantedRebuilds(context);
     });
-  for (auto& [id, sync] : context->syncs)
-    if (AcknowledgePages(context, sync.get(), now) && now >= sync->store_at)
-      FinishBackfill(context, sync.get(), now);
+  for (SyncRuntime* sync : context->Awake())
+    if (AcknowledgePages(context, sync, now) && now >= sync->store_at)
+      FinishBackfill(context, sync, now);
   StoreProgress(context, now);
 }
 

@@ -8,6 +8,7 @@
 #include "core/index_body.h"
 #include "core/json_writer.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/index_checks.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"
@@ -229,14 +230,7 @@ void CheckFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
-void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
-  if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
-  auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
-  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
-  const bool found = parsed.value().size() == 1;
-  if (!found) return Lost(sync);
-  const core::IndexDescription& index = parsed.value()[0];
+void Compare(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
   if (sync->index.uuid.empty()) {
     sync->index.uuid = index.uuid;  // just created
     sync->index.dirty = true;
@@ -247,9 +241,20 @@ void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& re
   AcceptIndex(context, sync, index);
 }
 
+void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  const core::BulkReply& reply = response.reply;
+  if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
+  auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
+  const bool found = parsed.value().size() == 1;
+  if (!found) return Lost(sync);
+  Compare(context, sync, parsed.value()[0]);
+}
+
 void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
              core::Time now) {
   BeginCheck(sync);
+  sync->index.alone = false;
   if (sync->index.step != IndexStep::kReady) sync->index.step = IndexStep::kAsking;
   sync->channel->Ask("GET", "/" + Encoded(physical) + "?" + std::string(core::kDescribeFilter), "",
                      now, ForSync(context, sync, TakeUuid));
@@ -332,13 +337,13 @@ bool IsAsking(const SyncRuntime& sync) {
 // that it is back.
 void Probe(WorkerContext* context, Channel* channel, core::Time now) {
   SyncRuntime *first = nullptr, *next = nullptr;
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->awake) {
     if (sync->channel != channel || !MayAsk(*sync)) continue;
     if (IsAsking(*sync)) return;
     if (sync->index.step == IndexStep::kUnavailable && sync->index.retry_at == core::kNever)
       continue;
-    if (first == nullptr) first = sync.get();
-    if (next == nullptr && id > channel->last_probe) next = sync.get();
+    if (first == nullptr || sync->id < first->id) first = sync;
+    if (sync->id > channel->last_probe && (next == nullptr || sync->id < next->id)) next = sync;
   }
   if (next == nullptr) next = first;
   if (next == nullptr) return;
@@ -347,10 +352,9 @@ void Probe(WorkerContext* context, Channel* channel, core::Time now) {
 }
 
 std::size_t QuestionsOf(const WorkerContext& context, const Channel* channel) {
-  return static_cast<std::size_t>(
-      std::count_if(context.syncs.begin(), context.syncs.end(), [channel](const auto& sync) {
-        return sync.second->channel == channel && IsAsking(*sync.second);
-      }));
+  return static_cast<std::size_t>(std::count_if(
+      context.awake.begin(), context.awake.end(),
+      [channel](const SyncRuntime* sync) { return sync->channel == channel && IsAsking(*sync); }));
 }
 
 bool IsRoutine(const IndexState& index) {
@@ -366,9 +370,10 @@ bool ComesBefore(const SyncRuntime* a, const SyncRuntime* b) {
 void AskThoseDue(WorkerContext* context, Channel* channel, core::Time now) {
   std::size_t asking = QuestionsOf(*context, channel);
   std::vector<SyncRuntime*> due;
-  for (auto& [id, sync] : context->syncs)
-    if (sync->channel == channel && MayAsk(*sync) && IsDue(*sync, now)) due.push_back(sync.get());
+  for (SyncRuntime* sync : context->awake)
+    if (sync->channel == channel && MayAsk(*sync) && IsDue(*sync, now)) due.push_back(sync);
   std::stable_sort(due.begin(), due.end(), ComesBefore);
+  AskTogether(context, &due, Compare, now);
   for (SyncRuntime* sync : due) {
     if (asking >= kQuestionsAtOnce) return;
     sync->index.asked_at = now;
@@ -410,6 +415,7 @@ void CheckBeforeNextWrite(WorkerContext* context, Channel* channel) {
     sync->index.check_before_write = true;
     channel->delivery().HoldSync(id, true);
   }
+  context->WakeAll();
 }
 
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -422,7 +428,7 @@ void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 core::Time NextIndexDeadline(const WorkerContext& context, core::Time now) {
   const std::vector<const Channel*> full = FullChannels(context);
   core::Time next = core::kNever;
-  for (const auto& [id, sync] : context.syncs) {
+  for (const SyncRuntime* sync : context.awake) {
     const IndexState& index = sync->index;
     if (!MayAsk(*sync) || IsAsking(*sync)) continue;
     if (std::find(full.begin(), full.end(), sync->channel) != full.end()) continue;

@@ -23,7 +23,9 @@ Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
   const std::uint64_t incarnation = sync->incarnation;
   return [context, id, incarnation, handle](const net::Response& response) {
     SyncRuntime* now = context->Find(id);
-    if (now != nullptr && now->incarnation == incarnation) handle(context, now, response);
+    if (now == nullptr || now->incarnation != incarnation) return;
+    context->Wake(now);
+    handle(context, now, response);
   };
 }
 

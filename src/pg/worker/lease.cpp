@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "pg/catalog.h"
@@ -17,6 +18,7 @@ constexpr core::Time kLookAgain{5'000'000};
 constexpr core::Time kShardsCome{10'000'000}, kShardRetry{100'000};
 constexpr core::Time kRetry{1'000'000};
 constexpr core::Time kGoodbye{300'000};
+constexpr core::Time kEarly{1'000'000};
 
 using Then = std::function<void(WorkerContext*, SyncRuntime*)>;
 
@@ -245,7 +247,7 @@ void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, c
     SyncRuntime* sync = context->Find(renewals[i].sync);
     if (sync == nullptr || sync->incarnation != renewals[i].incarnation) continue;
     sync->lease.renewing = false;
-    sync->lease.renew_at = MonotonicNow() + kRetry;
+    sync->lease.renew_at = MonotonicNow() + kRetry + kEarly;
     if (complete) TakeItem(sync, items.value()[i], renewals[i].epoch, asked);
   }
 }
@@ -267,12 +269,24 @@ core::LeaseWrite WriteOf(const SyncRuntime& sync, const core::LeaseRecord& recor
           .body = core::LeaseBody(record)};
 }
 
+// Those that rest are looked at once a second, so nothing is late that goes a second early.
+bool AnyDue(const WorkerContext& context, const Channel* channel, core::Time now) {
+  return std::any_of(context.awake.begin(), context.awake.end(), [&](const SyncRuntime* sync) {
+    return sync->channel == channel && sync->lease.held && !sync->lease.renewing &&
+           now + kEarly >= sync->lease.renew_at;
+  });
+}
+
 void Renew(WorkerContext* context, Channel* channel, core::Time now) {
+  const bool farewells = std::any_of(context->farewells.begin(), context->farewells.end(),
+                                     [channel](const auto& f) { return f.first == channel; });
+  if (!farewells && !AnyDue(*context, channel, now)) return;
   std::vector<core::LeaseWrite> writes;
   std::vector<Renewal> renewals;
   for (auto& [id, sync] : context->syncs) {
     LeaseState& lease = sync->lease;
-    if (sync->channel != channel || !lease.held || lease.renewing || now < lease.renew_at) continue;
+    if (sync->channel != channel || !lease.held || lease.renewing) continue;
+    if (now + 2 * kEarly < lease.renew_at) continue;  // what is due soon goes along
     const core::LeaseRecord record = RecordOf(*context, *sync);
     writes.push_back(WriteOf(*sync, record));
     renewals.push_back({id, sync->incarnation, record.epoch});
@@ -349,17 +363,17 @@ void KeepLeases(WorkerContext* context, core::Time now) {
 }
 
 void HoldWithoutLease(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->awake) {
     if (sync->channel == nullptr || sync->index.step != IndexStep::kReady) continue;
     if (sync->index.check_before_write || HoldsLease(context, *sync, now)) continue;
     sync->index.check_before_write = true;
-    sync->channel->delivery().HoldSync(id, true);
+    sync->channel->delivery().HoldSync(sync->id, true);
   }
 }
 
 core::Time NextLeaseDeadline(const WorkerContext& context) {
   core::Time next = core::kNever;
-  for (const auto& [id, sync] : context.syncs)
+  for (const SyncRuntime* sync : context.awake)
     if (sync->lease.held && !sync->lease.renewing && sync->channel->connected())
       next = std::min(next, sync->lease.renew_at);
   return next;

@@ -53,11 +53,10 @@ void CountOutcome(SyncRuntime* sync, const core::Finished& finished) {
 
 // After a restart stale answers are what replays get; later on they say that somebody else writes
 // into the index, or that its versions are ahead of ours.
-void NoteStale(const WorkerContext& context, SyncRuntime* sync, const core::Finished& finished) {
+void NoteStale(SyncRuntime* sync, const core::Finished& finished) {
   constexpr std::uint64_t kItems = 1000;
   if (finished.outcome == core::FinalOutcome::kReplaced || MeantToLose(finished)) return;
   auto& share = sync->stale_share;
-  if (MonotonicNow() - context.started_at < 2 * context.request_timeout) return;
   share.stale += finished.outcome == core::FinalOutcome::kStale ? 1 : 0;
   if (++share.answered < kItems) return;
   const bool high = 2 * share.stale > kItems;
@@ -115,6 +114,8 @@ void Release(WorkerContext* context, const core::Finished& finished) {
 // A delete that found nothing may have gone into an index that is lost: it waits for the check.
 void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
             std::vector<core::Finished>* settled) {
+  const bool replays = MonotonicNow() - context->started_at < 2 * context->request_timeout;
+  settled->reserve(settled->size() + arrived->size());
   for (core::Finished& finished : *arrived) {
     SyncRuntime* sync = context->Find(finished.operation.sync);
     if (sync == nullptr) continue;  // dropped meanwhile
@@ -124,7 +125,7 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
     }
     CountOutcome(sync, finished);
     if (finished.outcome == core::FinalOutcome::kDead) sync->rebuild.fewest--;
-    NoteStale(*context, sync, finished);
+    if (!replays) NoteStale(sync, finished);
     if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
     if (finished.not_found) {
       sync->unconfirmed.waiting.push_back(std::move(finished));
@@ -139,7 +140,7 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
 
 void TakeConfirmed(WorkerContext* context, std::vector<core::Finished>* settled) {
   const core::Time now = MonotonicNow();
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->awake) {
     if (now < sync->letters_at) continue;
     sync->letters_at = core::Time{0};
     std::vector<core::Finished>& confirmed = sync->unconfirmed.confirmed;

@@ -155,7 +155,7 @@ void EndIdleTrials(WorkerContext* context) {
 
 void NoteAway(WorkerContext* context, core::Time now) {
   bool trial = false;
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->awake) {
     sync->away = sync->channel != nullptr && sync->channel->Away(now);
     const bool on_trial = sync->channel != nullptr && sync->channel->on_trial();
     sync->on_trial = on_trial && sync->index.step == IndexStep::kReady;
@@ -173,12 +173,12 @@ void Block(SyncRuntime* sync, core::Time now) {
 void Unblock(SyncRuntime* sync) { sync->blocked = sync->probing = false; }
 
 void ProbeBlocked(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->awake) {
     if (!sync->blocked) continue;
     if (sync->paused || sync->failed || sync->away) {
       sync->probing = false;
     } else if (sync->probing) {
-      if (NothingToTry(*sync)) Unblock(sync.get());
+      if (NothingToTry(*sync)) Unblock(sync);
     } else if (sync->index.step == IndexStep::kReady && now >= sync->blocked_until) {
       sync->probing = true;
     }
@@ -197,8 +197,8 @@ void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
 }
 
 void ParkWaiting(WorkerContext* context) {
-  for (auto& [id, sync] : context->syncs)
-    if (!sync->Sends() && MustPark(*sync)) Park(context, sync.get());
+  for (SyncRuntime* sync : context->Awake())
+    if (!sync->Sends() && MustPark(*sync)) Park(context, sync);
 }
 
 void ParkEverything(WorkerContext* context) {
@@ -209,17 +209,17 @@ void ParkEverything(WorkerContext* context) {
 bool DrainParked(WorkerContext* context) {
   bool worked = false;
   const core::Time now = MonotonicNow();
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     ParkedState& parked = sync->parked;
     if (!sync->Sends() || sync->index.step != IndexStep::kReady) continue;
     if (parked.count.rows == 0 && !parked.draining) continue;
     parked.draining = true;
     if (parked.at_end) {
-      if (context->settlement.SettledProbe(id, parked.last_probe) == parked.last_probe)
-        EndDrain(sync.get());
+      if (context->settlement.SettledProbe(sync->id, parked.last_probe) == parked.last_probe)
+        EndDrain(sync);
     } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom() &&
                !WaitsForAnswer(*sync) && now >= sync->store_at) {
-      worked |= LoadPage(context, sync.get());
+      worked |= LoadPage(context, sync);
     }
   }
   return worked;

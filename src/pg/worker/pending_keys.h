@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "core/hash_index.h"
 #include "core/settlement.h"
 
 namespace polyglot::pg {
@@ -19,6 +19,7 @@ struct PendingKey {
   std::optional<std::string> routing;
   core::Tickets tickets;
   std::int64_t captured_at = 0;  // TimestampTz of the oldest event that it stands for
+  std::size_t hash = 0;          // of id and routing, while it waits
 };
 
 class PendingKeys {
@@ -36,12 +37,12 @@ class PendingKeys {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  static std::string Identity(const PendingKey& key);
-  void Merge(PendingKey* into, const PendingKey& key, std::int32_t sync,
-             core::Settlement* settlement);
+  /// Lets an equal one that waits take it over. false: there is none.
+  bool Join(const PendingKey& key, std::int32_t sync, core::Settlement* settlement);
+  void Insert(std::list<PendingKey>::const_iterator before, PendingKey key);
 
   std::list<PendingKey> keys_;
-  std::unordered_map<std::string, std::list<PendingKey>::iterator> by_identity_;
+  core::HashIndex<PendingKey> index_;
   std::size_t bytes_ = 0;
 };
 

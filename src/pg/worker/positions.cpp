@@ -1,6 +1,7 @@
 #include "pg/worker/positions.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/control_record.h"
 #include "core/error_text.h"
@@ -53,10 +54,28 @@ bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
   return true;
 }
 
+// The newest full scan that is settled; nullptr: none yet.
+const ScanInfo* Advance(WorkerContext* context, SyncRuntime* sync, std::uint64_t* lowest) {
+  const std::uint64_t settled = context->settlement.SettledScan(sync->id, context->CompletedScan());
+  *lowest = std::min(*lowest, settled);
+  const ScanInfo* scan = ScanAt(*context, settled);
+  while (!sync->oldest_by_scan.empty() && sync->oldest_by_scan.begin()->first <= settled)
+    sync->oldest_by_scan.erase(sync->oldest_by_scan.begin());
+  if (scan == nullptr) return nullptr;
+  if (scan->number > sync->settled_scan) {
+    sync->settled_scan = scan->number;
+    sync->position.snapshot = scan->snapshot;
+    sync->has_start = false;  // from here on the reader remembers what it delivered
+  }
+  return scan;
+}
+
 std::vector<std::string> EncodePositions(WorkerContext* context) {
   core::ControlRecord control;
   control.sequence = ++context->control_sequence;
+  std::uint64_t lowest = context->CompletedScan();
   for (auto& [id, sync] : context->syncs) {
+    Advance(context, sync.get(), &lowest);
     if (sync->slot != nullptr) sync->position.counters = ReadCounters(*sync->slot);
     if (sync->position.snapshot.xmax != 0) control.positions[id] = sync->position;
   }
@@ -265,22 +284,18 @@ void ReadPositions(WorkerContext* context) {
   }
 }
 
+// What rests waits for nothing: its position is that of the newest scan, and is looked up when
+// somebody needs it.
 void AdvancePositions(WorkerContext* context) {
+  static std::uint64_t answered_request = 0;
   bool answered = false;
   std::uint64_t lowest = context->CompletedScan();
-  for (auto& [id, sync] : context->syncs) {
-    const std::uint64_t settled = context->settlement.SettledScan(id, context->CompletedScan());
-    lowest = std::min(lowest, settled);
-    const ScanInfo* scan = ScanAt(*context, settled);
-    while (!sync->oldest_by_scan.empty() && sync->oldest_by_scan.begin()->first <= settled)
-      sync->oldest_by_scan.erase(sync->oldest_by_scan.begin());
-    if (scan == nullptr) continue;
-    if (scan->number > sync->settled_scan) {
-      sync->settled_scan = scan->number;
-      sync->position.snapshot = scan->snapshot;
-      sync->has_start = false;  // from here on the reader remembers what it delivered
-    }
-    answered |= AnswerRequests(sync.get(), scan->request);
+  const std::uint64_t request = context->scans.empty() ? 0 : context->scans.back().request;
+  const bool asked = request > std::exchange(answered_request, request);
+  if (asked) context->WakeAll();
+  for (SyncRuntime* sync : context->awake) {
+    const ScanInfo* scan = Advance(context, sync, &lowest);
+    if (scan != nullptr) answered |= AnswerRequests(sync, scan->request);
   }
   // The newest settled scan stays: it is the position of syncs that wait for nothing.
   while (context->scans.size() > 1 && context->scans[1].number <= lowest)
@@ -325,7 +340,7 @@ void RotateQueue(WorkerContext* context, core::Time now) {
 }
 
 void PublishStatus(WorkerContext* context) {
-  for (auto& [id, sync] : context->syncs) PublishSync(context, sync.get());
+  for (SyncRuntime* sync : context->Awake()) PublishSync(context, sync);
   PublishNodes(context);
 }
 

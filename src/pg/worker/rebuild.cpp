@@ -219,7 +219,7 @@ void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
 void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   std::vector<PendingKey> keys = TakeWaiting(context, building);
   const std::int32_t id = live->id;
-  auto owned = std::move(context->syncs.find(building->id)->second);
+  std::unique_ptr<SyncRuntime> owned = context->Remove(building->id);
   building->slot = std::exchange(live->slot, nullptr);
   building->last_state = live->last_state;
   building->live.last_generation = live->live.last_generation;
@@ -230,7 +230,6 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   building->verification = std::move(live->verification);  // sees that the index is another one
   building->channel->delivery().Forget(building->id);
   context->settlement.Forget(building->id);
-  context->syncs.erase(building->id);
   ForgetSync(context, live);
   building->id = id;
   building->incarnation = NewIncarnation();
@@ -241,7 +240,7 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   // The answer to its question will find nobody.
   if (building->index.step == IndexStep::kAsking) building->index.step = IndexStep::kUnknown;
   building->versions.writing = false;
-  context->syncs.emplace(id, std::move(owned));
+  context->Insert(std::move(owned));
   for (PendingKey& key : keys) {
     key.tickets = {.scan = key.tickets.scan};
     building->keys.Add(id, std::move(key), &context->settlement);
@@ -306,10 +305,11 @@ void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
   return names[static_cast<int>(step)];
 }
 
+// Those that have something to do: all that have, or want, a rebuild are among them.
 std::vector<SyncRuntime*> LiveSyncs(WorkerContext* context) {
   std::vector<SyncRuntime*> live;
-  for (auto& [id, sync] : context->syncs)
-    if (!sync->IsBuilding()) live.push_back(sync.get());
+  for (SyncRuntime* sync : context->awake)
+    if (!sync->IsBuilding()) live.push_back(sync);
   return live;
 }
 
@@ -336,15 +336,14 @@ std::string ThatChangeHands(WorkerContext* context) {
 }  // namespace
 
 SyncRuntime* BuildingOf(WorkerContext* context, const SyncRuntime& live) {
-  for (auto& [id, sync] : context->syncs)
-    if (sync->rebuild.builds == live.id) return sync.get();
-  return nullptr;
+  return context->BuildingOf(live.id);
 }
 
 void WantRebuild(WorkerContext* context, const SyncRuntime& sync, const char* reason, bool outdated,
                  bool frozen) {
   SyncRuntime* live = context->Find(sync.PublicId());
   if (live == nullptr) return;
+  context->Wake(live);
   live->live.wanted.reason = reason;
   live->live.wanted.outdated |= outdated;
   live->live.wanted.frozen |= frozen;
@@ -421,7 +420,7 @@ void AdvanceRebuilds(WorkerContext* context, core::Time now) {
 
 void StoreRebuilds(WorkerContext* context, core::Time now) {
   bool wanted = false;
-  for (const auto& [id, sync] : context->syncs) wanted |= WantsRebuild(context, *sync, now);
+  for (const SyncRuntime* sync : context->awake) wanted |= WantsRebuild(context, *sync, now);
   if (wanted) InTransaction([&] { StartWantedRebuilds(context); });
   for (SyncRuntime* live : LiveSyncs(context)) StoreOne(context, live, now);
 }

@@ -29,12 +29,12 @@ void Refresh(WorkerContext* context, SyncRuntime* sync, std::uint64_t wanted, co
 }  // namespace
 
 void ServeRefreshes(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     SyncSlot* slot = sync->slot;
     if (slot == nullptr || sync->index.step != IndexStep::kReady || now < sync->index.refresh_at)
       continue;
     const std::uint64_t wanted = pg_atomic_read_u64(&slot->refresh_wanted);
-    if (wanted > pg_atomic_read_u64(&slot->refresh_done)) Refresh(context, sync.get(), wanted, now);
+    if (wanted > pg_atomic_read_u64(&slot->refresh_done)) Refresh(context, sync, wanted, now);
   }
 }
 
@@ -59,6 +59,7 @@ void ServeRunNow(WorkerContext* context, core::Time now) {
     sync->index.retry_at = std::min(sync->index.retry_at, now);
     sync->blocked_until = core::Time{0};
   }
+  context->WakeAll();
 }
 
 }  // namespace polyglot::pg

@@ -5,6 +5,7 @@
 #include "core/index_body.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
+#include "pg/worker/rereading.h"
 #include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
@@ -236,13 +237,13 @@ void ContinueResync(SyncRuntime* sync, std::uint64_t version) {
 }
 
 void AdvanceResyncs(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs) {
+  for (SyncRuntime* sync : context->Awake()) {
     if (sync->resync.step == Step::kNone || !sync->Sends()) continue;
     if (sync->index.step != IndexStep::kReady) continue;  // a missing index is created anew first
     Step before;
     do {
       before = sync->resync.step;
-      Advance(context, sync.get(), now);
+      Advance(context, sync, now);
     } while (sync->resync.step != before && sync->resync.step != Step::kNone);
   }
 }

@@ -28,9 +28,9 @@ bool LockSource(SyncRuntime* sync) {
 }
 
 void RetryLocks(WorkerContext* context, core::Time now) {
-  for (auto& [id, sync] : context->syncs)
+  for (SyncRuntime* sync : context->Awake())
     if (sync->locked && !sync->failed && now >= sync->read_at)
-      InTransaction([&] { LockSource(sync.get()); });
+      InTransaction([&] { LockSource(sync); });
 }
 
 }  // namespace polyglot::pg

@@ -42,6 +42,7 @@ struct IndexState {
   bool alias_pending = false;
   bool alias_elsewhere = false;    // somebody pointed the alias away from our index
   bool checking = false;           // a UUID check is under way
+  bool alone = false;              // a check of many told nothing of it
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0}, asked_at{0};
   core::Time retry_at{0};
@@ -234,6 +235,7 @@ struct SyncRuntime {
   std::shared_ptr<VerificationState> verification;  // verification.h
   RebuildState rebuild;
   LiveState live;
+  bool awake = false;          // stands in WorkerContext::awake
   bool held = false;           // nothing is sent for a moment: the alias is about to move
   core::Time read_at{0};       // somebody is at work on the table: it is not read before
   core::Time locked_since{0};  // the same, since when; 0: nobody

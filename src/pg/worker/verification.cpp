@@ -178,8 +178,8 @@ bool Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 }
 
 SyncRuntime* Running(WorkerContext* context) {
-  for (auto& [id, sync] : context->syncs)
-    if (sync->verification && sync->verification->step != Step::kIdle) return sync.get();
+  for (SyncRuntime* sync : context->awake)
+    if (sync->verification && sync->verification->step != Step::kIdle) return sync;
   return nullptr;
 }
 
@@ -234,8 +234,8 @@ bool AdvanceVerifications(WorkerContext* context, core::Time now) {
     Abandon(sync, now);
     sync = nullptr;
   }
-  for (auto it = context->syncs.begin(); sync == nullptr && it != context->syncs.end(); ++it)
-    if (Due(*it->second)) Begin(sync = it->second.get(), now);
+  for (auto it = context->awake.begin(); sync == nullptr && it != context->awake.end(); ++it)
+    if (Due(**it)) Begin(sync = *it, now);
   return sync != nullptr && Able(*sync) && Advance(context, sync, now);
 }
 

@@ -7,6 +7,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
+#include "pg/worker/rereading.h"
 #include "pg/worker/sync_state.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"

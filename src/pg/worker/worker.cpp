@@ -11,6 +11,7 @@
 #include "pg/capture/capture_plan.h"
 #include "pg/catalog.h"
 #include "pg/guard.h"
+#include "pg/worker/attention.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
@@ -29,6 +30,7 @@
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/requests.h"
+#include "pg/worker/rereading.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/source_lock.h"
 #include "pg/worker/verification.h"
@@ -194,6 +196,7 @@ void Worker::Turn() {
     if (context_.leave) return;
   }
   ServeRunNow(&context_, now);
+  Attend(&context_, now);
   Pump();
   TakeDeliveryEvents(&context_, now);
   bool busy = SettleOutcomes(&context_);
@@ -230,6 +233,7 @@ void Worker::Turn() {
   if (!busy || now - status_at_ >= kStatusInterval) {
     status_at_ = now;
     PublishStatus(&context_);
+    Rest(&context_, now);  // not before it was shown
   }
   if (context_.answered) {
     context_.answered = false;
@@ -244,12 +248,12 @@ core::Time Worker::NextDeadline(core::Time now) const {
   core::Time next = (held ? now : last_full_scan_) + kScanInterval;
   for (const auto& channel : context_.channels) next = std::min(next, channel->NextDeadline(now));
   next = std::min({next, NextIndexDeadline(context_, now), NextLeaseDeadline(context_),
-                   NextBackfillPage(context_, now)});
-  for (const auto& [id, sync] : context_.syncs)
+                   NextBackfillPage(context_, now), NextLook(context_)});
+  for (const SyncRuntime* sync : context_.awake)
     if (sync->resync.step != ResyncState::Step::kNone && !sync->resync.request_active &&
         sync->Sends())
       next = std::min(next, std::max(sync->resync.retry_at, now + core::Time{20'000}));
-  for (const auto& [id, sync] : context_.syncs)
+  for (const SyncRuntime* sync : context_.awake)
     if (sync->read_at > now) next = std::min(next, sync->read_at);
   if (woken_) next = std::min(next, gathering_.Due(context_.linger));
   return next;

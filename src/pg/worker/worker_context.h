@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/delivery.h"
@@ -42,7 +43,11 @@ struct WorkerContext {
   core::Time linger{2000};
   std::uint64_t max_queue_bytes = 0;  // 0: no limit
 
+  // Insert and Remove change it. The building ones of a sync have ids, too.
   std::map<std::int32_t, std::unique_ptr<SyncRuntime>> syncs;
+  std::vector<SyncRuntime*> awake;           // those that have something to do: attention.h
+  core::Time looked_at{0};                   // when all of them were looked at
+  std::uint64_t request_seen = 0;            // the newest request of a session then
   std::set<std::int32_t> syncs_of_database;  // those of other servers too
   std::string home, incarnation;             // core/lease.h
   std::vector<core::TimelineEnd> history;
@@ -85,6 +90,18 @@ struct WorkerContext {
   };
   std::map<std::string, IndexDrop> index_drops;
 
+  SyncRuntime* Insert(std::unique_ptr<SyncRuntime> owned);
+  std::unique_ptr<SyncRuntime> Remove(std::int32_t id);
+  void Wake(SyncRuntime* sync);
+  void WakeAll();
+  /// A copy: who walks over it may wake others.
+  std::vector<SyncRuntime*> Awake() const { return awake; }
+  /// The generation that is being built for this sync; nullptr: none.
+  SyncRuntime* BuildingOf(std::int32_t live) const;
+  /// The syncs of a table.
+  const std::vector<SyncRuntime*>& SyncsOf(Oid source);
+  void SourceChanged() { sources_known_ = false; }
+
   SyncRuntime* Find(std::int32_t id) {
     auto it = syncs.find(id);
     return it == syncs.end() ? nullptr : it->second.get();
@@ -96,6 +113,11 @@ struct WorkerContext {
     });
   }
   std::uint64_t CompletedScan() const { return scans.empty() ? 0 : scans.back().number; }
+
+ private:
+  std::unordered_map<std::int32_t, SyncRuntime*> buildings_;  // by the id of the live one
+  std::unordered_map<Oid, std::vector<SyncRuntime*>> by_source_;
+  bool sources_known_ = false;
 };
 
 /// Runs a PostgreSQL phase: one short transaction with SPI and a fresh snapshot. An ERROR below

@@ -7,21 +7,21 @@ CREATE FUNCTION polyglot.status_rows(
   OUT stale bigint, OUT retried bigint, OUT last_error text, OUT last_error_at timestamptz,
   OUT worker_pid integer, OUT counters_since timestamptz
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_status_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_status_rows';
 COMMENT ON FUNCTION polyglot.status_rows() IS 'rows of the view polyglot.status';
 
 CREATE FUNCTION polyglot.node_rows(
   OUT server oid, OUT node text, OUT state text, OUT in_flight integer, OUT last_latency interval,
   OUT last_error text, OUT backoff_until timestamptz
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_node_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_node_rows';
 COMMENT ON FUNCTION polyglot.node_rows() IS 'rows of the view polyglot.servers';
 
 CREATE FUNCTION polyglot.worker_rows(
   OUT pid integer, OUT role text, OUT server oid, OUT state text, OUT since timestamptz,
   OUT private_memory bigint
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_worker_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_worker_rows';
 COMMENT ON FUNCTION polyglot.worker_rows() IS 'rows of the view polyglot.workers';
 
 CREATE FUNCTION polyglot.outbox_rows(

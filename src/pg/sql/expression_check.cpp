@@ -182,15 +182,20 @@ bool HasWholeRow(Node* node, void* context) {
 
 }  // namespace
 
+Query* AnalyzeAsOwner(Oid source, const char* expression) {
+  SecurityContext saved;
+  EnterSourceContext(RelationOwner(source), &saved);
+  Query* query = Analyze(source, expression);
+  LeaveSourceContext(saved);
+  return query;
+}
+
 bool ReadsWholeRow(Oid source, const char* expression) {
   bool whole = false;
   PgError error;
   const bool parsed = InSubtransaction(
       [&] {
-        SecurityContext saved;
-        EnterSourceContext(RelationOwner(source), &saved);
-        whole = HasWholeRow(reinterpret_cast<Node*>(Analyze(source, expression)), nullptr);
-        LeaveSourceContext(saved);
+        whole = HasWholeRow(reinterpret_cast<Node*>(AnalyzeAsOwner(source, expression)), nullptr);
       },
       &error);
   return whole || !parsed;

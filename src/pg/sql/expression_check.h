@@ -19,4 +19,8 @@ bool ReadsWholeRow(Oid source, const char* expression);
 /// it can.
 const char* WhyUnusable(Oid source, const char* what, const char* expression, Oid wanted_type);
 
+/// `SELECT (expression) FROM source`, parsed as the source's owner with the search_path of the
+/// worker. ERROR when it cannot be any more.
+Query* AnalyzeAsOwner(Oid source, const char* expression);
+
 }  // namespace polyglot::pg

@@ -314,7 +314,7 @@ void Return(FunctionCallInfo fcinfo, const core::Inspection& facts) {
 
 const SyncRow* OpenSync(FunctionCallInfo fcinfo) {
   const SyncRow* sync = LoadSyncOrError(RequiredText(fcinfo, 0, "sync"));
-  CheckMaySeeRows(sync->source);
+  CheckMaySeeRows(sync);
   return sync;
 }
 

@@ -35,6 +35,7 @@ SELECT trouble(oid::regclass::text) FROM pg_class
 SELECT count(*) > 7 AS there_are_views FROM pg_class
  WHERE relnamespace = 'polyglot'::regnamespace AND relkind = 'v';
 
+SET client_min_messages = error;
 -- Functions without arguments that return rows, and those that a session may call for one sync.
 SELECT trouble(oid::regproc || '()') FROM pg_proc
  WHERE pronamespace = 'polyglot'::regnamespace AND pronargs = 0 AND proretset ORDER BY oid;

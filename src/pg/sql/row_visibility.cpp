@@ -14,6 +14,7 @@ struct Reach {
   Oid reads_as;  // whose rights count for the tables of this query
   Oid self;      // the view that is being looked at, or the sync's source: no need to look again
   const char* hidden;
+  bool in_view;  // and not in an expression of the sync, which is evaluated as the owner for all
 };
 
 bool Walk(Node* node, void* context);
@@ -42,6 +43,7 @@ bool LookAtView(Relation rel, const Reach& above, Reach* reach) {
   Reach below = above;
   below.reads_as = RelationHasSecurityInvoker(rel) ? above.caller : rel->rd_rel->relowner;
   below.self = RelationGetRelid(rel);
+  below.in_view = true;
   const bool hides = Walk(reinterpret_cast<Node*>(get_view_query(rel)), &below);
   reach->hidden = below.hidden;
   return hides;
@@ -101,7 +103,7 @@ bool Walk(Node* node, void* context) {
     }
     return WalkQuery(query, Walk, context);
   }
-  if (IsCurrentUser(node)) return Hide(reach, "It asks for the current user.");
+  if (reach->in_view && IsCurrentUser(node)) return Hide(reach, "It asks for the current user.");
   if (check_functions_in_node(node, DependsOnCaller, nullptr))
     return Hide(reach, "It calls a function that runs with the rights of whoever calls it.");
   return WalkExpression(node, Walk, context);
@@ -124,9 +126,9 @@ bool LookAtExpressions(const SyncRow* sync, Reach* reach) {
 
 const char* WhyRowsAreHidden(const SyncRow* sync) {
   const Oid caller = GetUserId();
-  Reach source{caller, caller, InvalidOid, nullptr};
+  Reach source{caller, caller, InvalidOid, nullptr, false};
   if (LookAt(sync->source, &source)) return source.hidden;
-  Reach expressions{caller, caller, sync->source, nullptr};
+  Reach expressions{caller, caller, sync->source, nullptr, false};
   return LookAtExpressions(sync, &expressions) ? expressions.hidden : nullptr;
 }
 

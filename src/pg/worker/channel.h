@@ -70,6 +70,7 @@ class Channel {
   /// Credentials, secret files and addresses were read again at this time.
   core::Time configured_at{0};
   std::string trouble;  // why the credentials cannot be used, as last reported
+  std::string why;      // it is not connected, while it is not
 
  private:
   bool TakeAnswers(core::Time now);

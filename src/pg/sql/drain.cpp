@@ -32,7 +32,9 @@ void AddHolder(StringInfo text, const SyncRow* sync, const LiveStatus& live) {
                    StateOf(sync, live));
   if (Pending(live) > 0) appendStringInfo(text, ", pending: " UINT64_FORMAT, Pending(live));
   if (live.parked > 0) appendStringInfo(text, ", parked: " UINT64_FORMAT, live.parked);
-  appendStringInfo(text, " (%s).", NotInStep(sync, live).text);
+  if (strcmp(StateOf(sync, live), "paused") != 0)
+    appendStringInfo(text, " (%s)", NotInStep(sync, live).text);
+  appendStringInfoChar(text, '.');
 }
 
 bool AnyHolder(uint64 request) {

@@ -117,7 +117,10 @@ NoWorker WhyNoWorker(const SyncRow* sync) {
             "Add it and restart PostgreSQL.", false};
   if (!WorkersEnabled())
     return {"the workers of this database are stopped", "Call polyglot.start_workers().", false};
-  if (shared->processes_refused)
+  // Registered while preloading, and never seen: there was no room for it either.
+  const bool no_launcher =
+      shared->launcher_started_at == 0 && GetCurrentTimestamp() - PgStartTime > 5 * USECS_PER_SEC;
+  if (shared->processes_refused || no_launcher)
     return {"no background worker slot is free",
             psprintf("Raise max_worker_processes (now %d) and restart PostgreSQL: the server log "
                      "tells how many polyglot_sync needs.",

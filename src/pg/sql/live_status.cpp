@@ -132,7 +132,10 @@ const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {
                            : sync->failed_reason;
 }
 
+// A worker that reads its queue knows what it has parked or settled a moment ago; the queue's rows
+// stay for a while.
 uint64 Pending(const LiveStatus& live) {
+  if (Scans(live)) return live.pending;
   const uint64 in_worker = live.pending > live.parked ? live.pending - live.parked : 0;
   return Max(in_worker, live.queued) + live.parked;
 }

@@ -145,6 +145,13 @@ void SendWorker(FunctionCallInfo fcinfo, pid_t pid, const char* role, Oid server
   row.Send(fcinfo);
 }
 
+// What one that stands still has said before may be so no more.
+bool IsSilent(WorkerSlot* worker) {
+  constexpr int64 kSilentUs = 5 * USECS_PER_SEC;
+  const auto heard = static_cast<TimestampTz>(pg_atomic_read_u64(&worker->published_at));
+  return heard != 0 && GetCurrentTimestamp() - heard >= kSilentUs;
+}
+
 // A copy of this database's running workers: nothing may ereport under the lock.
 WorkerSlot* CopyWorkers(int* count) {
   SharedState* shared = Shared();
@@ -181,8 +188,12 @@ Datum polyglot_node_rows(PG_FUNCTION_ARGS) {
   WorkerSlot* workers = CopyWorkers(&count);
   for (int i = 0; i < count; ++i) {
     if (workers[i].pid == 0 || !MaySeeServer(workers[i].server)) continue;
-    for (int n = 0; n < Min(workers[i].node_count, kMaxNodes); ++n)
-      SendNode(fcinfo, workers[i].server, workers[i].nodes[n]);
+    const bool silent = IsSilent(&workers[i]);
+    for (int n = 0; n < Min(workers[i].node_count, kMaxNodes); ++n) {
+      NodeSlot* node = &workers[i].nodes[n];
+      if (silent) strlcpy(node->state, "unknown", sizeof node->state);
+      SendNode(fcinfo, workers[i].server, *node);
+    }
   }
   return static_cast<Datum>(0);
 }
@@ -198,7 +209,7 @@ Datum polyglot_worker_rows(PG_FUNCTION_ARGS) {
   WorkerSlot* workers = CopyWorkers(&count);
   for (int i = 0; i < count; ++i)
     if (workers[i].pid != 0 && MaySeeServer(workers[i].server))
-      SendWorker(fcinfo, workers[i].pid, "worker", workers[i].server, workers[i].state,
-                 workers[i].started_at);
+      SendWorker(fcinfo, workers[i].pid, "worker", workers[i].server,
+                 IsSilent(&workers[i]) ? "not answering" : workers[i].state, workers[i].started_at);
   return static_cast<Datum>(0);
 }

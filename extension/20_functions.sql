@@ -62,7 +62,21 @@ CREATE FUNCTION polyglot.wait_for_sync(
 ) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_wait_for_sync';
 COMMENT ON FUNCTION polyglot.wait_for_sync(text, interval, boolean) IS
-  'waits until everything committed before the call is in the index; false: not in time';
+  'waits until everything committed before the call is in the index; false: not yet, a WARNING says why';
+
+-- Beside each timeout as an interval: its text, which untyped parameters need, and seconds.
+CREATE FUNCTION polyglot.wait_for_sync(sync text, timeout text, refresh boolean DEFAULT false)
+RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_wait_for_sync';
+COMMENT ON FUNCTION polyglot.wait_for_sync(text, text, boolean) IS
+  'the same, the timeout as the text of an interval';
+
+CREATE FUNCTION polyglot.wait_for_sync(
+  sync text, timeout double precision, refresh boolean DEFAULT false
+) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_wait_for_sync';
+COMMENT ON FUNCTION polyglot.wait_for_sync(text, double precision, boolean) IS
+  'the same, the timeout in seconds';
 
 CREATE FUNCTION polyglot.run_sync(
   sync text DEFAULT NULL, timeout interval DEFAULT '30s',
@@ -72,6 +86,21 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_run_sync';
 COMMENT ON FUNCTION polyglot.run_sync(text, interval) IS
   'delivers now, without waiting for retry timers, and tells what was done';
 
+CREATE FUNCTION polyglot.run_sync(
+  sync text, timeout text,
+  OUT sync text, OUT delivered bigint, OUT deleted bigint, OUT dead_letters bigint
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_run_sync';
+COMMENT ON FUNCTION polyglot.run_sync(text, text) IS
+  'the same, the timeout as the text of an interval';
+
+CREATE FUNCTION polyglot.run_sync(
+  sync text, timeout double precision,
+  OUT sync text, OUT delivered bigint, OUT deleted bigint, OUT dead_letters bigint
+) RETURNS SETOF record
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_run_sync';
+COMMENT ON FUNCTION polyglot.run_sync(text, double precision) IS 'the same, the timeout in seconds';
+
 CREATE FUNCTION polyglot.refresh_index(sync text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_refresh_index';
 COMMENT ON FUNCTION polyglot.refresh_index(text) IS
@@ -79,16 +108,26 @@ COMMENT ON FUNCTION polyglot.refresh_index(text) IS
 
 CREATE FUNCTION polyglot.verify_sync(
   sync text, sample real DEFAULT NULL, wait boolean DEFAULT true,
-  OUT key jsonb, OUT document_id text, OUT problem text, OUT detail text
+  timeout interval DEFAULT '10min', OUT key jsonb, OUT document_id text, OUT problem text, OUT detail text
 ) RETURNS SETOF record
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_verify_sync';
-COMMENT ON FUNCTION polyglot.verify_sync(text, real, boolean) IS
+COMMENT ON FUNCTION polyglot.verify_sync(text, real, boolean, interval) IS
   'compares the index with the table, whole or a sample (0 to 1); no rows: they are equal';
 
-CREATE FUNCTION polyglot.repair_sync(sync text) RETURNS bigint
+CREATE FUNCTION polyglot.repair_sync(sync text, timeout interval DEFAULT '10min') RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync';
-COMMENT ON FUNCTION polyglot.repair_sync(text) IS
+COMMENT ON FUNCTION polyglot.repair_sync(text, interval) IS
   'compares the index with the table and puts right what differs; returns how many documents';
+
+CREATE FUNCTION polyglot.repair_sync(sync text, timeout text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync';
+COMMENT ON FUNCTION polyglot.repair_sync(text, text) IS
+  'the same, the timeout as the text of an interval';
+
+CREATE FUNCTION polyglot.repair_sync(sync text, timeout double precision) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_repair_sync';
+COMMENT ON FUNCTION polyglot.repair_sync(text, double precision) IS
+  'the same, the timeout in seconds';
 
 CREATE FUNCTION polyglot.adopt_sync(sync text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_adopt_sync';
@@ -102,10 +141,23 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_publish';
 COMMENT ON FUNCTION polyglot.publish(text, text, jsonb, text) IS
   'puts a document into the index of a published sync when this transaction commits';
 
+-- Ids and routings of other types, numbers for one, are taken in the text form that they have as
+-- document ids.
+CREATE FUNCTION polyglot.publish(
+  sync text, id "any", document jsonb, routing "any" DEFAULT NULL::text
+) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_publish';
+COMMENT ON FUNCTION polyglot.publish(text, "any", jsonb, "any") IS
+  'the same, id and routing of any type';
+
 CREATE FUNCTION polyglot.retract(sync text, id text, routing text DEFAULT NULL) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_retract';
 COMMENT ON FUNCTION polyglot.retract(text, text, text) IS
   'removes a published document from the index when this transaction commits';
+
+CREATE FUNCTION polyglot.retract(sync text, id "any", routing "any" DEFAULT NULL::text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_retract';
+COMMENT ON FUNCTION polyglot.retract(text, "any", "any") IS 'the same, id and routing of any type';
 
 CREATE FUNCTION polyglot.enqueue(sync text, VARIADIC key "any") RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_enqueue';
@@ -122,14 +174,24 @@ CREATE FUNCTION polyglot.requeue(
 ) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_requeue';
 COMMENT ON FUNCTION polyglot.requeue(text, text, integer) IS
-  'tries dead letters again; returns how many';
+  'tries dead letters again; returns how many, a NOTICE says when more are left';
+
+CREATE FUNCTION polyglot.requeue(sync text, document_id "any", max integer DEFAULT 1000)
+RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_requeue';
+COMMENT ON FUNCTION polyglot.requeue(text, "any", integer) IS 'the same, the id of any type';
 
 CREATE FUNCTION polyglot.discard(
   sync text, document_id text DEFAULT NULL, max integer DEFAULT 1000
 ) RETURNS integer
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_discard';
 COMMENT ON FUNCTION polyglot.discard(text, text, integer) IS
-  'forgets dead letters; returns how many';
+  'forgets dead letters; returns how many, a NOTICE says when more are left';
+
+CREATE FUNCTION polyglot.discard(sync text, document_id "any", max integer DEFAULT 1000)
+RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_discard';
+COMMENT ON FUNCTION polyglot.discard(text, "any", integer) IS 'the same, the id of any type';
 
 -- Servers and workers.
 CREATE FUNCTION polyglot.ping(
@@ -158,6 +220,14 @@ CREATE FUNCTION polyglot.drain(timeout interval DEFAULT '5min') RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_drain';
 COMMENT ON FUNCTION polyglot.drain(interval) IS
   'waits until every sync of this database is in step and nothing waits; false: not in time';
+
+CREATE FUNCTION polyglot.drain(timeout text) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_drain';
+COMMENT ON FUNCTION polyglot.drain(text) IS 'the same, the timeout as the text of an interval';
+
+CREATE FUNCTION polyglot.drain(timeout double precision) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_drain';
+COMMENT ON FUNCTION polyglot.drain(double precision) IS 'the same, the timeout in seconds';
 
 CREATE FUNCTION polyglot.version() RETURNS text
 LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'polyglot_version';

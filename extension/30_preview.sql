@@ -25,6 +25,6 @@ COMMENT ON FUNCTION polyglot.inspect(text, text) IS
   'everything about one row, its key given as text, and its document: where it is, what it waits for, what to do';
 
 CREATE FUNCTION polyglot.preview_mapping(source regclass) RETURNS jsonb
-LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_preview_mapping';
+LANGUAGE c STABLE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_preview_mapping';
 COMMENT ON FUNCTION polyglot.preview_mapping(regclass) IS
   'the index mapping derived from the columns of this table';

@@ -4,24 +4,25 @@ CREATE FUNCTION polyglot.status_rows(
   OUT sync_id integer, OUT state text, OUT backfill_rows bigint, OUT backfill_total bigint,
   OUT rate double precision, OUT eta interval, OUT pending bigint, OUT parked bigint,
   OUT lag interval, OUT last_success timestamptz, OUT delivered bigint, OUT deleted bigint,
-  OUT stale bigint, OUT retried bigint, OUT last_error text, OUT last_error_at timestamptz,
-  OUT worker_pid integer, OUT counters_since timestamptz
+  OUT stale bigint, OUT retried bigint, OUT problem text, OUT hint text, OUT last_error text,
+  OUT last_error_at timestamptz, OUT state_since timestamptz, OUT queued bigint,
+  OUT queue_bytes bigint, OUT worker_pid integer, OUT counters_since timestamptz
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_status_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_status_rows';
 COMMENT ON FUNCTION polyglot.status_rows() IS 'rows of the view polyglot.status';
 
 CREATE FUNCTION polyglot.node_rows(
   OUT server oid, OUT node text, OUT state text, OUT in_flight integer, OUT last_latency interval,
   OUT last_error text, OUT backoff_until timestamptz
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_node_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_node_rows';
 COMMENT ON FUNCTION polyglot.node_rows() IS 'rows of the view polyglot.servers';
 
 CREATE FUNCTION polyglot.worker_rows(
   OUT pid integer, OUT role text, OUT server oid, OUT state text, OUT since timestamptz,
   OUT private_memory bigint
 ) RETURNS SETOF record
-LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'polyglot_worker_rows';
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'polyglot_worker_rows';
 COMMENT ON FUNCTION polyglot.worker_rows() IS 'rows of the view polyglot.workers';
 
 CREATE FUNCTION polyglot.outbox_rows(
@@ -85,8 +86,13 @@ SELECT d.name AS sync,
        v.finished_at AS last_verified,
        v.missing OPERATOR(pg_catalog.+) v.orphan OPERATOR(pg_catalog.+) v.different
          OPERATOR(pg_catalog.+) v.stale AS last_differences,
+       r.problem,
+       r.hint,
        r.last_error,
        r.last_error_at,
+       r.state_since,
+       r.queued,
+       r.queue_bytes,
        r.worker_pid,
        r.counters_since
   FROM polyglot.status_rows() r
@@ -97,6 +103,35 @@ SELECT d.name AS sync,
        AND n.sample OPERATOR(pg_catalog.=) 1
      ORDER BY n.number DESC LIMIT 1) v ON true;
 COMMENT ON VIEW polyglot.status IS 'where every sync stands';
+COMMENT ON COLUMN polyglot.status.state IS
+  'starting, backfilling, streaming, rebuilding, paused, blocked, disconnected, failed, not running or standby';
+COMMENT ON COLUMN polyglot.status.backfill_rows IS 'rows copied by the first backfill, or by the rebuild that runs';
+COMMENT ON COLUMN polyglot.status.backfill_total IS 'rows to copy, as PostgreSQL estimates them';
+COMMENT ON COLUMN polyglot.status.rate IS 'rows copied each second; NULL when none are';
+COMMENT ON COLUMN polyglot.status.eta IS 'until all rows are copied';
+COMMENT ON COLUMN polyglot.status.pending IS 'changes that wait: in the queue, in the worker, or parked';
+COMMENT ON COLUMN polyglot.status.parked IS 'documents whose changes are kept until index or server take writes again';
+COMMENT ON COLUMN polyglot.status.lag IS
+  'age of the oldest change that is not in the index; 0: in step; NULL: nothing waits but rows that are being copied';
+COMMENT ON COLUMN polyglot.status.last_success IS 'when the server last acknowledged a document';
+COMMENT ON COLUMN polyglot.status.delivered IS 'documents written since counters_since';
+COMMENT ON COLUMN polyglot.status.deleted IS 'documents deleted since counters_since';
+COMMENT ON COLUMN polyglot.status.stale IS 'operations refused since counters_since because the index had a newer version';
+COMMENT ON COLUMN polyglot.status.retried IS 'operations sent again since counters_since';
+COMMENT ON COLUMN polyglot.status.dead_letters IS 'documents that the server does not accept: see polyglot.dead_letters';
+COMMENT ON COLUMN polyglot.status.last_verified IS 'when index and table were last compared as a whole';
+COMMENT ON COLUMN polyglot.status.last_differences IS 'how many differences that comparison has found';
+COMMENT ON COLUMN polyglot.status.problem IS 'what is wrong now; NULL: nothing';
+COMMENT ON COLUMN polyglot.status.hint IS 'what to do about the problem';
+COMMENT ON COLUMN polyglot.status.last_error IS 'the last thing that went wrong, now or earlier';
+COMMENT ON COLUMN polyglot.status.last_error_at IS 'when it did';
+COMMENT ON COLUMN polyglot.status.state_since IS 'since when the worker has been telling this state';
+COMMENT ON COLUMN polyglot.status.queued IS
+  'committed changes in the queue that are not settled; an estimate in a large queue';
+COMMENT ON COLUMN polyglot.status.queue_bytes IS
+  'size of the server''s queue and parked keys, to be compared with its option max_queue_size';
+COMMENT ON COLUMN polyglot.status.worker_pid IS 'the process that delivers; NULL: none';
+COMMENT ON COLUMN polyglot.status.counters_since IS 'since when the counters count';
 
 CREATE VIEW polyglot.outbox WITH (security_barrier) AS
 SELECT event_id, sync, operation, key, document_id, transaction_id, created_at, processed
@@ -176,6 +211,12 @@ SELECT s.srvname AS server,
    AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE')
         OR pg_catalog.has_server_privilege(s.oid, 'USAGE'));
 COMMENT ON VIEW polyglot.servers IS 'nodes of the search servers as their worker sees them';
+COMMENT ON COLUMN polyglot.servers.state IS
+  'healthy, dead (not tried before backoff_until), probing, denied (HTTP …: the credentials), or unknown (no worker)';
+COMMENT ON COLUMN polyglot.servers.in_flight IS 'requests under way';
+COMMENT ON COLUMN polyglot.servers.last_latency IS 'how long the last answer took';
+COMMENT ON COLUMN polyglot.servers.last_error IS 'why the last request found no usable node; NULL: it did';
+COMMENT ON COLUMN polyglot.servers.backoff_until IS 'when the node is tried again';
 
 CREATE VIEW polyglot.workers WITH (security_barrier) AS
 SELECT r.pid, r.role, s.srvname AS server, r.state, r.since, r.private_memory

@@ -3,6 +3,8 @@
 REVOKE ALL ON FUNCTION polyglot.stop_workers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION polyglot.start_workers() FROM PUBLIC;
 REVOKE ALL ON FUNCTION polyglot.drain(interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION polyglot.drain(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION polyglot.drain(double precision) FROM PUBLIC;
 
 GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_letters,
   polyglot.verifications, polyglot.differences, polyglot.servers, polyglot.workers TO PUBLIC;

@@ -38,9 +38,15 @@ std::string Joined(const std::string& one, const std::string& other) {
   return one + "; " + other;
 }
 
+// States that a worker is in which delivers.
+bool Runs(const std::string& state) {
+  return state == "streaming" || state == "backfilling" || state == "rebuilding" ||
+         state == "starting";
+}
+
 bool Stopped(const Inspection& f) {
-  return f.state != "streaming" && f.state != "backfilling" && f.state != "rebuilding" &&
-         f.state != "starting";
+  if (!f.no_worker.empty()) return true;
+  return !Runs(f.state);
 }
 
 // The caller's transaction and the worker: what is not committed only one of them sees.
@@ -62,6 +68,7 @@ InspectionLine SyncLine(const Inspection& f) {
   if (!f.captured && f.state == "streaming")
     line.detail = "changes are not captured, index and source are compared on a schedule: " +
                   Call("repair_sync", f.sync) + " does it now";
+  if (!f.no_worker.empty() && Runs(f.state)) line.detail.clear();  // not any more
   line.detail = Joined(Joined(f.reason, line.detail), f.no_worker);
   return line;
 }
@@ -190,7 +197,9 @@ InspectionLine Verdict(const Inspection& f) {
                                : "there is neither row nor document");
   if (f.refused && f.changes == 0)
     return line("refused", "the server does not take this document: see the line \"dead letter\"");
-  if (Stopped(f)) return line(f.state, "nothing is delivered now: see the line \"sync\"");
+  if (Stopped(f))
+    return line(Runs(f.state) ? "no worker" : f.state,
+                "nothing is delivered now: see the line \"sync\"");
   if (OnItsWay(f)) return line("waiting", "a change is on its way: look again");
   if (f.comparison == Comparison::kUnknown) return line("unknown", "see the line \"document\"");
   if (f.outdated || f.state == "backfilling" || f.state == "starting")

@@ -29,7 +29,7 @@ struct Inspection {
   std::string reason;     // of a state that needs somebody, if the caller may see it
   std::string remedy;     // what to do about it, where that is stored or known
   std::string enqueue;    // statement that has the document made and delivered again
-  std::string no_worker;  // why none runs, and what to do
+  std::string no_worker;  // why none runs, or the one that does is not heard of, and what to do
   bool outdated = false;  // the index that is searched waits for a rebuild
   bool captured = true;   // false: compared on a schedule only
 

@@ -111,6 +111,7 @@ struct NodeRecord {
   std::uint32_t in_flight = 0;
   core::Time last_latency{0};
   std::string last_error;
+  int last_status = 0;
 };
 
 /// What is asked, whichever node gets it.
@@ -258,6 +259,7 @@ void SearchClient::State::Account(const Pending& request, HttpResult* result) {
   NodeRecord& node = nodes[request.node];
   --node.in_flight;
   node.last_latency = result->latency;
+  node.last_status = result->ok ? result->status : 0;
   if (!result->ok) {
     result->error = config.urls[request.node] + ": " + std::move(result->error);
     EraseSecrets(secrets, &result->error);
@@ -347,6 +349,7 @@ std::vector<NodeStatus> SearchClient::Nodes() const {
     node.last_latency = s.nodes[i].last_latency;
     node.backoff_until = dead ? s.pool.DeadUntil(i) : core::Time{0};
     node.last_error = s.nodes[i].last_error;
+    node.last_status = s.nodes[i].last_status;
     out.push_back(std::move(node));
   }
   return out;

@@ -53,6 +53,7 @@ struct NodeStatus {
   core::Time last_latency{0};
   core::Time backoff_until{0};
   std::string last_error;
+  int last_status = 0;  // HTTP, of the last answer; 0: none
 };
 
 class SearchClient {

@@ -25,12 +25,27 @@ void RequestHook() {
 
 void InitSyncSlot(SyncSlot* slot) {
   slot->database = InvalidOid;
-  for (pg_atomic_uint64* a :
-       {&slot->counters.delivered, &slot->counters.deleted, &slot->counters.stale,
-        &slot->counters.retried, &slot->counters.dead_letters, &slot->state, &slot->settled_request,
-        &slot->refresh_wanted, &slot->refresh_done, &slot->verify_wanted, &slot->repair_wanted,
-        &slot->verify_done, &slot->pending, &slot->oldest_event, &slot->parked,
-        &slot->backfill_rows, &slot->backfill_total, &slot->rate_millis, &slot->last_success})
+  for (pg_atomic_uint64* a : {&slot->counters.delivered,
+                              &slot->counters.deleted,
+                              &slot->counters.stale,
+                              &slot->counters.retried,
+                              &slot->counters.dead_letters,
+                              &slot->state,
+                              &slot->settled_request,
+                              &slot->refresh_wanted,
+                              &slot->refresh_done,
+                              &slot->verify_wanted,
+                              &slot->repair_wanted,
+                              &slot->verify_done,
+                              &slot->pending,
+                              &slot->oldest_event,
+                              &slot->parked,
+                              &slot->backfill_rows,
+                              &slot->backfill_total,
+                              &slot->rate_millis,
+                              &slot->last_success,
+                              &slot->state_since,
+                              &slot->parked_bytes})
     pg_atomic_init_u64(a, 0);
 }
 
@@ -39,7 +54,8 @@ void InitWorkerSlot(WorkerSlot* slot) {
   pg_atomic_init_u32(&slot->asleep, 0);
   pg_atomic_init_u32(&slot->current_table, 0);
   pg_atomic_init_u32(&slot->run_now, 0);
-  for (pg_atomic_uint64* a : {&slot->seen_request, &slot->save_wanted, &slot->save_done})
+  for (pg_atomic_uint64* a : {&slot->seen_request, &slot->save_wanted, &slot->save_done,
+                              &slot->published_at, &slot->scanned_at})
     pg_atomic_init_u64(a, 0);
 }
 
@@ -119,7 +135,8 @@ SyncSlot* AcquireSyncSlot(Oid database, int32 sync, TimestampTz created_at) {
     InitSyncSlot(slot);
     slot->since = GetCurrentTimestamp();
     slot->last_error_at = 0;
-    slot->last_error[0] = slot->notice[0] = '\0';
+    slot->last_error[0] = slot->notice[0] = slot->notice_hint[0] = slot->trouble[0] = '\0';
+    slot->denied = false;
     slot->acked_xmin = slot->acked_xmax = 0;
     slot->acked_count = 0;
     slot->sync = sync;
@@ -178,12 +195,23 @@ void SetSyncError(SyncSlot* slot, const char* text) {
   LWLockRelease(shared->lock);
 }
 
-void SetSyncNotice(SyncSlot* slot, const char* text) {
+void SetSyncNotice(SyncSlot* slot, const char* text, const char* hint) {
   if (slot == nullptr) return;
   const std::string shown = core::SanitiseText(text, sizeof slot->notice - 1);
+  const std::string advice = core::SanitiseText(hint, sizeof slot->notice_hint - 1);
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   strlcpy(slot->notice, shown.c_str(), sizeof slot->notice);
+  strlcpy(slot->notice_hint, advice.c_str(), sizeof slot->notice_hint);
   if (text[0] != '\0') slot->last_error_at = GetCurrentTimestamp();
+  LWLockRelease(shared->lock);
+}
+
+void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied) {
+  if (slot == nullptr) return;
+  const std::string shown = core::SanitiseText(text, sizeof slot->trouble - 1);
+  LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+  strlcpy(slot->trouble, shown.c_str(), sizeof slot->trouble);
+  slot->denied = denied;
   LWLockRelease(shared->lock);
 }
 

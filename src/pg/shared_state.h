@@ -48,11 +48,16 @@ struct SyncSlot {
   pg_atomic_uint64 backfill_rows, backfill_total;
   pg_atomic_uint64 rate_millis;   // rows/s × 1000 of the running backfill
   pg_atomic_uint64 last_success;  // TimestampTz
+  pg_atomic_uint64 state_since;   // TimestampTz
+  pg_atomic_uint64 parked_bytes;  // about what they take on disk
   // under SharedState::lock:
   TimestampTz since, last_error_at;
   char last_error[kErrorText];  // type and normalised reason, no row values
   char notice[kErrorText];      // what lasts; shown before last_error
-  double verify_sample;         // of the verification that is wanted
+  char notice_hint[kErrorText];
+  char trouble[kErrorText];  // why it is blocked, disconnected, or has no index yet
+  bool denied;               // the server refuses the credentials
+  double verify_sample;      // of the verification that is wanted
   // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
   uint64 acked_xmin, acked_xmax;
   int32 acked_count;
@@ -61,7 +66,7 @@ struct SyncSlot {
 
 struct NodeSlot {
   char url[128];
-  char state[16];
+  char state[24];
   int32 in_flight;
   int64 last_latency_us;
   char last_error[kErrorText];
@@ -85,6 +90,8 @@ struct WorkerSlot {
   pg_atomic_uint32 run_now;        // run_sync: skip back-off
   pg_atomic_uint64 seen_request;
   pg_atomic_uint64 save_wanted, save_done;  // request numbers: positions are to be stored
+  pg_atomic_uint64 published_at;            // TimestampTz: the slots of its syncs are of then
+  pg_atomic_uint64 scanned_at;  // TimestampTz: begin of the last look at the whole queue
   char state[32];
   int node_count;
   NodeSlot nodes[kMaxNodes];
@@ -101,6 +108,7 @@ struct SharedState {
   pg_atomic_uint32 probe_all;          // launcher: probe every database
   pg_atomic_uint32 probed_database;    // the probe that reached its end last was there
   bool workers_refused;                // kMaxWorkers was too few; under lock
+  bool processes_refused;              // max_worker_processes was too low; the launcher's
   Oid dirty_databases[64];             // launcher: probe these; under lock
   int dirty_count;
   ConditionVariable settled;  // broadcast when any settled_request/refresh_done rises
@@ -130,7 +138,9 @@ void ReleaseSyncSlotsExcept(Oid database, const int32* syncs, int count);
 /// In UTF-8, as all errors that are shown from here.
 void SetSyncError(SyncSlot* slot, const char* text);
 /// Shown instead of the last error until it is set to "".
-void SetSyncNotice(SyncSlot* slot, const char* text);
+void SetSyncNotice(SyncSlot* slot, const char* text, const char* hint);
+/// Why the sync is blocked, disconnected, or has no index; "": it is not.
+void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied);
 
 /// Wakes the worker of a queue if it waits; safe in a commit callback.
 void WakeWorker(Oid database, int32 queue);

@@ -161,6 +161,21 @@ TEST(Inspection, ARowThatCannotBeRead) {
   EXPECT_EQ(LineOf(f, "row").result, "unreadable");
 }
 
+TEST(Inspection, NothingIsDeliveredSoonByAWorkerThatIsNotHeardOf) {
+  for (const char* state : {"streaming", "backfilling", "rebuilding", "starting"}) {
+    Inspection f = Fine();
+    f.state = state;
+    f.comparison = Comparison::kUnknown;
+    f.changes = 1;
+    f.no_worker = "the worker has not answered for 9 s";
+    EXPECT_EQ(Verdict(f), "no worker");
+    EXPECT_EQ(LineOf(f, "sync").detail, f.no_worker);
+    EXPECT_EQ(LineOf(f, "queue").detail.find("delivered soon"), std::string::npos);
+    f.parked = true;
+    EXPECT_EQ(LineOf(f, "parked").detail.find("delivered soon"), std::string::npos);
+  }
+}
+
 TEST(Inspection, NamesAreQuoted) {
   Inspection f = Fine();
   f.sync = "o'clock";

@@ -3,28 +3,13 @@
 #include <algorithm>
 
 #include "pg/guard.h"
-#include "pg/shared_state.h"
+#include "pg/queue/acknowledged.h"
 #include "pg/worker/clock.h"
 
 namespace polyglot::pg {
 namespace {
 
 constexpr std::int64_t kRecordsPerStep = 10000;
-
-core::Snapshot AcknowledgedOf(const SyncRow& row) {
-  core::Snapshot snapshot;
-  SyncSlot* slot = FindSyncSlot(MyDatabaseId, row.id);
-  if (slot == nullptr) return snapshot;
-  uint64 running[kMaxRunning];
-  LWLockAcquire(Shared()->lock, LW_SHARED);
-  snapshot.xmin = slot->acked_xmin;
-  snapshot.xmax = slot->acked_xmax;
-  const int count = slot->acked_count;
-  memcpy(running, slot->acked_running, sizeof running);
-  LWLockRelease(Shared()->lock);
-  snapshot.running.assign(running, running + count);
-  return snapshot;
-}
 
 // The reader throws only bad_alloc, and only between its PostgreSQL calls; these may be cancelled,
 // or find their table locked.

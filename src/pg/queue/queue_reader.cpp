@@ -53,7 +53,47 @@ void CopyRow(HeapTuple tuple, TupleDesc desc, std::uint32_t table, QueueRows* ou
   out->rows.push_back(row);
 }
 
+// nullptr: not now.
+Relation OpenAtOnce(Oid table) {
+  if (!ConditionalLockRelationOid(table, AccessShareLock)) return nullptr;
+  Relation rel = try_relation_open(table, NoLock);
+  if (rel == nullptr) UnlockRelationOid(table, AccessShareLock);
+  return rel;
+}
+
+void CopyVisible(Relation rel, ::Snapshot snapshot, BlockNumber block, QueueRows* out) {
+  Buffer buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, nullptr);
+  LockBuffer(buffer, BUFFER_LOCK_SHARE);
+  Page page = BufferGetPage(buffer);
+  const OffsetNumber lines = PageIsNew(page) ? 0 : PageGetMaxOffsetNumber(page);
+  for (OffsetNumber line = 1; line <= lines; line++) {
+    if (!ItemIdIsNormal(PageGetItemId(page, line))) continue;
+    HeapTupleData tuple = TupleAt(rel, page, block, line);
+    if (Visibility(&tuple, snapshot, buffer) == core::RowVisibility::kVisible)
+      CopyRow(&tuple, RelationGetDescr(rel), 0, out);
+  }
+  UnlockReleaseBuffer(buffer);
+}
+
 }  // namespace
+
+bool CountQueueBlocks(Oid table, BlockNumber* blocks) {
+  Relation rel = OpenAtOnce(table);
+  if (rel == nullptr) return false;
+  *blocks = RelationGetNumberOfBlocks(rel);
+  relation_close(rel, AccessShareLock);
+  return true;
+}
+
+bool ReadQueueBlocks(Oid table, BlockNumber first, BlockNumber last, QueueRows* out) {
+  Relation rel = OpenAtOnce(table);
+  if (rel == nullptr) return false;
+  last = Min(last, RelationGetNumberOfBlocks(rel));
+  for (BlockNumber block = first; block < last; block++)
+    CopyVisible(rel, GetActiveSnapshot(), block, out);
+  relation_close(rel, AccessShareLock);
+  return true;
+}
 
 void QueueRows::Clear() {
   bytes.clear();

@@ -34,6 +34,13 @@ struct QueueRows {
   void Clear();
 };
 
+/// For a look that remembers nothing. Waits for no lock: false when somebody has the table, or it
+/// is gone. May ereport; throws only bad_alloc.
+bool CountQueueBlocks(Oid table, BlockNumber* blocks);
+/// Appends what the active snapshot sees in blocks [first, last); those that are not there any more
+/// are left out.
+bool ReadQueueBlocks(Oid table, BlockNumber first, BlockNumber last, QueueRows* out);
+
 class QueueReader {
  public:
   QueueReader(const Oid tables[2]);

@@ -141,7 +141,7 @@ void Alter(FunctionCallInfo fcinfo, const SyncRow* sync, const bool* reset) {
   if (changed) {
     LockTree(sync->source);
     CheckTree(sync->source, captured);
-    CheckDocumentDefinition(sync->source, document);
+    CheckDocumentDefinition(sync->source, sync->name, document);
   }
   if (published && new_name && strcmp(new_name, sync->name) != 0)
     RenamePublishedSource(sync, new_name);

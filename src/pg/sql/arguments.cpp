@@ -1,9 +1,33 @@
 #include "pg/sql/arguments.h"
 
+#include "pg/document/security_context.h"
+
 namespace polyglot::pg {
 
+namespace {
+
+// As a document id has it: whatever the session's settings are, char(n) without its padding.
+char* ValueText(Oid type, Datum value) {
+  SecurityContext saved;
+  EnterSourceContext(GetUserId(), &saved);
+  Oid output;
+  bool varlena;
+  getTypeOutputInfo(type, &output, &varlena);
+  char* text = OidOutputFunctionCall(output, value);
+  LeaveSourceContext(saved);
+  if (getBaseType(type) == BPCHAROID)
+    for (char* end = text + strlen(text); end > text && end[-1] == ' ';) *--end = '\0';
+  return text;
+}
+
+}  // namespace
+
 char* TextArgument(FunctionCallInfo fcinfo, int number) {
-  return PG_ARGISNULL(number) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(number));
+  if (PG_ARGISNULL(number)) return nullptr;
+  const Oid type = get_fn_expr_argtype(fcinfo->flinfo, number);
+  if (type == UNKNOWNOID) return pstrdup(DatumGetCString(PG_GETARG_DATUM(number)));
+  if (!OidIsValid(type) || type == TEXTOID) return text_to_cstring(PG_GETARG_TEXT_PP(number));
+  return ValueText(type, PG_GETARG_DATUM(number));
 }
 
 char* NameArgument(FunctionCallInfo fcinfo, int number) {

@@ -6,7 +6,8 @@
 
 namespace polyglot::pg {
 
-/// nullptr: SQL NULL.
+/// nullptr: SQL NULL. Of an argument that is declared as "any" the text that the value has as a
+/// document id.
 char* TextArgument(FunctionCallInfo fcinfo, int number);
 /// The same for a `name` argument.
 char* NameArgument(FunctionCallInfo fcinfo, int number);

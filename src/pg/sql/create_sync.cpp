@@ -170,7 +170,7 @@ void CheckDefinition(NewSync* sync) {
   CheckIndexFree(sync->server_name, sync->index);
   if (sync->published) return;
   sync->key = ChooseKey(sync->source, sync->key);
-  CheckDocumentDefinition(sync->source, sync->document);
+  CheckDocumentDefinition(sync->source, sync->name, sync->document);
 }
 
 int32 InsertDefinition(const NewSync* sync) {

@@ -27,30 +27,39 @@ bool IsDrained(const SyncRow* sync, uint64 request) {
   return slot && pg_atomic_read_u64(&slot->settled_request) >= request && !AnyRebuild(sync->id);
 }
 
-const char* Holder(const SyncRow* sync) {
-  const LiveStatus live = ReadLiveStatus(sync);
-  const char* error = ErrorOf(sync, live);
-  StringInfoData text;
-  initStringInfo(&text);
-  appendStringInfo(&text, "Sync \"%s\" is %s", sync->name, StateOf(sync, live));
-  if (live.pending > 0) appendStringInfo(&text, ", pending: " UINT64_FORMAT, live.pending);
-  if (live.parked > 0) appendStringInfo(&text, ", parked: " UINT64_FORMAT, live.parked);
-  if (error) appendStringInfo(&text, " (%s)", error);
-  appendStringInfoChar(&text, '.');
-  return text.data;
+void AddHolder(StringInfo text, const SyncRow* sync, const LiveStatus& live) {
+  appendStringInfo(text, "%sSync \"%s\" is %s", text->len > 0 ? "\n" : "", sync->name,
+                   StateOf(sync, live));
+  if (Pending(live) > 0) appendStringInfo(text, ", pending: " UINT64_FORMAT, Pending(live));
+  if (live.parked > 0) appendStringInfo(text, ", parked: " UINT64_FORMAT, live.parked);
+  if (strcmp(StateOf(sync, live), "paused") != 0)
+    appendStringInfo(text, " (%s)", NotInStep(sync, live).text);
+  appendStringInfoChar(text, '.');
 }
 
-// nullptr: nobody holds it.
-char* Holders(uint64 request) {
+bool AnyHolder(uint64 request) {
+  int count;
+  SyncRow** syncs = LoadSyncs(InvalidOid, &count);
+  for (int i = 0; i < count; ++i)
+    if (Counts(syncs[i]) && !IsDrained(syncs[i], request)) return true;
+  return false;
+}
+
+const char* Holders(uint64 request) {
   StringInfoData text;
   initStringInfo(&text);
   int count;
   SyncRow** syncs = LoadSyncs(InvalidOid, &count);
-  for (int i = 0; i < count; ++i) {
-    if (!Counts(syncs[i]) || IsDrained(syncs[i], request)) continue;
-    appendStringInfo(&text, "%s%s", text.len > 0 ? "\n" : "", Holder(syncs[i]));
-  }
-  return text.len > 0 ? text.data : nullptr;
+  const LiveStatus* live = ReadLiveStatuses(syncs, count);
+  for (int i = 0; i < count; ++i)
+    if (Counts(syncs[i]) && !IsDrained(syncs[i], request)) AddHolder(&text, syncs[i], live[i]);
+  return text.data;
+}
+
+void WarnOfHolders(const char* holders) {
+  ereport(WARNING,
+          (errmsg("not everything was delivered in time"), *holders ? errdetail("%s", holders) : 0,
+           errhint("The view polyglot.status tells what the syncs wait for.")));
 }
 
 // What time alone does not end: who waits for minutes is told at once.
@@ -58,14 +67,13 @@ void NoteStopped() {
   int count;
   SyncRow** syncs = LoadSyncs(InvalidOid, &count);
   for (int i = 0; i < count; ++i) {
-    if (!Counts(syncs[i])) continue;
-    const char* state = StateOf(syncs[i], ReadLiveStatus(syncs[i]));
-    for (const char* stopped : {"paused", "failed", "not running"})
-      if (strcmp(state, stopped) == 0)
-        ereport(NOTICE, (errmsg("sync \"%s\" is %s: waiting for somebody to change that",
-                                syncs[i]->name, state),
-                         errhint("In another session: polyglot.resume_sync, drop_sync or "
-                                 "start_workers.")));
+    const LiveStatus live = ReadLiveStatus(syncs[i]);
+    const char* state = StateOf(syncs[i], live);
+    if (Counts(syncs[i]) && (strcmp(state, "not running") == 0 || WaitsInVain(syncs[i], live)))
+      ereport(NOTICE, (errmsg("sync \"%s\" is %s: waiting for somebody to change that",
+                              syncs[i]->name, state),
+                       errhint("In another session: polyglot.resume_sync, drop_sync or "
+                               "start_workers.")));
   }
 }
 
@@ -114,12 +122,11 @@ bool Drain(TimestampTz deadline) {
   for (;;) {
     MemoryContextReset(look);
     MemoryContext caller = MemoryContextSwitchTo(look);
-    const char* holders = Holders(request);
+    const bool held = AnyHolder(request);
     MemoryContextSwitchTo(caller);
-    if (!holders) return SavePositions(deadline);
+    if (!held && SavePositions(deadline)) return true;
     if (GetCurrentTimestamp() >= deadline) {
-      ereport(WARNING, (errmsg("not everything was delivered in time"), errdetail("%s", holders),
-                        errhint("The view polyglot.status tells what the syncs wait for.")));
+      WarnOfHolders(held ? Holders(request) : "The worker has not stored its positions.");
       return false;
     }
     Sleep();

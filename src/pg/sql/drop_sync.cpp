@@ -2,6 +2,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
+#include "pg/sql/live_status.h"
 #include "pg/sql/published.h"
 #include "pg/sql/sync_definition.h"
 
@@ -74,6 +75,7 @@ Datum polyglot_resume_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.resume_sync()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
+  CheckIsOurs(sync, "resume");
   char* hint = nullptr;
   if (const char* problem = SyncProblem(sync, &hint))
     ereport(ERROR,
@@ -87,6 +89,7 @@ Datum polyglot_rebuild_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.rebuild_sync()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
+  CheckIsOurs(sync, "rebuild");
   if (!sync->manage_index)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("index \"%s\" is not managed by polyglot_sync", sync->index),

@@ -41,6 +41,29 @@ int MaxArgument(FunctionCallInfo fcinfo, int number) {
   return most;
 }
 
+// Who asked for all must not think that these were all.
+void NoteLeft(int64 left, const char* verb) {
+  if (left > 0)
+    ereport(NOTICE,
+            (errmsg_plural("%lld more dead letter was not %s", "%lld more dead letters were not %s",
+                           static_cast<unsigned long>(left), static_cast<long long>(left), verb),
+             errhint("Call it again, or give a larger max.")));
+}
+
+int64 CountLetters(const SyncRow* sync, const char* document_id) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  Execute(
+      "SELECT pg_catalog.count(*) FROM polyglot.dead_letter WHERE sync_id = $1::integer"
+      " AND ($2 IS NULL OR document_id = $2)",
+      {psprintf("%d", sync->id), document_id});
+  bool is_null;
+  const int64 count =
+      DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+  SPI_finish();
+  return count;
+}
+
 // Re-records the keys of a sync's dead letters. The rows stay until the server has taken a newer
 // version of the document: a failure in between loses nothing.
 int RequeueOne(const SyncRow* sync, const char* document_id, int most) {
@@ -76,9 +99,14 @@ int DiscardSome(const SyncRow* sync, const char* document_id, int most) {
 
 int RequeueAll(const char* document_id, int most) {
   int count, done = 0;
+  int64 there = 0;
   SyncRow** all = LoadSyncs(InvalidOid, &count);
-  for (int i = 0; i < count; ++i)
-    if (OwnsSource(all[i])) done += RequeueOne(all[i], document_id, most - done);
+  for (int i = 0; i < count; ++i) {
+    if (!OwnsSource(all[i]) || !all[i]->source_exists) continue;
+    done += RequeueOne(all[i], document_id, most - done);
+    there += CountLetters(all[i], document_id);
+  }
+  NoteLeft(there - done, "requeued");
   return done;
 }
 
@@ -110,12 +138,19 @@ Datum polyglot_requeue(PG_FUNCTION_ARGS) {
   char* document_id = TextArgument(fcinfo, 1);
   int most = MaxArgument(fcinfo, 2);
   if (PG_ARGISNULL(0)) PG_RETURN_INT32(RequeueAll(document_id, most));
-  PG_RETURN_INT32(RequeueOne(OwnedSyncArgument(fcinfo), document_id, most));
+  SyncRow* sync = OwnedSyncArgument(fcinfo);
+  const int done = RequeueOne(sync, document_id, most);
+  if (done == most) NoteLeft(CountLetters(sync, document_id) - done, "requeued");
+  PG_RETURN_INT32(done);
 }
 
 Datum polyglot_discard(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.discard()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
-  PG_RETURN_INT32(DiscardSome(sync, TextArgument(fcinfo, 1), MaxArgument(fcinfo, 2)));
+  const char* document_id = TextArgument(fcinfo, 1);
+  const int most = MaxArgument(fcinfo, 2);
+  const int done = DiscardSome(sync, document_id, most);
+  if (done == most) NoteLeft(CountLetters(sync, document_id), "discarded");
+  PG_RETURN_INT32(done);
 }

@@ -7,6 +7,27 @@ namespace polyglot::pg {
 
 namespace {
 
+constexpr char kBefore[] = "SELECT (";
+
+// Errors show the expression and a place in it, not the statement that it is put into, nor the one
+// that the user has sent.
+struct ExpressionContext {
+  const char *what, *sync, *expression;
+  int before;  // characters in front of the expression in what is parsed
+};
+
+void AddExpressionContext(void* argument) {
+  const auto* context = static_cast<ExpressionContext*>(argument);
+  const int position = geterrposition() - context->before;
+  if (geterrposition() > 0) {
+    errposition(0);
+    internalerrquery(context->expression);
+    const int length = pg_mbstrlen(context->expression);
+    internalerrposition(Max(1, Min(position, length + 1)));
+  }
+  errcontext("%s of sync \"%s\"", context->what, context->sync);
+}
+
 [[noreturn]] void NotOneExpression(const char* what) {
   ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
                   errmsg("%s must be one SQL expression over the row", what),
@@ -14,14 +35,7 @@ namespace {
   pg_unreachable();
 }
 
-// The text is later put in parentheses into a larger statement. So it must be one expression by
-// itself: nothing like "true) FROM other --" may get through.
-void CheckSingle(const char* what, const char* expression) {
-  List* statements = raw_parser(psprintf("SELECT (%s\n)", expression), RAW_PARSE_DEFAULT);
-  if (list_length(statements) != 1) NotOneExpression(what);
-  Node* node = linitial_node(RawStmt, statements)->stmt;
-  if (!IsA(node, SelectStmt)) NotOneExpression(what);
-  auto* select = reinterpret_cast<SelectStmt*>(node);
+void CheckOneTarget(const char* what, const SelectStmt* select) {
   if (select->op != SETOP_NONE || select->fromClause || select->whereClause ||
       select->groupClause || select->havingClause || select->windowClause || select->sortClause ||
       select->limitCount || select->limitOffset || select->lockingClause || select->withClause ||
@@ -32,10 +46,28 @@ void CheckSingle(const char* what, const char* expression) {
   if (target->name || IsA(target->val, RowExpr)) NotOneExpression(what);
 }
 
+void CheckSelect(const char* what, List* statements) {
+  if (list_length(statements) != 1) NotOneExpression(what);
+  Node* node = linitial_node(RawStmt, statements)->stmt;
+  if (!IsA(node, SelectStmt)) NotOneExpression(what);
+  CheckOneTarget(what, reinterpret_cast<SelectStmt*>(node));
+}
+
+// The text is later put in parentheses into a larger statement. So it must be one expression by
+// itself: nothing like "true) FROM other --" may get through. First without them: an error must not
+// complain about what the user has not written.
+void CheckSingle(const char* what, ExpressionContext* context) {
+  context->before = 0;
+  CheckSelect(what, raw_parser(context->expression, RAW_PARSE_PLPGSQL_EXPR));
+  context->before = static_cast<int>(sizeof kBefore) - 1;
+  CheckSelect(what,
+              raw_parser(psprintf("%s%s\n)", kBefore, context->expression), RAW_PARSE_DEFAULT));
+}
+
 Query* Analyze(Oid source, const char* expression) {
   char* table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)),
                                            get_rel_name(source));
-  char* sql = psprintf("SELECT (%s\n) FROM %s", expression, table);
+  char* sql = psprintf("%s%s\n) FROM %s", kBefore, expression, table);
   List* statements = raw_parser(sql, RAW_PARSE_DEFAULT);
   return parse_analyze_fixedparams(linitial_node(RawStmt, statements), sql, nullptr, 0, nullptr);
 }
@@ -182,15 +214,20 @@ bool HasWholeRow(Node* node, void* context) {
 
 }  // namespace
 
+Query* AnalyzeAsOwner(Oid source, const char* expression) {
+  SecurityContext saved;
+  EnterSourceContext(RelationOwner(source), &saved);
+  Query* query = Analyze(source, expression);
+  LeaveSourceContext(saved);
+  return query;
+}
+
 bool ReadsWholeRow(Oid source, const char* expression) {
   bool whole = false;
   PgError error;
   const bool parsed = InSubtransaction(
       [&] {
-        SecurityContext saved;
-        EnterSourceContext(RelationOwner(source), &saved);
-        whole = HasWholeRow(reinterpret_cast<Node*>(Analyze(source, expression)), nullptr);
-        LeaveSourceContext(saved);
+        whole = HasWholeRow(reinterpret_cast<Node*>(AnalyzeAsOwner(source, expression)), nullptr);
       },
       &error);
   return whole || !parsed;
@@ -210,7 +247,8 @@ const char* WhyUnusable(Oid source, const char* what, const char* expression, Oi
   return pstrdup(error.message);
 }
 
-void CheckExpression(Oid source, const char* what, const char* expression, Oid wanted_type) {
+void CheckExpression(Oid source, const char* sync, const char* what, const char* expression,
+                     Oid wanted_type) {
   Oid saved_user;
   int saved_context;
   const Oid owner = RelationOwner(source);
@@ -220,10 +258,14 @@ void CheckExpression(Oid source, const char* what, const char* expression, Oid w
   int level = NewGUCNestLevel();
   (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
                           GUC_ACTION_SAVE, true, 0, false);
-  CheckSingle(what, expression);
+  ExpressionContext context{what, sync, expression, 0};
+  ErrorContextCallback callback{error_context_stack, AddExpressionContext, &context};
+  error_context_stack = &callback;
+  CheckSingle(what, &context);
   Query* query = Analyze(source, expression);
   CheckShape(what, query, wanted_type);
   CheckVolatility(source, what, query);
+  error_context_stack = callback.previous;
   AtEOXact_GUC(false, level);
   SetUserIdAndSecContext(saved_user, saved_context);
 }

@@ -110,12 +110,12 @@ class Inspector {
     Call([&] {
       const SyncRow* now = LoadSyncById(sync_->id);
       if (!now) now = sync_;
-      const LiveStatus live = ReadLiveStatus(now);
+      const LiveStatus live = ReadLiveStatusAndQueue(now);
       state = StateOf(now, live);
       outdated = now->outdated_since != 0 || now->frozen;
       reason = ReasonOf(now, live, state);
       if (strcmp(state, "failed") == 0) remedy = RemedyOf(now);
-      if (!live.running && strcmp(state, "standby") != 0) no_worker = WhyNoWorker();
+      no_worker = NoAnswerFrom(now, live, state);
     });
     facts_.state = state;
     facts_.outdated = outdated;
@@ -124,14 +124,23 @@ class Inspector {
     facts_.no_worker = no_worker ? no_worker : "";
   }
 
-  // The last error stays in status when it is over: only some states still have it.
   static const char* ReasonOf(const SyncRow* sync, const LiveStatus& live, const char* state) {
     if (!sync->has_state) return "restored from a dump of another database";
     if (sync->failed_reason) return sync->failed_reason;
-    bool current = live.lasting;
-    for (const char* troubled : {"starting", "blocked", "disconnected"})
-      current |= strcmp(state, troubled) == 0;
-    return current && MaySee(sync) ? ErrorOf(sync, live) : nullptr;
+    if (!MaySee(sync) || !live.running || strcmp(state, "standby") == 0) return nullptr;
+    for (const char* text : {live.trouble, live.notice})
+      if (*text != '\0') return ReadableInServer(text);
+    return nullptr;
+  }
+
+  // Why nobody delivers though nothing is wrong with the sync.
+  static const char* NoAnswerFrom(const SyncRow* sync, const LiveStatus& live, const char* state) {
+    if (strcmp(state, "standby") == 0 || !sync->has_state) return nullptr;
+    if (live.running) return SilenceOf(sync, live);
+    const NoWorker why = WhyNoWorker(sync);
+    if (strncmp(why.hint, "Call ", 5) != 0) return psprintf("%s: %s", why.text, why.hint);
+    return psprintf("%s: SELECT %.*s", why.text, static_cast<int>(strlen(why.hint)) - 6,
+                    why.hint + 5);
   }
 
   static const char* RemedyOf(const SyncRow* sync) {
@@ -139,14 +148,6 @@ class Inspector {
     if (!sync->has_state) return psprintf("SELECT polyglot.adopt_sync(%s), or drop the sync", name);
     if (sync->failed_hint) return sync->failed_hint;
     return psprintf("remove the cause, then SELECT polyglot.resume_sync(%s)", name);
-  }
-
-  static const char* WhyNoWorker() {
-    if (!Shared())
-      return "polyglot_sync is not in shared_preload_libraries: add it and restart PostgreSQL";
-    if (!WorkersEnabled())
-      return "the workers of this database are stopped: SELECT polyglot.start_workers()";
-    return "no worker runs: it is being started, or cannot be, then the server log tells why";
   }
 
   void LookAtRow() {
@@ -314,7 +315,7 @@ void Return(FunctionCallInfo fcinfo, const core::Inspection& facts) {
 
 const SyncRow* OpenSync(FunctionCallInfo fcinfo) {
   const SyncRow* sync = LoadSyncOrError(RequiredText(fcinfo, 0, "sync"));
-  CheckMaySeeRows(sync->source);
+  CheckMaySeeRows(sync);
   return sync;
 }
 

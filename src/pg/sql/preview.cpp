@@ -13,7 +13,7 @@ namespace {
 
 const SyncRow* OpenSync(FunctionCallInfo fcinfo) {
   const SyncRow* sync = LoadSyncOrError(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-  CheckMaySeeRows(sync->source);
+  CheckMaySeeRows(sync);
   return sync;
 }
 

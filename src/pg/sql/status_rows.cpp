@@ -54,52 +54,53 @@ class RowBuilder {
   int count_ = 0;
 };
 
-void AddError(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
-  row->Text(ErrorOf(sync, live));
-  sync->has_state ? row->Time(live.last_error_at) : row->Null();
-}
-
-// Copying is over when the first 'backfill' is; a resync goes through the same counters.
 void AddBackfill(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
-  bool rebuilding = live.running && live.state == SyncState::kRebuilding;
-  bool copying = rebuilding || strcmp(sync->phase, "stream") != 0;
-  auto rows = static_cast<int64>(live.backfill_rows);
-  auto total = static_cast<int64>(live.backfill_total);
-  if (!rebuilding) {
-    rows = Max(rows, sync->backfill_rows);
-    total = Max(total, sync->backfill_total);
-  }
-  double rate = static_cast<double>(live.rate_millis) / 1000;
-  row->Big(rows);
-  row->Big(Max(total, rows));
-  if (copying && live.running && rate > 0) {
-    row->Real(rate);
-    row->Interval(static_cast<int64>(static_cast<double>(Max(total - rows, 0)) / rate * 1e6));
+  const Backfill backfill = BackfillOf(sync, live);
+  row->Big(backfill.rows);
+  row->Big(backfill.total);
+  if (backfill.eta < 0) {
+    row->Null();
+    row->Null();
   } else {
-    row->Null();
-    row->Null();
+    row->Real(backfill.rate);
+    row->Interval(backfill.eta);
   }
 }
 
 void AddLag(RowBuilder* row, const SyncRow* sync, const LiveStatus& live) {
-  if (!live.has_slot || strcmp(sync->phase, "backfill") == 0) return row->Null();
-  if (!live.oldest_event) return row->Interval(0);
-  row->Interval(Max(GetCurrentTimestamp() - live.oldest_event, 0));
+  const TimestampTz since = WaitingSince(sync, live);
+  if (since == DT_NOBEGIN) return row->Null();
+  row->Interval(since == 0 ? 0 : Max(GetCurrentTimestamp() - since, 0));
 }
 
-void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync) {
-  LiveStatus live = ReadLiveStatus(sync);
+void AddQueue(RowBuilder* row, const LiveStatus& live) {
+  if (!live.looked) {
+    row->Null();
+    row->Null();
+    return;
+  }
+  row->Big(static_cast<int64>(live.queued));
+  row->Big(static_cast<int64>(live.queue_bytes));
+}
+
+void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync, const LiveStatus& live) {
   RowBuilder row;
   row.Int(sync->id);
   row.Text(StateOf(sync, live));
   AddBackfill(&row, sync, live);
-  row.Big(static_cast<int64>(live.pending));
+  row.Big(static_cast<int64>(Pending(live)));
   row.Big(static_cast<int64>(live.parked));
   AddLag(&row, sync, live);
   row.Time(live.last_success);
   for (uint64 counter : {live.delivered, live.deleted, live.stale, live.retried})
     row.Big(static_cast<int64>(counter));
-  AddError(&row, sync, live);
+  const Explanation problem = ProblemOf(sync, live);
+  row.Text(problem.text);
+  row.Text(problem.hint);
+  row.Text(ErrorOf(sync, live));
+  sync->has_state ? row.Time(live.last_error_at) : row.Null();
+  live.running ? row.Time(live.state_since) : row.Null();
+  AddQueue(&row, live);
   live.running ? row.Int(live.pid) : row.Null();
   row.Time(live.counters_since);
   row.Send(fcinfo);
@@ -144,6 +145,13 @@ void SendWorker(FunctionCallInfo fcinfo, pid_t pid, const char* role, Oid server
   row.Send(fcinfo);
 }
 
+// What one that stands still has said before may be so no more.
+bool IsSilent(WorkerSlot* worker) {
+  constexpr int64 kSilentUs = 5 * USECS_PER_SEC;
+  const auto heard = static_cast<TimestampTz>(pg_atomic_read_u64(&worker->published_at));
+  return heard != 0 && GetCurrentTimestamp() - heard >= kSilentUs;
+}
+
 // A copy of this database's running workers: nothing may ereport under the lock.
 WorkerSlot* CopyWorkers(int* count) {
   SharedState* shared = Shared();
@@ -167,8 +175,9 @@ Datum polyglot_status_rows(PG_FUNCTION_ARGS) {
   InitMaterializedSRF(fcinfo, 0);
   int count;
   SyncRow** syncs = LoadSyncs(InvalidOid, &count);
+  const LiveStatus* live = ReadLiveStatuses(syncs, count);
   for (int i = 0; i < count; ++i)
-    if (MaySee(syncs[i])) SendStatus(fcinfo, syncs[i]);
+    if (MaySee(syncs[i])) SendStatus(fcinfo, syncs[i], live[i]);
   return static_cast<Datum>(0);
 }
 
@@ -179,8 +188,12 @@ Datum polyglot_node_rows(PG_FUNCTION_ARGS) {
   WorkerSlot* workers = CopyWorkers(&count);
   for (int i = 0; i < count; ++i) {
     if (workers[i].pid == 0 || !MaySeeServer(workers[i].server)) continue;
-    for (int n = 0; n < Min(workers[i].node_count, kMaxNodes); ++n)
-      SendNode(fcinfo, workers[i].server, workers[i].nodes[n]);
+    const bool silent = IsSilent(&workers[i]);
+    for (int n = 0; n < Min(workers[i].node_count, kMaxNodes); ++n) {
+      NodeSlot* node = &workers[i].nodes[n];
+      if (silent) strlcpy(node->state, "unknown", sizeof node->state);
+      SendNode(fcinfo, workers[i].server, *node);
+    }
   }
   return static_cast<Datum>(0);
 }
@@ -196,7 +209,7 @@ Datum polyglot_worker_rows(PG_FUNCTION_ARGS) {
   WorkerSlot* workers = CopyWorkers(&count);
   for (int i = 0; i < count; ++i)
     if (workers[i].pid != 0 && MaySeeServer(workers[i].server))
-      SendWorker(fcinfo, workers[i].pid, "worker", workers[i].server, workers[i].state,
-                 workers[i].started_at);
+      SendWorker(fcinfo, workers[i].pid, "worker", workers[i].server,
+                 IsSilent(&workers[i]) ? "not answering" : workers[i].state, workers[i].started_at);
   return static_cast<Datum>(0);
 }

@@ -67,11 +67,11 @@ void DeleteState(const char* id) {
 
 }  // namespace
 
-void CheckDocumentDefinition(Oid source, const DocumentDefinition& definition) {
+void CheckDocumentDefinition(Oid source, const char* sync, const DocumentDefinition& definition) {
   CheckColumns(source, definition.columns, definition.document == nullptr);
   CheckRouting(source, definition.routing);
-  if (definition.filter) CheckExpression(source, "filter", definition.filter, BOOLOID);
-  if (definition.document) CheckExpression(source, "document", definition.document, JSONBOID);
+  if (definition.filter) CheckExpression(source, sync, "filter", definition.filter, BOOLOID);
+  if (definition.document) CheckExpression(source, sync, "document", definition.document, JSONBOID);
 }
 
 void CheckSyncName(const char* name) {

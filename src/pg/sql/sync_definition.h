@@ -14,7 +14,7 @@ struct DocumentDefinition {
   char* routing;
 };
 /// All the refusals that concern these four, under the locks of LockTree.
-void CheckDocumentDefinition(Oid source, const DocumentDefinition& definition);
+void CheckDocumentDefinition(Oid source, const char* sync, const DocumentDefinition& definition);
 
 /// ERROR 42710 when the name is taken or empty (22023).
 void CheckSyncName(const char* name);

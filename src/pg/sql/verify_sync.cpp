@@ -3,6 +3,8 @@
 
 #include "pg/shared_state.h"
 #include "pg/sql/arguments.h"
+#include "pg/sql/live_status.h"
+#include "pg/sql/waiting.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_verify_sync);
@@ -24,36 +26,46 @@ constexpr long kLookAgainMs = 200;
 }
 
 void CheckRuns(const SyncRow* sync) {
-  if (!sync->has_state)
-    NotRunning(sync, "it was restored from a dump and is not running",
-               "Call polyglot.adopt_sync, or drop it with polyglot.drop_sync.");
+  CheckIsOurs(sync, "verify");
+  const LiveStatus live = ReadLiveStatus(sync);
   if (sync->failed_reason)
     NotRunning(sync, psprintf("it has failed: %s", sync->failed_reason),
                sync->failed_hint ? sync->failed_hint
                                  : "Remove the cause, then call polyglot.resume_sync.");
   if (sync->paused) NotRunning(sync, "it is paused", "Call polyglot.resume_sync.");
-  if (!Shared())
-    NotRunning(sync, "polyglot_sync is not in shared_preload_libraries",
-               "Add it and restart the server.");
-  if (!WorkersEnabled())
-    NotRunning(sync, "the workers of this database are stopped", "Call polyglot.start_workers.");
+  if (!WaitsInVain(sync, live)) return;
+  const Explanation why = ProblemOf(sync, live);
+  NotRunning(sync, why.text, why.hint);
+}
+
+// Whatever it waits for: what has begun goes on.
+[[noreturn]] void TimedOut(const SyncRow* sync, const char* verb) {
+  const Explanation why = NotInStep(sync, ReadLiveStatusAndQueue(sync));
+  const Explanation problem = ProblemOf(sync, ReadLiveStatus(sync));
+  ereport(ERROR, (errcode(ERRCODE_QUERY_CANCELED),
+                  errmsg("sync \"%s\" was not %s in time", sync->name, verb),
+                  errdetail("%s", problem.text ? psprintf("It waits: %s.", why.text)
+                                               : "Index and table are still being compared."),
+                  errhint("The comparison goes on: polyglot.verifications shows how far it is, "
+                          "polyglot.differences what the last one has found. Give it more time by "
+                          "\"timeout\".")));
+  pg_unreachable();
 }
 
 // The worker takes the slot when it loads the sync: before that there is nobody to ask.
-SyncSlot* SlotOf(const SyncRow* sync) {
-  for (int tries = 0; tries < 150; ++tries) {
+SyncSlot* SlotOf(const SyncRow* sync, TimestampTz deadline, const char* verb) {
+  for (;;) {
     if (SyncSlot* slot = FindSyncSlot(MyDatabaseId, sync->id)) return slot;
     CHECK_FOR_INTERRUPTS();
+    CheckRuns(sync);
+    if (GetCurrentTimestamp() >= deadline) TimedOut(sync, verb);
     (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLookAgainMs,
                     PG_WAIT_EXTENSION);
     ResetLatch(MyLatch);
   }
-  NotRunning(sync, "its worker does not run",
-             "The view polyglot.status and the server log tell why.");
 }
 
-uint64 Request(const SyncRow* sync, double sample, bool repair) {
-  SyncSlot* slot = SlotOf(sync);
+uint64 Request(SyncSlot* slot, double sample, bool repair) {
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
   // Under the lock: a smaller number that is written later would take the place of a larger one.
   const uint64 number = pg_atomic_fetch_add_u64(&Shared()->request, 1) + 1;
@@ -74,7 +86,7 @@ bool Answered(int32 sync, uint64 number) {
 }
 
 // The sync may fail, be paused or dropped while we wait.
-void WaitFor(const SyncRow* sync, uint64 number) {
+void WaitFor(const SyncRow* sync, uint64 number, TimestampTz deadline, const char* verb) {
   static uint32 wait_event = 0;
   if (wait_event == 0) wait_event = NamedWaitEvent("PolyglotSyncVerify");
   ConditionVariable* changed = &Shared()->settled;
@@ -88,6 +100,7 @@ void WaitFor(const SyncRow* sync, uint64 number) {
       ereport(ERROR,
               (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync \"%s\" was dropped", sync->name)));
     CheckRuns(now);
+    if (GetCurrentTimestamp() >= deadline) TimedOut(now, verb);
     MemoryContextSwitchTo(caller);
     ConditionVariablePrepareToSleep(changed);
     if (!Answered(sync->id, number))
@@ -162,10 +175,16 @@ Datum polyglot_verify_sync(PG_FUNCTION_ARGS) {
   InitMaterializedSRF(fcinfo, 0);
   SyncRow* sync = OwnedSyncArgument(fcinfo);
   const double sample = SampleArgument(fcinfo);
+  const TimestampTz deadline = DeadlineArgument(fcinfo, 3);
   CheckRuns(sync);
-  const uint64 number = Request(sync, sample, false);
-  if (!PG_ARGISNULL(2) && !PG_GETARG_BOOL(2)) return static_cast<Datum>(0);
-  WaitFor(sync, number);
+  const uint64 number = Request(SlotOf(sync, deadline, "verified"), sample, false);
+  if (!PG_ARGISNULL(2) && !PG_GETARG_BOOL(2)) {
+    ereport(NOTICE, (errmsg("the verification of sync \"%s\" has been asked for", sync->name),
+                     errhint("polyglot.verifications shows how far it is, polyglot.differences "
+                             "what it has found when it is finished.")));
+    return static_cast<Datum>(0);
+  }
+  WaitFor(sync, number, deadline, "verified");
   ReturnDifferences(fcinfo, sync->id);
   return static_cast<Datum>(0);
 }
@@ -174,7 +193,10 @@ Datum polyglot_repair_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   PreventCommandDuringRecovery("polyglot.repair_sync()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
+  const TimestampTz deadline = DeadlineArgument(fcinfo, 1);
   CheckRuns(sync);
-  WaitFor(sync, Request(sync, 1, true));
+  const uint64 number = Request(SlotOf(sync, deadline, "repaired"), 1, true);
+  WaitFor(sync, number, deadline, "repaired");
+  WarnOfDeadLetter(sync->id, sync->name);
   PG_RETURN_INT64(CountDifferences(sync->id));
 }

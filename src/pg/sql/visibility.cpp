@@ -2,6 +2,7 @@
 
 #include "pg/server_options.h"
 #include "pg/sql/arguments.h"
+#include "pg/sql/row_visibility.h"
 
 namespace polyglot::pg {
 
@@ -32,19 +33,27 @@ bool MayRead(const SyncRow* sync) { return superuser() || HasSourcePrivilege(syn
 
 void CheckMayRead(const SyncRow* sync) { CheckSourcePrivilege(sync, ACL_SELECT, "SELECT"); }
 
-void CheckMaySeeRows(Oid source) {
-  const AclResult acl = pg_class_aclcheck(source, GetUserId(), ACL_SELECT);
-  if (acl != ACLCHECK_OK) {
-    const char* name = get_rel_name(source);
-    ereport(ERROR, (errcode(name ? ERRCODE_INSUFFICIENT_PRIVILEGE : ERRCODE_UNDEFINED_TABLE),
-                    name ? errmsg("permission denied for table %s", name)
-                         : errmsg("the source table of the sync does not exist any more")));
-  }
+void CheckMaySeeRows(const SyncRow* sync) {
+  if (!sync->source_exists)
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                    errmsg("the source table of the sync does not exist any more")));
+  if (has_privs_of_role(GetUserId(), sync->owner)) return;
+  const Oid source = sync->source;
+  const char* name = get_rel_name(source);
+  if (pg_class_aclcheck(source, GetUserId(), ACL_SELECT) != ACLCHECK_OK)
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for table %s", name)));
   if (check_enable_rls(source, InvalidOid, true) == RLS_ENABLED)
     ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-                    errmsg("permission denied for table %s", get_rel_name(source)),
+                    errmsg("permission denied for table %s", name),
                     errdetail("Row-level security hides rows of it from you, and a document shows "
                               "the row as its table's owner sees it.")));
+  if (const char* why = WhyRowsAreHidden(sync))
+    ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+                    errmsg("permission denied for sync \"%s\"", sync->name), errdetail("%s", why),
+                    errhint("A document shows what the owner of \"%s\" sees: ask as a member of "
+                            "that role.",
+                            name)));
 }
 
 void CheckMayEnqueue(const SyncRow* sync) {

@@ -16,8 +16,8 @@ bool MaySee(const SyncRow* sync);
 bool MayRead(const SyncRow* sync);
 void CheckMayRead(const SyncRow* sync);
 /// A document shows what the source's owner sees: only those may look at one who could read the
-/// rows themselves, all of them.
-void CheckMaySeeRows(Oid source);
+/// same rows themselves, all of them; and those who have the owner's privileges.
+void CheckMaySeeRows(const SyncRow* sync);
 /// INSERT or UPDATE on the source, else ERROR 42501.
 void CheckMayEnqueue(const SyncRow* sync);
 /// The workers of this database: superusers and its owner, not on a standby; else ERROR 42501,

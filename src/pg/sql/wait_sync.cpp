@@ -4,6 +4,7 @@
 #include "pg/capture/transaction_buffer.h"
 #include "pg/shared_state.h"
 #include "pg/sql/arguments.h"
+#include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"
 #include "pg/sql/waiting.h"
 
@@ -78,23 +79,22 @@ WaitList ChooseSyncs(const char* name) {
   return list;
 }
 
-void CheckStillThere(Waited* waited) {
+// false: nobody is helped by waiting on.
+bool CheckStillThere(Waited* waited) {
   SyncRow* sync = LoadSyncById(waited->id);
   if (!sync) {
     waited->gone = true;
     if (waited->named)
       ereport(ERROR,
               (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync \"%s\" was dropped", waited->name)));
-    return;
+    return true;
   }
-  if (!sync->has_state)
-    ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("sync \"%s\" was restored from a dump and is not running", sync->name),
-                    errhint("Call polyglot.adopt_sync, or drop it with polyglot.drop_sync.")));
+  CheckIsOurs(sync, "wait for");
   if (sync->failed_reason)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("sync \"%s\" has failed: %s", sync->name, sync->failed_reason),
                     sync->failed_hint ? errhint("%s", sync->failed_hint) : 0));
+  return !WaitsInVain(sync, ReadLiveStatus(sync));
 }
 
 bool Answered(const Waited* waited, Answer answer, uint64 number) {
@@ -105,32 +105,20 @@ bool Answered(const Waited* waited, Answer answer, uint64 number) {
                                                        : &slot->refresh_done) >= number;
 }
 
-void CheckStillThere(WaitList* list, Answer answer, uint64 number, MemoryContext look) {
+bool CheckStillThere(WaitList* list, Answer answer, uint64 number, MemoryContext look) {
   MemoryContextReset(look);
   MemoryContext caller = MemoryContextSwitchTo(look);
+  bool hope = true;
   for (int i = 0; i < list->count; ++i)
-    if (!Answered(&list->syncs[i], answer, number)) CheckStillThere(&list->syncs[i]);
+    if (!Answered(&list->syncs[i], answer, number)) hope &= CheckStillThere(&list->syncs[i]);
   MemoryContextSwitchTo(caller);
+  return hope;
 }
 
 bool AllAnswered(const WaitList* list, Answer answer, uint64 number) {
   for (int i = 0; i < list->count; ++i)
     if (!Answered(&list->syncs[i], answer, number)) return false;
   return true;
-}
-
-// Without shared memory nobody will answer; the caller still gets the time he asked for.
-bool WaitInVain(TimestampTz deadline) {
-  ereport(WARNING,
-          (errmsg("polyglot_sync is not in shared_preload_libraries: nothing is delivered"),
-           errhint("Add it and restart the server.")));
-  while (deadline == kNoLimit || GetCurrentTimestamp() < deadline) {
-    CHECK_FOR_INTERRUPTS();
-    (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, kLookAgainMs,
-                    PG_WAIT_EXTENSION);
-    ResetLatch(MyLatch);
-  }
-  return false;
 }
 
 // Definitions are looked up again now and then: a sync may fail or be dropped while we wait.
@@ -142,11 +130,11 @@ bool WaitFor(WaitList* list, Answer answer, uint64 number, TimestampTz deadline)
       AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync wait", ALLOCSET_SMALL_SIZES);
   bool answered = false;
   for (;;) {
-    CheckStillThere(list, answer, number, look);
+    const bool hope = CheckStillThere(list, answer, number, look);
     ConditionVariablePrepareToSleep(&shared->settled);
     answered = AllAnswered(list, answer, number);
     TimestampTz now = GetCurrentTimestamp();
-    if (answered || now >= deadline) break;
+    if (answered || !hope || now >= deadline) break;
     long left =
         deadline == kNoLimit ? kLookAgainMs : TimestampDifferenceMilliseconds(now, deadline);
     TimestampTz look_again = TimestampTzPlusMilliseconds(now, kLookAgainMs);
@@ -167,11 +155,35 @@ void SkipBackoff() {
     if (worker.database == MyDatabaseId) pg_atomic_write_u32(&worker.run_now, 1);
 }
 
+// What is not in step, and why: of the syncs that have not answered, or of all without a worker.
+void WarnOfTheRest(const WaitList* list, Answer answer, uint64 number) {
+  int count;
+  SyncRow** all = LoadSyncs(InvalidOid, &count);
+  const LiveStatus* live = ReadLiveStatuses(all, count);
+  for (int i = 0; i < list->count; ++i) {
+    const Waited* waited = &list->syncs[i];
+    if (Shared() && Answered(waited, answer, number)) continue;
+    for (int j = 0; j < count; ++j) {
+      if (all[j]->id != waited->id) continue;
+      const Explanation why = NotInStep(all[j], live[j]);
+      ereport(WARNING, (errmsg(answer == Answer::kSettled
+                                   ? "sync \"%s\" is not in step yet: %s"
+                                   : "the index of sync \"%s\" is not refreshed yet: %s",
+                               waited->name, why.text),
+                        why.hint ? errhint("%s", why.hint) : 0));
+    }
+  }
+}
+
 bool WaitSettled(WaitList* list, TimestampTz deadline, bool run_now) {
-  uint64 number = NextRequest();
-  if (run_now) SkipBackoff();
+  if (list->count == 0) return true;
+  uint64 number = Shared() ? NextRequest() : 0;
+  if (Shared() && run_now) SkipBackoff();
   WakeWorkersOf(MyDatabaseId);
-  return WaitFor(list, Answer::kSettled, number, deadline);
+  // Without shared memory nobody will answer.
+  if (Shared() && WaitFor(list, Answer::kSettled, number, deadline)) return true;
+  WarnOfTheRest(list, Answer::kSettled, number);
+  return false;
 }
 
 // The number is drawn after everything is settled: a refresh that answers it began later.
@@ -186,7 +198,9 @@ bool WaitRefreshed(WaitList* list, TimestampTz deadline) {
     }
   }
   WakeWorkersOf(MyDatabaseId);
-  return WaitFor(list, Answer::kRefreshed, number, deadline);
+  if (WaitFor(list, Answer::kRefreshed, number, deadline)) return true;
+  WarnOfTheRest(list, Answer::kRefreshed, number);
+  return false;
 }
 
 // Whenever they were written: what they stand for was committed before the call, and is not there.
@@ -227,10 +241,28 @@ void CheckMayWait(const char* function) {
                     errhint("COMMIT first: nothing is delivered before.")));
 }
 
+namespace {
+
+TimestampTz DeadlineInSeconds(double seconds) {
+  constexpr double kYears = 1e9;
+  if (seconds != seconds)
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("timeout must be a number")));
+  if (seconds > kYears) return kNoLimit;
+  return GetCurrentTimestamp() + static_cast<int64>(Max(seconds, 0.0) * 1e6);
+}
+
+}  // namespace
+
 TimestampTz DeadlineArgument(FunctionCallInfo fcinfo, int number) {
   if (PG_ARGISNULL(number)) return kNoLimit;
-  Datum end = DirectFunctionCall2(
-      timestamptz_pl_interval, TimestampTzGetDatum(GetCurrentTimestamp()), PG_GETARG_DATUM(number));
+  Datum interval = PG_GETARG_DATUM(number);
+  const Oid type = get_fn_expr_argtype(fcinfo->flinfo, number);
+  if (type == FLOAT8OID) return DeadlineInSeconds(DatumGetFloat8(interval));
+  if (type == TEXTOID)
+    interval = DirectFunctionCall3(interval_in, CStringGetDatum(TextDatumGetCString(interval)),
+                                   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+  Datum end = DirectFunctionCall2(timestamptz_pl_interval,
+                                  TimestampTzGetDatum(GetCurrentTimestamp()), interval);
   return DatumGetTimestampTz(end);
 }
 
@@ -251,10 +283,8 @@ Datum polyglot_wait_for_sync(PG_FUNCTION_ARGS) {
   TimestampTz deadline = DeadlineArgument(fcinfo, 1);
   bool refresh = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
   WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
-  if (list.count == 0) PG_RETURN_BOOL(true);
-  if (!Shared()) PG_RETURN_BOOL(WaitInVain(deadline));
   bool done = WaitSettled(&list, deadline, false);
-  if (done && refresh) done = WaitRefreshed(&list, deadline);
+  if (done && refresh && list.count > 0) done = WaitRefreshed(&list, deadline);
   if (done) WarnOfDeadLetters(&list);
   PG_RETURN_BOOL(done);
 }
@@ -265,11 +295,7 @@ Datum polyglot_run_sync(PG_FUNCTION_ARGS) {
   InitMaterializedSRF(fcinfo, 0);
   TimestampTz deadline = DeadlineArgument(fcinfo, 1);
   WaitList list = ChooseSyncs(TextArgument(fcinfo, 0));
-  bool done =
-      list.count == 0 || (Shared() ? WaitSettled(&list, deadline, true) : WaitInVain(deadline));
-  if (!done)
-    ereport(WARNING, (errmsg("not everything was delivered in time"),
-                      errhint("The view polyglot.status tells what the syncs wait for.")));
+  (void)WaitSettled(&list, deadline, true);
   ReturnCounts(fcinfo, &list);
   return static_cast<Datum>(0);
 }
@@ -278,6 +304,7 @@ Datum polyglot_refresh_index(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   PreventCommandDuringRecovery("polyglot.refresh_index()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
+  CheckIsOurs(sync, "refresh the index of");
   Waited waited{sync->id, sync->name, true, false, {}};
   WaitList list{&waited, 1};
   // As long as a worker waits for its server by default.

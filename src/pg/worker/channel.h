@@ -71,6 +71,7 @@ class Channel {
   core::Time configured_at{0};
   unsigned attended = 0;  // its state when all of its syncs were looked at
   std::string trouble;    // why the credentials cannot be used, as last reported
+  std::string why;        // it is not connected, while it is not
 
  private:
   bool TakeAnswers(core::Time now);

@@ -45,9 +45,8 @@ void WriteFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
   versions.retry_at = MonotonicNow() + kBlockedRetry;
   if (!versions.BeyondBound()) return;
   Block(sync, MonotonicNow());
-  SetSyncError(
-      sync->slot,
-      ("the index does not take its version bound: " + core::NormaliseRefusal(reply.body)).c_str());
+  sync->why = "the index does not take its version bound: " + core::NormaliseRefusal(reply.body);
+  SetSyncError(sync->slot, sync->why.c_str());
 }
 
 void Confirmed(SyncRuntime* sync) {

@@ -145,8 +145,9 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
   if (holders.size() != 1) {
     sync->index.missing = true;
     IndexUnavailable(context, sync, response, kBlockedRetry);
-    SetSyncError(sync->slot, holders.empty() ? "the index does not exist"
-                                             : "the alias points to several indexes");
+    sync->why =
+        holders.empty() ? "the index does not exist" : "the alias points to several indexes";
+    SetSyncError(sync->slot, sync->why.c_str());
     return;
   }
   const bool replaced = !sync->index.uuid.empty() && sync->index.uuid != holders[0].uuid;

@@ -92,11 +92,11 @@ void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Resp
   sync->index.check_before_write = true;
   sync->index.retry_at = now + (index_only ? NextWaitOfRefused(sync, now) : wait);
   if (!index_only) NoteServerTrouble(sync->channel, reply, now);
-  SetSyncError(sync->slot, reply.transport_ok
-                               ? ("HTTP status " + std::to_string(reply.http_status) + ": " +
-                                  core::NormaliseRefusal(reply.body))
-                                     .c_str()
-                               : reply.transport_error.c_str());
+  sync->why = reply.transport_ok ? "HTTP status " + std::to_string(reply.http_status) + ": " +
+                                       core::NormaliseRefusal(reply.body)
+                                 : reply.transport_error;
+  if (!index_only && IsServerTrouble(reply)) sync->channel->why = sync->why;
+  SetSyncError(sync->slot, sync->why.c_str());
 }
 
 void IndexReady(SyncRuntime* sync) {
@@ -107,6 +107,7 @@ void IndexReady(SyncRuntime* sync) {
   Append(&sync->unconfirmed.checking, &sync->unconfirmed.confirmed);
   sync->index.next_check = sync->unconfirmed.waiting.empty() ? now + kCheckInterval : core::Time{0};
   sync->index.missing = false;
+  if (!sync->blocked) sync->why.clear();
   if (sync->index.refused_wait > core::Time{0}) sync->blocked_until = core::Time{0};
   sync->index.refused_wait = core::Time{0};
   if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);

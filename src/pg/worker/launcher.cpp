@@ -51,6 +51,7 @@ void FillWorker(BackgroundWorker* worker, const char* function, const char* type
 }
 
 void ReportExhaustion() {
+  Shared()->processes_refused = true;
   if (slots_exhausted_reported) return;
   slots_exhausted_reported = true;
   int wanted = 2;  // the launcher and a probe
@@ -201,6 +202,7 @@ bool AdvanceProbes() {
     ReportExhaustion();
     return false;
   }
+  Shared()->processes_refused = false;
   return true;
 }
 
@@ -218,6 +220,7 @@ void StartWorker(int index) {
     return;
   }
   slots_exhausted_reported = false;
+  Shared()->processes_refused = false;
   started[index].running = true;
 }
 

@@ -89,6 +89,16 @@ void LookLater(SyncRuntime* sync, core::Time wait) {
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
   sync->index.retry_at = MonotonicNow() + wait;
+  if (!sync->blocked) sync->why.clear();
+}
+
+// Somebody was faster, for one this very server's other generation: a race, not an error.
+void LostRace(SyncRuntime* sync) {
+  sync->channel->delivery().HoldSync(sync->id, true);
+  sync->index.check_before_write = true;
+  CheckAgain(sync);
+  sync->channel->set_state(true, false, MonotonicNow());
+  LookLater(sync, kRetry);
 }
 
 void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
@@ -96,6 +106,7 @@ void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& res
   // the server.
   const bool new_index = MonotonicNow() - context->lease_index_made < kShardsCome;
   if (new_index && response.reply.http_status == 503) return LookLater(sync, kShardRetry);
+  if (response.reply.transport_ok && response.reply.http_status == 409) return LostRace(sync);
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 

@@ -193,9 +193,11 @@ void TakeChannel(WorkerContext* context, Channel* channel, std::vector<core::Fin
 }
 
 void NoteError(WorkerContext* context, Channel* channel, const core::DeliveryEvent& event) {
-  for (auto& [id, sync] : context->syncs)
-    if (sync->channel == channel && (event.sync == 0 || event.sync == id))
-      SetSyncError(sync->slot, event.error.c_str());
+  for (auto& [id, sync] : context->syncs) {
+    if (sync->channel != channel || (event.sync != 0 && event.sync != id)) continue;
+    if (event.sync == id) sync->why = event.error;
+    SetSyncError(sync->slot, event.error.c_str());
+  }
 }
 
 void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEvent& event,
@@ -211,6 +213,7 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
     case Kind::kDisconnected:
     case Kind::kDenied:
       channel->DeliveryFailed(event.kind == Kind::kDenied, now);
+      channel->why = event.error;
       NoteError(context, channel, event);
       CheckBeforeNextWrite(context, channel);
       break;

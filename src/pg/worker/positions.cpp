@@ -159,36 +159,82 @@ const char* NameOf(SyncState state) {
   return names[static_cast<int>(state)];
 }
 
-// What lasts and is not the last error of a request.
-std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
-  std::string notice;
-  auto add = [&notice](const std::string& more) {
-    if (!more.empty()) notice += (notice.empty() ? "" : "; ") + more;
-  };
-  add(sync.dropped);
-  add(sync.live.trouble);
-  if (sync.locked) add("somebody else holds a lock of the table: its changes wait for its release");
+// What is worth knowing as long as it lasts, whatever the state, and what to do about it.
+class Notice {
+ public:
+  void Add(const std::string& text, const char* hint) {
+    if (text.empty()) return;
+    text_ += (text_.empty() ? "" : "; ") + text;
+    hint_ += (hint_.empty() ? "" : " ") + std::string(hint);
+  }
+  const std::string& text() const { return text_; }
+  const std::string& hint() const { return hint_; }
+
+ private:
+  std::string text_, hint_;
+};
+
+constexpr char kByItself[] = "Nothing needs to be done.";
+
+Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
+  Notice notice;
+  notice.Add(sync.dropped, "The index is filled anew when the server is back.");
+  notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
+  if (sync.locked)
+    notice.Add("somebody else holds a lock of the table: its changes wait for its release",
+               "The view pg_locks tells who.");
   if (sync.letters_at != core::Time{0})
-    add("an open transaction changes its dead letters: its changes wait for the end of that");
+    notice.Add("an open transaction changes its dead letters: its changes wait for the end of that",
+               "Commit it or roll it back.");
   if (sync.lease.watch.active())
-    add("another copy of this database writes to the index, or did until a moment ago: watching "
-        "whether it still does");
+    notice.Add(
+        "another copy of this database writes to the index, or did until a moment ago: watching "
+        "whether it still does",
+        "If it is to go on, use another index here; if not, end it.");
   if (!sync.repair.reason.empty())
-    add("index and table are compared, because " + sync.repair.reason);
-  add(context.pinned);
+    notice.Add("index and table are compared, because " + sync.repair.reason, kByItself);
+  notice.Add(context.pinned, "Commit it or roll it back.");
   if (sync.stale_share.high)
-    add("more than half of what is sent is stale: another writer, or a wrong epoch");
+    notice.Add("more than half of what is sent is stale: another writer, or a wrong epoch",
+               "Let nothing else write into the index, then call polyglot.repair_sync.");
   if (sync.index.alias_elsewhere && sync.index.physical != nullptr)
-    add("the alias points elsewhere, searches see other documents: point it to index \"" +
-        *sync.index.physical + "\" again");
+    notice.Add("the alias points elsewhere, searches see other documents: point it to index \"" +
+                   *sync.index.physical + "\" again",
+               "Or drop the sync.");
   return notice;
 }
 
 void PublishNotice(const WorkerContext& context, SyncRuntime* sync) {
-  std::string notice = NoticeOf(context, *sync);
-  if (sync->notice == notice) return;
-  SetSyncNotice(sync->slot, notice.c_str());
-  sync->notice = std::move(notice);
+  const Notice notice = NoticeOf(context, *sync);
+  if (sync->notice == notice.text()) return;
+  SetSyncNotice(sync->slot, notice.text().c_str(), notice.hint().c_str());
+  sync->notice = notice.text();
+}
+
+// Why it is as it is: of now, however long ago something else went wrong.
+std::string TroubleOf(const SyncRuntime& sync) {
+  const Channel* channel = sync.channel;
+  if (channel == nullptr || sync.failed || sync.paused) return {};
+  if (!channel->connected() || channel->on_trial()) return channel->why;
+  const bool unusable = sync.index.step == IndexStep::kUnavailable || sync.index.missing;
+  return sync.blocked || unusable ? sync.why : std::string();
+}
+
+void PublishTrouble(SyncRuntime* sync) {
+  std::string trouble = TroubleOf(*sync);
+  if (sync->trouble == trouble) return;
+  const Channel* channel = sync->channel;
+  const bool denied = channel != nullptr && !channel->connected() && channel->denied();
+  SetSyncTrouble(sync->slot, trouble.c_str(), denied);
+  sync->trouble = std::move(trouble);
+}
+
+void PublishState(SyncRuntime* sync, SyncState state) {
+  const auto now = static_cast<uint64>(state);
+  if (pg_atomic_read_u64(&sync->slot->state_since) == 0 ||
+      pg_atomic_read_u64(&sync->slot->state) != now)
+    pg_atomic_write_u64(&sync->slot->state_since, static_cast<uint64>(GetCurrentTimestamp()));
+  pg_atomic_write_u64(&sync->slot->state, now);
 }
 
 void PublishSync(WorkerContext* context, SyncRuntime* sync) {
@@ -206,10 +252,11 @@ void PublishSync(WorkerContext* context, SyncRuntime* sync) {
   if (slot == nullptr) return;
   PublishAcknowledged(*sync);
   PublishNotice(*context, sync);
-  pg_atomic_write_u64(&slot->state, static_cast<uint64>(state));
+  PublishTrouble(sync);
+  PublishState(sync, state);
   const std::uint64_t parked = sync->parked.count.rows;
-  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) + parked +
-                                          context->reader->UnreadBlocks());
+  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) + parked);
+  pg_atomic_write_u64(&slot->parked_bytes, sync->parked.count.bytes);
   pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
   pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
   const BackfillState& backfill = building == nullptr ? sync->backfill : building->backfill;
@@ -222,22 +269,37 @@ void CopyText(char* out, std::size_t size, const std::string& text) {
   strlcpy(out, core::SanitiseText(text, size - 1).c_str(), size);
 }
 
-// The first one that a sync uses: another may be left of a user mapping that nobody has any more.
+bool IsDenied(const Channel& channel) { return !channel.connected() && channel.denied(); }
+
+// One that a sync uses: another may be left of a user mapping that nobody has any more. Of several
+// one whose credentials are refused, or else the first.
 Channel* ChannelToShow(const WorkerContext& context) {
+  Channel* shown = nullptr;
   for (const auto& channel : context.channels)
     for (const auto& [id, sync] : context.syncs)
-      if (sync->channel == channel.get()) return channel.get();
-  return context.channels.front().get();
+      if (sync->channel == channel.get() &&
+          (shown == nullptr || (!IsDenied(*shown) && IsDenied(*channel))))
+        shown = channel.get();
+  return shown != nullptr ? shown : context.channels.front().get();
+}
+
+// A node that answers is well, but of no use to those whose credentials it does not take.
+net::NodeStatus WithDenial(const Channel& channel, net::NodeStatus node) {
+  if (!IsDenied(channel) || (node.last_status != 401 && node.last_status != 403)) return node;
+  node.state = "denied (HTTP " + std::to_string(node.last_status) + ")";
+  node.last_error = channel.why;
+  return node;
 }
 
 void PublishNodes(WorkerContext* context) {
   if (context->channels.empty()) return;
-  const std::vector<net::NodeStatus> nodes = ChannelToShow(*context)->client().Nodes();
+  Channel* channel = ChannelToShow(*context);
   const core::Time now = MonotonicNow();
   LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
   int count = 0;
-  for (const net::NodeStatus& node : nodes) {
+  for (const net::NodeStatus& seen : channel->client().Nodes()) {
     if (count == kMaxNodes) break;
+    const net::NodeStatus node = WithDenial(*channel, seen);
     NodeSlot& out = context->slot->nodes[count++];
     CopyText(out.url, sizeof out.url, node.url);
     CopyText(out.state, sizeof out.state, node.state);
@@ -342,6 +404,9 @@ void RotateQueue(WorkerContext* context, core::Time now) {
 void PublishStatus(WorkerContext* context) {
   for (SyncRuntime* sync : context->Awake()) PublishSync(context, sync);
   PublishNodes(context);
+  WorkerSlot* slot = context->slot;
+  pg_atomic_write_u64(&slot->scanned_at, static_cast<uint64>(context->previous_scan_at));
+  pg_atomic_write_u64(&slot->published_at, static_cast<uint64>(GetCurrentTimestamp()));
 }
 
 }  // namespace polyglot::pg

@@ -258,7 +258,9 @@ struct SyncRuntime {
     std::uint64_t answered = 0, stale = 0;
     bool high = false;
   } stale_share;                      // of the last 1,000 items
+  std::string why;                    // it is blocked, or its index cannot be used, while it is so
   std::optional<std::string> notice;  // as published
+  std::optional<std::string> trouble;
   SyncSlot* slot = nullptr;
   std::string last_state;  // for one log line per change of state
 

@@ -316,6 +316,8 @@ WorkerSlot* Attach(int index) {
   const bool taken = slot->pid != 0;
   if (wanted && !taken) {
     slot->pid = MyProcPid;
+    pg_atomic_write_u64(&slot->published_at, static_cast<uint64>(GetCurrentTimestamp()));
+    pg_atomic_write_u64(&slot->scanned_at, 0);
     strlcpy(slot->state, "running", sizeof slot->state);
   }
   LWLockRelease(Shared()->lock);

@@ -29,6 +29,16 @@ SELECT * FROM failures;
 ALTER TABLE sales RENAME TO orders;
 SELECT polyglot.resume_sync('qualified');
 SELECT * FROM failures;
+-- So can a function's.
+CREATE FUNCTION public.vat(int) RETURNS int LANGUAGE sql IMMUTABLE RETURN $1 / 5;
+SELECT polyglot.alter_sync('orders', document => 'jsonb_build_object(''vat'', public.vat(id))');
+ALTER FUNCTION public.vat(int) COST 5;
+ALTER FUNCTION public.vat(int) RENAME TO tax;
+ALTER FUNCTION public.tax(int) RENAME TO vat;
+SELECT polyglot.resume_sync('orders');
+DROP FUNCTION public.vat(int);
+SELECT * FROM failures;
+SELECT polyglot.alter_sync('orders', document => 'jsonb_build_object(''id'', id)');
 -- The key.
 ALTER TABLE orders DROP CONSTRAINT orders_pkey;
 ALTER TABLE orders ADD PRIMARY KEY (id);

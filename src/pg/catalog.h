@@ -82,6 +82,8 @@ Oid OurRelation(const char* name);
 bool IsSource(Oid relation);
 /// The sources that definitions name, each once, those of restored definitions too.
 List* NamedSources();
+/// Of those, the sources of definitions whose filter or document contains this word.
+List* SourcesOfExpressionsWith(const char* word);
 /// polyglot.sync_definition's rows of this source, as they are committed now.
 SysScanDesc ScanDefinitionsOf(Relation definitions, Oid source);
 /// Owner of the extension: as whom our own tables are read and written.

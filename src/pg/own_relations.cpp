@@ -10,7 +10,7 @@ namespace {
 constexpr char kExtension[] = "polyglot_sync";
 constexpr char kSchema[] = "polyglot";
 // Columns of polyglot.sync_definition (extension/10_tables.sql).
-constexpr AttrNumber kId = 1, kSource = 3;
+constexpr AttrNumber kId = 1, kSource = 3, kFilter = 9, kDocument = 10;
 
 // Our schema is a member of the extension: found by that when its name is another one.
 Oid MemberSchema() {
@@ -48,6 +48,12 @@ bool HasState(int32 sync) {
   return found;
 }
 
+bool Contains(HeapTuple tuple, AttrNumber column, TupleDesc desc, const char* word) {
+  bool isnull;
+  const Datum value = heap_getattr(tuple, column, desc, &isnull);
+  return !isnull && strstr(TextDatumGetCString(value), word) != nullptr;
+}
+
 }  // namespace
 
 Oid OurExtension() { return get_extension_oid(kExtension, true); }
@@ -81,6 +87,23 @@ List* NamedSources() {
   table_close(definitions, AccessShareLock);
   list_sort(sources, list_oid_cmp);
   list_deduplicate_oid(sources);
+  return sources;
+}
+
+List* SourcesOfExpressionsWith(const char* word) {
+  const Oid oid = OurRelation("sync_definition");
+  if (!OidIsValid(oid)) return NIL;
+  List* sources = NIL;
+  Relation definitions = table_open(oid, AccessShareLock);
+  TupleDesc desc = RelationGetDescr(definitions);
+  SysScanDesc scan = systable_beginscan(definitions, InvalidOid, false, nullptr, 0, nullptr);
+  bool isnull;
+  while (HeapTuple tuple = systable_getnext(scan))
+    if (Contains(tuple, kFilter, desc, word) || Contains(tuple, kDocument, desc, word))
+      sources = list_append_unique_oid(
+          sources, DatumGetObjectId(heap_getattr(tuple, kSource, desc, &isnull)));
+  systable_endscan(scan);
+  table_close(definitions, AccessShareLock);
   return sources;
 }
 

@@ -349,6 +349,27 @@ def test_many_key_and_routing_columns_stop_no_writer(db):
         db.execute(f"SELECT polyglot.alter_sync('wide', routing => 'c{made}')")
 
 
+def test_a_column_of_a_document_that_gets_another_name_fails_the_sync_until_it_is_altered(db):
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
+    db.create_sync("t", document="jsonb_build_object('id', id, 'v', v)")
+    db.wait()
+    db.execute("ALTER TABLE t RENAME COLUMN v TO w; INSERT INTO t VALUES (2, 'b')")
+    assert db.status("t")["state"] == "failed"
+    db.execute("SELECT polyglot.alter_sync('t', document => 'jsonb_build_object(''id'', id, ''w'', w)')")
+    db.assert_equal("t")
+
+
+def test_changes_are_not_lost_while_the_schema_has_another_name(db):
+    """Which the event trigger refuses as long as nobody switches it off."""
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a')")
+    db.create_sync("t")
+    db.wait()
+    db.execute("ALTER EVENT TRIGGER polyglot_watch_ddl DISABLE; ALTER SCHEMA polyglot RENAME TO away")
+    db.execute("INSERT INTO t VALUES (2, 'b'); UPDATE t SET v = 'c' WHERE id = 1")
+    db.execute("ALTER SCHEMA away RENAME TO polyglot; ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS")
+    db.assert_equal("t")
+
+
 def test_another_table_takes_a_tables_place(db):
     """As operations.md says: searches see the old content until the new one is complete."""
     db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'old'), (2, 'old');"

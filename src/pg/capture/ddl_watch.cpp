@@ -294,6 +294,16 @@ void UserMappingChanged(Oid mapping) {
   if (IsOurServer(server)) AnnounceConfigChange();
 }
 
+void FunctionChanged(const Node* statement) {
+  const Node* object = nullptr;
+  if (IsA(statement, RenameStmt))
+    object = reinterpret_cast<const RenameStmt*>(statement)->object;
+  else if (IsA(statement, AlterObjectSchemaStmt))
+    object = reinterpret_cast<const AlterObjectSchemaStmt*>(statement)->object;
+  if (object && IsA(object, ObjectWithArgs))
+    FunctionGone(strVal(llast(reinterpret_cast<const ObjectWithArgs*>(object)->objname)));
+}
+
 void HandleCommand(const Command& command, const Node* statement) {
   switch (command.class_id) {
     case RelationRelationId:
@@ -307,6 +317,9 @@ void HandleCommand(const Command& command, const Node* statement) {
       break;
     case TriggerRelationId:
       TriggerChanged(command.object_id, statement);
+      break;
+    case ProcedureRelationId:
+      FunctionChanged(statement);
       break;
     case ForeignServerRelationId:
       ServerChanged(command.object_id);

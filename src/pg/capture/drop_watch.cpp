@@ -19,7 +19,7 @@ struct Dropped {
   Oid class_id, object_id;
   int32 column;
   char* type;
-  char* last_name;  // of address_names: a trigger's own name
+  char* last_name;  // of address_names: the own name of a trigger or function
   char* argument;   // of address_args, the first: the server of a user mapping
 };
 
@@ -171,6 +171,9 @@ void HandleDropped(const Dropped& object, const Node* statement, const Sources& 
       break;
     case TriggerRelationId:
       TriggerDropped(object);
+      break;
+    case ProcedureRelationId:
+      if (object.last_name) FunctionGone(object.last_name);
       break;
     case UserMappingRelationId:
       UserMappingDropped(object);

@@ -127,6 +127,11 @@ void FailBrokenSyncs(Oid source) {
   }
 }
 
+void FunctionGone(const char* name) {
+  ListCell* cell;
+  foreach (cell, SourcesOfExpressionsWith(name)) FailBrokenSyncs(lfirst_oid(cell));
+}
+
 void ReviewSource(Oid source, bool resync) {
   if (RepairCaptureTriggers(source, SourceTree(source)) || resync) {
     InvalidateTree(source);

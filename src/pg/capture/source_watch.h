@@ -17,6 +17,10 @@ char* SyncProblem(const SyncRow* sync, char** hint);
 /// Marks every sync of the source as failed that has such a problem and has not failed yet.
 void FailBrokenSyncs(Oid source);
 
+/// A function of this name has gone, or has another one: the same for all syncs whose filter or
+/// document may call it.
+void FunctionGone(const char* name);
+
 /// Repairs the triggers; everything of the source is compared again when they had to be repaired or
 /// when `resync` says so.
 void ReviewSource(Oid source, bool resync);

@@ -31,7 +31,8 @@ struct BulkItem {
 };
 
 /// Parses the body of an answer with status 200. `expected` holds the kind of each operation that
-/// was sent, in order, `indexes` (nullptr: not looked at) where each was sent to. Fields that filter_path would have removed are skipped.
+/// was sent, in order, `indexes` (nullptr: not looked at) where each was sent to. Fields that
+/// filter_path would have removed are skipped.
 Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
                                                 const std::vector<OperationKind>& expected,
                                                 const BulkLimits& limits = {},

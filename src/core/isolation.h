@@ -13,7 +13,7 @@
 
 namespace polyglot::core {
 
-inline constexpr Time kLateAfter{800'000};      // without an answer for so long, a request is late
+inline constexpr Time kLateAfter{600'000};      // without an answer for so long, a request is late
 inline constexpr Time kSlowAfter{2'000'000};    // so late that its sync may not fill memory
 inline constexpr Time kRecent{10'000'000};  // what others were told before says nothing any more
 
@@ -44,6 +44,7 @@ class Isolation {
   /// Was another sync answered, in time or at all, after `since` and not long ago?
   bool OthersInTime(std::int32_t sync, Time since, Time now) const;
   bool OthersAnswered(std::int32_t sync, Time since, Time now) const;
+  bool AnsweredAfter(Time since) const { return any_.seen[0].at >= since; }
   void Forget(std::int32_t sync) { records_.erase(sync); }
   const std::map<std::int32_t, Record>& records() const { return records_; }
 

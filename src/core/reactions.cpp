@@ -263,6 +263,12 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
 void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
                                  Server why, Time now) {
   if (why == Server::kDisconnected && IndexAway(&batch, reply, error, now)) return;
+  // Others were answered a moment ago: it may be one of its indexes that makes requests get lost.
+  if (why == Server::kDisconnected && batch.syncs.size() > 1 && WasSent(reply) &&
+      isolation.AnsweredAfter(now - kSlowAfter)) {
+    CountRetried(batch);
+    return Isolate(std::move(batch), now, now);
+  }
   // One node of several is away: the next one gets the request, and the server is not away. The
   // node that failed is left alone for a while, so this cannot go on for ever.
   const bool elsewhere = why == Server::kDisconnected && reply.other_node &&

@@ -145,7 +145,7 @@ class DefinitionFaults:
         deadline = time.monotonic() + 180
         while not self.sql("SELECT 1 FROM polyglot.syncs WHERE sync = %s", (name,)):
             try:
-                self.db.create_sync(name, replace_index=True)
+                self.db.create_sync(name)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 if time.monotonic() > deadline:
                     raise

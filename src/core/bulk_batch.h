@@ -21,6 +21,13 @@ struct BatchItem {
   bool gone = false;  // its sync was forgotten: it is not sent again
 };
 
+/// What is left of an operation that has gone back to waiting while its request is under way.
+struct Trace {
+  std::int32_t sync = 0;
+  std::uint64_t version = 0;
+  std::shared_ptr<const std::string> index;
+};
+
 struct Batch {
   std::vector<BatchItem> items;
   std::vector<std::int32_t> syncs;  // distinct
@@ -30,6 +37,12 @@ struct Batch {
   std::uint32_t rejections = 0;  // 429 in this size
   std::uint64_t round = 0;       // see FlowControl::Round
   bool at_limit = false;         // as many requests as allowed were in flight
+  Time started{0};
+  bool apart = false;      // of one sync that shares with nobody
+  bool late = false;       // see kLateAfter
+  bool slow = false;       // see kSlowAfter
+  bool abandoned = false;  // its operations wait again; its answer says nothing about them
+  std::vector<Trace> traces;  // of these
 };
 
 /// `taken` is not empty.

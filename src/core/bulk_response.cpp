@@ -17,8 +17,9 @@ constexpr std::size_t kErrorBodyBytes = 1u << 20;  // an error answer beyond thi
 /// Returning false from a callback ends the parse; `problem` then says why.
 class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkHandler> {
  public:
-  BulkHandler(const std::vector<OperationKind>& expected, const BulkLimits& limits)
-      : expected_(expected), limits_(limits) {
+  BulkHandler(const std::vector<OperationKind>& expected, const BulkLimits& limits,
+              const std::vector<const std::string*>* indexes)
+      : expected_(expected), limits_(limits), indexes_(indexes) {
     items_.reserve(expected.size());
   }
 
@@ -46,6 +47,8 @@ class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkH
     kAction,
     kStatus,
     kStore,
+    kIndex,
+    kResult,
     kError,
     kType,
     kReason,
@@ -69,6 +72,7 @@ class BulkHandler : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, BulkH
 
   const std::vector<OperationKind>& expected_;
   const BulkLimits& limits_;
+  const std::vector<const std::string*>* indexes_;
   std::vector<BulkItem> items_;
   std::string problem_;
   Place place_ = Place::kStart;
@@ -113,7 +117,8 @@ bool BulkHandler::RawNumber(const char* text, rapidjson::SizeType length, bool) 
 bool BulkHandler::String(const char* text, rapidjson::SizeType length, bool) {
   const bool in_error = place_ == Place::kError || place_ == Place::kCause;
   const bool in_action =
-      place_ == Place::kAction && (field_ == Field::kError || field_ == Field::kStore);
+      place_ == Place::kAction && (field_ == Field::kError || field_ == Field::kStore ||
+                                   field_ == Field::kIndex || field_ == Field::kResult);
   if (skipped_ > 0 || !(in_error || in_action)) return Scalar();
   StoreText({text, length});
   return true;
@@ -123,6 +128,14 @@ void BulkHandler::StoreText(std::string_view text) {
   BulkItem& item = items_.back();
   if (field_ == Field::kStore) {
     item.failure_store = text == "used";
+    return;
+  }
+  if (field_ == Field::kResult) {
+    item.dropped = text == "noop";
+    return;
+  }
+  if (field_ == Field::kIndex) {
+    item.moved = indexes_ != nullptr && text != *(*indexes_)[items_.size() - 1];
     return;
   }
   item.has_error = true;
@@ -155,6 +168,8 @@ bool BulkHandler::Key(const char* text, rapidjson::SizeType length, bool) {
       field_ = key == "status"          ? Field::kStatus
                : key == "error"         ? Field::kError
                : key == "failure_store" ? Field::kStore
+               : key == "_index"        ? Field::kIndex
+               : key == "result"        ? Field::kResult
                                         : Field::kNone;
       return true;
     case Place::kError:
@@ -285,9 +300,10 @@ std::string TextOf(const rapidjson::Value& object, const char* name, std::size_t
 
 Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
                                                 const std::vector<OperationKind>& expected,
-                                                const BulkLimits& limits) {
+                                                const BulkLimits& limits,
+                                                const std::vector<const std::string*>* indexes) {
   if (body.size() > limits.bytes) return Broken("is too large");
-  BulkHandler handler(expected, limits);
+  BulkHandler handler(expected, limits, indexes);
   rapidjson::MemoryStream stream(body.data(), body.size());
   rapidjson::Reader reader;
   constexpr unsigned kFlags =

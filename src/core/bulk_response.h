@@ -24,15 +24,20 @@ struct BulkItem {
   int status = 0;
   bool has_error = false;
   bool failure_store = false;  // a data stream put the document aside: stored, but not found
+  bool dropped = false;        // by an ingest pipeline
+  bool moved = false;          // by an ingest pipeline: it is in another index
   std::string error_type;      // "" when the error is a bare string
   std::string error_reason;    // with the reason of its cause behind it, where that says more
 };
 
 /// Parses the body of an answer with status 200. `expected` holds the kind of each operation that
-/// was sent, in order. Fields that filter_path would have removed are skipped.
+/// was sent, in order, `indexes` (nullptr: not looked at) where each was sent to. Fields that
+/// filter_path would have removed are skipped.
 Result<std::vector<BulkItem>> ParseBulkResponse(std::string_view body,
                                                 const std::vector<OperationKind>& expected,
-                                                const BulkLimits& limits = {});
+                                                const BulkLimits& limits = {},
+                                                const std::vector<const std::string*>* indexes =
+                                                    nullptr);
 
 struct ServerError {
   std::string type;

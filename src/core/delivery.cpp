@@ -22,6 +22,36 @@ bool Delivery::HasRoom() const {
          state_->lanes.operations() < state_->limits.queued_operations;
 }
 
+Delivery::Load Delivery::SlowLoad() const {
+  Load load;
+  for (const auto& [sync, record] : state_->isolation.records()) {
+    if (!record.seen_slow) continue;
+    load.bytes += state_->lanes.OutstandingBytes(sync);
+    load.operations += state_->lanes.Outstanding(sync);
+  }
+  return load;
+}
+
+bool Delivery::HasRoom(std::int32_t sync) const {
+  const State& s = *state_;
+  const Load slow = SlowLoad();
+  const Isolation::Record* own = s.isolation.Find(sync);
+  if (own != nullptr && own->seen_slow)
+    return HasRoom() && slow.bytes < s.limits.queued_bytes / 2 &&
+           slow.operations < s.limits.queued_operations / 2;
+  return HasRoom() || (s.lanes.bytes() - slow.bytes < s.limits.queued_bytes / 4 &&
+                       s.lanes.operations() - slow.operations < s.limits.queued_operations / 4);
+}
+
+std::uint64_t Delivery::PromptOperations() const {
+  return state_->lanes.operations() - SlowLoad().operations;
+}
+
+bool Delivery::Slow(std::int32_t sync) const {
+  const Isolation::Record* record = state_->isolation.Find(sync);
+  return record != nullptr && record->slow && state_->lanes.Outstanding(sync) > 0;
+}
+
 bool Delivery::Idle() const { return state_->lanes.operations() == 0; }
 std::uint64_t Delivery::QueuedOperations() const { return state_->lanes.operations(); }
 std::uint64_t Delivery::QueuedBytes() const { return state_->lanes.bytes(); }
@@ -38,12 +68,14 @@ void Delivery::Submit(Operation operation, Time now) {
 
 std::optional<BulkBatch> Delivery::NextBatch(Time now) {
   State& s = *state_;
-  if (now < s.paused_until || s.InFlight() >= s.Allowed()) return std::nullopt;
+  s.NoteLate(now);
+  if (now < s.paused_until) return std::nullopt;
   s.lanes.Promote(now);
   std::optional<Batch> batch = s.NextRetry(now);
-  if (!batch) batch = s.NextFresh(now);
+  if (!batch) batch = s.NextShared(now);
+  if (!batch) batch = s.NextApart(now);
   if (!batch) return std::nullopt;
-  return s.Start(std::move(*batch));
+  return s.Start(std::move(*batch), now);
 }
 
 void Delivery::HoldSync(std::int32_t sync, bool hold) { state_->lanes.Hold(sync, hold); }
@@ -54,14 +86,20 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
   if (it == s.in_flight.end()) return;
   Batch batch = std::move(it->second);
   s.in_flight.erase(it);
+  if (batch.abandoned) return s.TakeLateAnswer(reply, now);
   RequestVerdict verdict = reply.transport_ok
                                ? ClassifyRequest(reply.http_status, reply.body)
                                : ClassifyNoAnswer(reply.transport_error, reply.out_of_memory);
   if (verdict.action == RequestAction::kItems) {
     std::vector<OperationKind> kinds;
+    std::vector<const std::string*> indexes;
     kinds.reserve(batch.items.size());
-    for (const BatchItem& item : batch.items) kinds.push_back(item.pending.operation.kind);
-    auto parsed = ParseBulkResponse(reply.body, kinds);
+    indexes.reserve(batch.items.size());
+    for (const BatchItem& item : batch.items) {
+      kinds.push_back(item.pending.operation.kind);
+      indexes.push_back(item.pending.operation.index.get());
+    }
+    auto parsed = ParseBulkResponse(reply.body, kinds, {}, &indexes);
     if (parsed.ok())
       return s.ApplyItems(std::move(batch), std::move(parsed.value()), reply.latency, now);
     verdict = ClassifyBrokenAnswer(parsed.error().message);
@@ -70,14 +108,10 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
   s.ApplyVerdict(std::move(batch), reply, verdict, now);
 }
 
-Time Delivery::NextDeadline(Time now) const {
+Time Delivery::NextDeadline(Time) const {
   const State& s = *state_;
-  if (s.InFlight() >= s.Allowed()) return kNever;
-  Time deadline = s.lanes.NextDue();
-  if (!s.retries.empty()) deadline = std::min(deadline, s.retries.begin()->first);
-  const ReadySurvey survey = s.lanes.Survey(now);
-  deadline = std::min({deadline, survey.unblocked, s.FreshDue(survey, now)});
-  return std::max(deadline, s.paused_until);
+  const Time deadline = std::min({s.RetryDue(), s.SharedDue(), s.ApartDue(), s.lanes.NextDue()});
+  return std::min(std::max(deadline, s.paused_until), s.LateDue());
 }
 
 void Delivery::ResetBackoff(Time now) {
@@ -107,23 +141,31 @@ std::vector<Operation> Delivery::Withdraw(std::int32_t sync, std::uint64_t below
 }
 
 bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
-  for (const auto& [id, batch] : state_->in_flight)
+  for (const auto& [id, batch] : state_->in_flight) {
     for (const BatchItem& item : batch.items)
       if (item.pending.operation.sync == sync && item.pending.operation.version < below)
         return true;
+    for (const Trace& trace : batch.traces)
+      if (trace.sync == sync && trace.version < below) return true;
+  }
   return false;
 }
 
 void Delivery::Forget(std::int32_t sync) {
   state_->refusals.Forget(sync);
+  state_->isolation.Forget(sync);
+  state_->lanes.SetApart(sync, false);
   for (auto& [id, batch] : state_->in_flight)
     for (BatchItem& item : batch.items) item.gone |= item.pending.operation.sync == sync;
 }
 
 bool Delivery::AnyInFlightTo(std::string_view index) const {
-  for (const auto& [id, batch] : state_->in_flight)
+  for (const auto& [id, batch] : state_->in_flight) {
     for (const BatchItem& item : batch.items)
       if (*item.pending.operation.index == index) return true;
+    for (const Trace& trace : batch.traces)
+      if (*trace.index == index) return true;
+  }
   return false;
 }
 

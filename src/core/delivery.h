@@ -2,7 +2,10 @@
 // The delivery state machine of one (server, credentials): operations in, bulk requests out,
 // replies in, outcomes out. Pure: no I/O, no clock. Guarantees:
 //   * one operation in flight per (sync, id); a second one waits, and a newer one of the same
-//     (id, routing) replaces an older one that waits (tickets merge, see Finished);
+//     (id, routing) replaces an older one that waits (tickets merge, see Finished). A request that
+//     several syncs share and that is late is given up: its operations wait again, as if it had
+//     failed, while it may still be applied;
+//   * an index that answers late, or whose requests are lost, holds up no other (isolation.h);
 //   * operations of one id are sent in the order of their versions;
 //   * an operation leaves only with an outcome or through Withdraw or Forget; retries keep their
 //     version;
@@ -28,7 +31,7 @@
 namespace polyglot::core {
 
 struct DeliveryLimits {
-  std::uint32_t max_in_flight = 8;  // bulk requests at once
+  std::uint32_t max_in_flight = 8;  // bulk requests at once; kMostApart of slow indexes on top
   std::size_t batch_bytes =
       5u << 20;  // soft limit of a bulk body; one larger document travels alone
   std::uint32_t batch_operations = 5000;
@@ -36,6 +39,9 @@ struct DeliveryLimits {
   std::size_t queued_bytes = 24u << 20;  // HasRoom() is false beyond either of these
   std::uint32_t queued_operations = 30000;
 };
+
+/// Requests at once of syncs that share with nobody, and requests that were given up.
+inline constexpr std::uint32_t kMostApart = 32, kMostAbandoned = 16;
 
 /// What came back for one bulk request, as net saw it.
 struct BulkReply {
@@ -92,6 +98,7 @@ struct DeliveryEvent {
                // Its operations stay, one is tried now and then (the event comes again with each
                // try); Withdraw to park them
     kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
+    kSlow,        // this sync's index answers late while others answer in time
     kRetried,       // operations of this sync will be sent again (count)
   };
   Kind kind = Kind::kConnected;
@@ -104,6 +111,7 @@ struct BulkBatch {
   std::uint64_t id = 0;
   std::shared_ptr<const std::string> body;  // NDJSON; immutable, shared by retries
   std::uint32_t operations = 0;
+  bool doubtful = false;  // its failure says nothing about the server
 };
 
 class Delivery {
@@ -116,6 +124,13 @@ class Delivery {
   void SetLimits(const DeliveryLimits& limits);
   /// Counts what waits and what is in flight.
   bool HasRoom() const;
+  /// The same for one sync: those whose index is slow may take half of it all, and others always
+  /// have a quarter.
+  bool HasRoom(std::int32_t sync) const;
+  /// Operations that are here, those of slow indexes left out.
+  std::uint64_t PromptOperations() const;
+  /// Does its index answer so late that its changes should not wait in memory?
+  bool Slow(std::int32_t sync) const;
   bool Idle() const;  // nothing queued, nothing in flight
   std::uint64_t QueuedOperations() const;
   std::uint64_t QueuedBytes() const;
@@ -160,6 +175,10 @@ class Delivery {
 
  private:
   struct State;
+  struct Load {
+    std::uint64_t bytes = 0, operations = 0;
+  };
+  Load SlowLoad() const;
   std::unique_ptr<State> state_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // The inside of Delivery: requests in flight, requests that wait to be sent again, and the
-// reactions to answers. Only delivery.cpp and reactions.cpp include this.
+// reactions to answers. Only delivery.cpp,
+// schedule.cpp and reactions.cpp include this.
 
 #include <map>
 #include <optional>
@@ -13,11 +14,20 @@
 #include "core/bulk_response.h"
 #include "core/delivery.h"
 #include "core/flow_control.h"
+#include "core/isolation.h"
 #include "core/lanes.h"
 #include "core/outcome.h"
 #include "core/refusals.h"
 
 namespace polyglot::core {
+
+inline constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
+inline constexpr std::size_t kSmallBody = 64u << 10;
+
+/// Only what may have reached the server is sent *again*.
+inline bool WasSent(const BulkReply& reply) {
+  return reply.transport_ok || reply.may_have_been_sent;
+}
 
 struct Delivery::State {
   enum class Server : std::uint8_t { kUnknown, kConnected, kDisconnected, kDenied };
@@ -27,11 +37,36 @@ struct Delivery::State {
 
   std::uint32_t InFlight() const { return static_cast<std::uint32_t>(in_flight.size()); }
   bool Away() const { return server == Server::kDisconnected || server == Server::kDenied; }
+  static constexpr std::int32_t kShared = INT32_MIN;  // no sync: all that share requests
+
+  // Requests under way.
+  struct Flying {
+    std::uint32_t shared = 0, apart = 0, abandoned = 0;
+    std::uint32_t own = 0;  // of the sync that was asked for
+  };
   std::uint32_t Allowed() const;  // requests at once
-  BulkBatch Start(Batch batch);
+  std::uint32_t AllowedApart() const;
+  Flying Fly(std::int32_t sync) const;
+  /// May another request go: of the sync `apart`, which shares with nobody, or of all others?
+  bool MaySend(std::int32_t apart) const;
+  std::int32_t ClassOf(const Batch& batch) const;
+  bool MustDissolve(const Batch& batch) const;
+  BulkBatch Start(Batch batch, Time now);
   std::optional<Batch> NextRetry(Time now);
-  std::optional<Batch> NextFresh(Time now);
-  Time FreshDue(const ReadySurvey& survey, Time now) const;
+  std::optional<Batch> NextShared(Time now);
+  std::optional<Batch> NextApart(Time now);
+  Time RetryDue() const;
+  Time FreshDue(const ReadySurvey& survey, std::uint32_t flying) const;
+  Time SharedDue() const;
+  Time ApartDue(const ReadySurvey& survey) const;
+  Time ApartDue() const;
+  /// What has not been answered for too long.
+  Time LateDue() const;
+  void NoteLate(Time now);
+  void WasLate(Batch* batch, Time now);
+  void WasSlow(Batch* batch, Time now);
+  void Abandon(Batch* batch, Time now);
+  void SetApart(const std::vector<std::int32_t>& syncs);
   /// Every request that waits is due, those that are suspected of causing the trouble only if
   /// asked.
   void RetryAllNow(bool suspects, Time now);
@@ -47,12 +82,18 @@ struct Delivery::State {
   // One item of a 200 answer. `tally` gathers what concerns the whole answer.
   struct Tally {
     std::size_t back_pressure = 0;
+    std::vector<std::int32_t> rejected;  // syncs with such items
     bool smaller = false;
+    bool waited = false;  // the server has waited for a shard itself
     Time due{0};  // of the items that are retried
     std::map<std::int32_t, std::uint64_t> retried;
     std::map<std::int32_t, std::string> blocked, missing;  // sync → why
     std::vector<std::int32_t> succeeded;                   // neighbours distinct
   };
+  void Regulate(const Batch& batch, const Tally& tally, Time latency, Time now);
+  /// Were others than its first sync answered in time lately?
+  bool OthersInTime(const Batch& batch, Time now) const;
+  bool OnlyOne(const Batch& batch, Time now) const;
   void ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, Tally* tally, Time now);
   void ReturnItem(Batch* batch, BatchItem* item, Time due, Time now);
   void FinishItem(BatchItem* item, FinalOutcome outcome, int status, bool not_found, Time now);
@@ -66,9 +107,15 @@ struct Delivery::State {
   void BlockSync(std::int32_t sync, DeliveryEvent::Kind kind, const std::string& error, Time now);
 
   // A request that was refused or not answered as a whole.
+  void TakeLateAnswer(const BulkReply& reply, Time now);
+  void RetryAlone(Batch batch, const BulkReply& reply, Time now);
   void RetryLater(Batch batch, const BulkReply& reply, Time now);
   void ServerAway(Batch batch, const BulkReply& reply, const std::string& error, Server why,
                   Time now);
+  /// A request was lost that others than its syncs were not.
+  bool IndexAway(Batch* batch, const BulkReply& reply, const std::string& error, Time now);
+  /// Its operations are sent again, each sync's by themselves.
+  void Isolate(Batch batch, Time due, Time now);
   void Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);
   void SplitOrBury(Batch batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);
   void Split(Batch batch, bool by_bytes, Time due);
@@ -83,6 +130,7 @@ struct Delivery::State {
   FlowControl flow;
   Lanes lanes;
   Refusals refusals;
+  Isolation isolation;
   std::unordered_map<std::uint64_t, Batch> in_flight;
   std::multimap<Time, Batch> retries;  // by when they are due
   std::uint64_t last_batch = 0;

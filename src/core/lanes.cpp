@@ -12,6 +12,8 @@ namespace {
 
 constexpr Time kProbePatience{1'000'000};  // until another one is tried, if the first says nothing
 
+constexpr std::size_t kLargeShare = 64u << 10;    // with more than that a sync shares with nobody
+constexpr std::size_t kSharedBytes = 256u << 10;  // what several syncs send together
 // Beyond so many, they are given back when none is in use.
 constexpr std::size_t kLanesKept = 1024;
 
@@ -23,6 +25,8 @@ std::size_t HashOf(std::int32_t sync, std::string_view id) {
 bool Available(const SyncQueue& queue, Time now) {
   return !queue.held && (!queue.blocked || queue.not_before <= now);
 }
+
+bool Shares(const SyncQueue& queue) { return !queue.held && !queue.blocked && !queue.apart; }
 
 Finished Replaced(Operation&& older, const Tickets& successor) {
   Finished finished;
@@ -49,9 +53,12 @@ void TakeOver(Pending* newer, Pending&& older, std::vector<Finished>* replaced) 
 }  // namespace
 
 SyncQueue* Lanes::QueueOf(std::int32_t sync) {
-  SyncQueue& queue = queues_[sync];
-  queue.sync = sync;
-  return &queue;
+  const auto [it, is_new] = queues_.try_emplace(sync);
+  if (is_new) {
+    it->second.sync = sync;
+    it->second.apart = apart_.contains(sync);
+  }
+  return &it->second;
 }
 
 Lane* Lanes::LaneOf(std::int32_t sync, const std::string& id) {
@@ -88,6 +95,7 @@ void Lanes::Submit(Operation operation, Time now, std::vector<Finished>* replace
   Lane* lane = LaneOf(operation.sync, operation.id);
   pending.operation = std::move(operation);
   ++lane->queue->outstanding;
+  lane->queue->bytes += pending.footprint;
   ++operations_;
   bytes_ += pending.footprint;
   Insert(lane, std::move(pending), replaced);
@@ -118,6 +126,7 @@ void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced)
 
 void Lanes::Leave(SyncQueue* queue, std::size_t footprint) {
   --queue->outstanding;
+  queue->bytes -= footprint;
   --operations_;
   bytes_ -= footprint;
 }
@@ -136,21 +145,34 @@ void Lanes::MakeReady(Lane* lane, Time since, bool front) {
   lane->queue->ready_bytes += lane->counted;
 }
 
-ReadySurvey Lanes::Survey(Time now) const {
+ReadySurvey Lanes::Survey() const {
   ReadySurvey survey;
   for (const auto& [sync, queue] : queues_) {
-    if (queue.ready.empty() && queue.alone.empty()) continue;
-    if (!Available(queue, now)) {
-      if (!queue.held) survey.unblocked = std::min(survey.unblocked, queue.not_before);
-      continue;
-    }
+    if (!Shares(queue)) continue;
     if (!queue.alone.empty()) survey.alone = true;
     if (queue.ready.empty()) continue;
-    survey.bytes += queue.blocked ? queue.ready.front()->counted : queue.ready_bytes;
-    survey.operations += queue.blocked ? 1 : queue.ready.size();
+    survey.bytes += queue.ready_bytes;
+    survey.operations += queue.ready.size();
     survey.oldest = std::min(survey.oldest, queue.ready.front()->since);
   }
   return survey;
+}
+
+std::vector<ReadySurvey> Lanes::SurveyApart() const {
+  std::vector<ReadySurvey> surveys;
+  for (const auto& [sync, queue] : queues_) {
+    if (queue.held || Shares(queue) || (queue.ready.empty() && queue.alone.empty())) continue;
+    ReadySurvey& survey = surveys.emplace_back();
+    survey.sync = sync;
+    survey.alone = !queue.alone.empty();
+    survey.from = queue.blocked ? queue.not_before : Time{0};
+    if (queue.ready.empty()) continue;
+    // A probe waits for no company.
+    survey.bytes = queue.ready_bytes;
+    survey.operations = queue.blocked ? 1 : queue.ready.size();
+    survey.oldest = queue.blocked ? Time{0} : queue.ready.front()->since;
+  }
+  return surveys;
 }
 
 Taken Lanes::TakeFront(Lane* lane) {
@@ -183,29 +205,71 @@ void Lanes::TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_op
   }
 }
 
+SyncQueue* Lanes::NextLarge(Time now) {
+  auto it = queues_.upper_bound(large_turn_);
+  for (std::size_t i = 0; i < queues_.size(); ++i, ++it) {
+    if (it == queues_.end()) it = queues_.begin();
+    if (!Shares(it->second) || it->second.ready_bytes <= kLargeShare) continue;
+    if (Available(it->second, now)) return &it->second;
+  }
+  return nullptr;
+}
+
+// Requests that several syncs share and those that one fills take turns: neither waits for the
+// others to run dry.
 std::vector<Taken> Lanes::Take(std::size_t max_bytes, std::size_t max_operations, Time now) {
   std::vector<Taken> taken;
   std::size_t bytes = 0;
+  SyncQueue* large = NextLarge(now);
+  const auto take_large = [&] {
+    TakeFrom(large, max_bytes, max_operations, now, &bytes, &taken);
+    large_turn_ = large->sync;
+    shared_last_ = false;
+  };
+  if (large != nullptr && shared_last_) {
+    take_large();
+    return taken;
+  }
   auto it = queues_.upper_bound(turn_);
   for (std::size_t i = 0; i < queues_.size(); ++i, ++it) {
     if (it == queues_.end()) it = queues_.begin();
+    if (!Shares(it->second) || it->second.ready_bytes > kLargeShare) continue;
     const bool first = taken.empty();
-    TakeFrom(&it->second, max_bytes, max_operations, now, &bytes, &taken);
+    TakeFrom(&it->second, std::min(max_bytes, kSharedBytes), max_operations, now, &bytes, &taken);
     if (first && !taken.empty()) turn_ = it->first;
   }
+  shared_last_ = !taken.empty();
+  if (taken.empty() && large != nullptr) take_large();
   return taken;
+}
+
+Taken Lanes::TakeFrontAlone(SyncQueue* queue, Time now) {
+  Lane* lane = queue->alone.front();
+  queue->alone.pop_front();
+  if (queue->blocked) queue->not_before = now + queue->probe_delay;
+  return TakeFront(lane);
 }
 
 std::vector<Taken> Lanes::TakeAlone(Time now) {
   std::vector<Taken> taken;
   for (auto& [sync, queue] : queues_) {
-    if (queue.alone.empty() || !Available(queue, now)) continue;
-    Lane* lane = queue.alone.front();
-    queue.alone.pop_front();
-    taken.push_back(TakeFront(lane));
-    if (queue.blocked) queue.not_before = now + queue.probe_delay;
+    if (queue.alone.empty() || !Shares(queue)) continue;
+    taken.push_back(TakeFrontAlone(&queue, now));
     break;
   }
+  return taken;
+}
+
+std::vector<Taken> Lanes::TakeOf(std::int32_t sync, std::size_t max_bytes,
+                                 std::size_t max_operations, Time now) {
+  std::vector<Taken> taken;
+  const auto found = queues_.find(sync);
+  if (found == queues_.end() || !Available(found->second, now)) return taken;
+  std::size_t bytes = 0;
+  if (!found->second.alone.empty())
+    taken.push_back(TakeFrontAlone(&found->second, now));
+  else
+    TakeFrom(&found->second, max_bytes, max_operations, now, &bytes, &taken);
   return taken;
 }
 
@@ -251,6 +315,19 @@ bool Lanes::Held(std::int32_t sync) const {
   const auto it = queues_.find(sync);
   return it != queues_.end() && it->second.held;
 }
+
+void Lanes::SetApart(std::int32_t sync, bool apart) {
+  apart ? (void)apart_.insert(sync) : (void)apart_.erase(sync);
+  const auto it = queues_.find(sync);
+  if (it != queues_.end()) it->second.apart = apart;
+}
+
+bool Lanes::Blocked(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it != queues_.end() && it->second.blocked;
+}
+
+bool Lanes::Apart(std::int32_t sync) const { return apart_.contains(sync) || Blocked(sync); }
 
 void Lanes::Block(std::int32_t sync, Time delay, Time now) {
   SyncQueue* queue = QueueOf(sync);
@@ -318,6 +395,11 @@ std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
 std::uint64_t Lanes::Outstanding(std::int32_t sync) const {
   const auto it = queues_.find(sync);
   return it == queues_.end() ? 0 : it->second.outstanding;
+}
+
+std::uint64_t Lanes::OutstandingBytes(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it == queues_.end() ? 0 : it->second.bytes;
 }
 
 }  // namespace polyglot::core

@@ -2,12 +2,14 @@
 // Operations that wait. Every (sync, id) is a lane: one operation of it is in flight at most, the
 // others wait in the order of their versions (deletes of former routings: after what was made with
 // them), and a newer one of the same (id, routing) takes the place of an older one. Lanes whose
-// turn it is stand in the ready queue of their sync; syncs take turns. No call walks over all
-// operations but Withdraw and ResetBackoff.
+// turn it is stand in the ready queue of their sync; syncs take turns. Small amounts of several
+// syncs share a request; a sync with much to send, one that is blocked and one that is set apart
+// (isolation.h) share with nobody. No call walks over all operations but Withdraw and ResetBackoff.
 
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +52,9 @@ struct SyncQueue {
   std::deque<Lane*> alone;
   std::size_t ready_bytes = 0;
   std::uint64_t outstanding = 0;  // waiting and in flight
+  std::uint64_t bytes = 0;        // of these
   bool held = false;
+  bool apart = false;
   bool blocked = false;      // one operation at a time tries whether it still is
   std::uint32_t blocks = 0;  // in a row
   Time not_before{0};        // while blocked
@@ -64,22 +68,29 @@ struct Taken {
   Pending pending;
 };
 
-/// What could be sent now.
+/// What could be sent now of all syncs that may share a request, or of one that may not.
 struct ReadySurvey {
+  std::int32_t sync = 0;
   std::size_t bytes = 0;
   std::size_t operations = 0;
-  bool alone = false;       // something that travels in a request of its own
-  Time oldest = kNever;     // since when the first of them waits
-  Time unblocked = kNever;  // when a blocked sync may be tried
+  bool alone = false;    // something that travels in a request of its own
+  Time oldest = kNever;  // since when the first of them waits
+  Time from{0};          // a blocked sync: when it may be tried
 };
 
 class Lanes {
  public:
   void Submit(Operation operation, Time now, std::vector<Finished>* replaced);
 
-  ReadySurvey Survey(Time now) const;
+  /// Of the syncs that may share a request, and of each of the others that has something.
+  ReadySurvey Survey() const;
+  std::vector<ReadySurvey> SurveyApart() const;
+  /// Of one sync that has much, or of several that have little.
   std::vector<Taken> Take(std::size_t max_bytes, std::size_t max_operations, Time now);
   std::vector<Taken> TakeAlone(Time now);
+  /// Of this sync; what travels in a request of its own first.
+  std::vector<Taken> TakeOf(std::int32_t sync, std::size_t max_bytes, std::size_t max_operations,
+                            Time now);
 
   /// The operation in flight on this lane has its outcome: the next one may go. The lane may be
   /// gone after that.
@@ -94,6 +105,10 @@ class Lanes {
 
   void Hold(std::int32_t sync, bool hold);
   bool Held(std::int32_t sync) const;
+  void SetApart(std::int32_t sync, bool apart);
+  /// Does it share requests with nobody?
+  bool Apart(std::int32_t sync) const;
+  bool Blocked(std::int32_t sync) const;
   /// Nothing of it is taken for `delay`, then one operation each `delay` until Unblock.
   void Block(std::int32_t sync, Time delay, Time now);
   void Unblock(std::int32_t sync);
@@ -105,6 +120,7 @@ class Lanes {
   std::vector<Operation> Withdraw(std::int32_t sync, std::uint64_t below);
 
   std::uint64_t Outstanding(std::int32_t sync) const;
+  std::uint64_t OutstandingBytes(std::int32_t sync) const;
   std::uint64_t operations() const { return operations_; }
   std::uint64_t bytes() const { return bytes_; }
 
@@ -116,6 +132,8 @@ class Lanes {
   void Leave(SyncQueue* queue, std::size_t footprint);
   void MakeReady(Lane* lane, Time since, bool front);
   Taken TakeFront(Lane* lane);
+  Taken TakeFrontAlone(SyncQueue* queue, Time now);
+  SyncQueue* NextLarge(Time now);
   void VaryProbe(SyncQueue* queue);
   void TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_operations, Time now,
                 std::size_t* bytes, std::vector<Taken>* taken);
@@ -127,7 +145,10 @@ class Lanes {
   HashIndex<Lane> lanes_;    // the others, by sync and id
   std::map<std::int32_t, SyncQueue> queues_;
   std::multimap<Time, Lane*> delayed_;
-  std::int32_t turn_ = 0;     // the sync that filled the last batch first
+  std::set<std::int32_t> apart_;
+  std::int32_t turn_ = 0;        // the sync that filled the last shared batch first
+  std::int32_t large_turn_ = 0;  // the sync that had the last batch to itself
+  bool shared_last_ = false;
   std::uint64_t probes_ = 0;  // operations of blocked syncs that were tried
   std::uint64_t operations_ = 0;
   std::uint64_t bytes_ = 0;

@@ -169,9 +169,10 @@ bool BlamesTheRequest(std::string_view type, std::string_view reason) {
 
 ItemVerdict ClassifyItem(const BulkItem& item) {
   const int status = item.status;
-  // A failure store has taken the document: it is not where searches look.
+  // A failure store or an ingest pipeline has taken the document: it is not where searches look.
+  const bool astray = item.failure_store || item.dropped || item.moved;
   if (!item.has_error && status >= 200 && status < 300)
-    return Item(item.failure_store ? ItemAction::kDead : ItemAction::kOk);
+    return Item(astray ? ItemAction::kDead : ItemAction::kOk);
   if (item.error_type == "cluster_block_exception" && status != 429 && status < 500)
     return Item(ItemAction::kBlocked);
   if (status == 409 && item.error_type == "version_conflict_engine_exception")

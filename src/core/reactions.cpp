@@ -11,7 +11,6 @@ namespace polyglot::core {
 namespace {
 
 constexpr BackoffPolicy kItemBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
-constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
 constexpr BackoffPolicy kServerBackoff{.base = Time{200'000}, .cap = Time{30'000'000}};
 constexpr BackoffPolicy kBlockBackoff{.base = Time{1'000'000}, .cap = Time{60'000'000}};
 
@@ -20,8 +19,6 @@ constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a ro
 constexpr std::uint32_t kCutTries = 3;      // connections lost under large requests in a row
 constexpr std::size_t kLargeBody = 1u << 20;
 constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same request so often: it is cut in two
-constexpr std::size_t kSmallBody = 64u << 10;
-constexpr std::uint32_t kLingerDoublings = 8;
 
 std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   if (!reply.transport_ok) return verdict.reason;
@@ -32,56 +29,23 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   return detail.empty() ? text : text + ": " + detail;
 }
 
-// Only what may have reached the server is sent *again*.
-bool WasSent(const BulkReply& reply) { return reply.transport_ok || reply.may_have_been_sent; }
+/// A document that went well, but not to where it was sent.
+void NameTaker(BulkItem* item) {
+  if (item->has_error) return;
+  if (item->failure_store) {
+    item->error_type = "failure_store";
+  } else if (item->dropped) {
+    item->error_type = "dropped_by_pipeline";
+    item->error_reason = "an ingest pipeline of the index dropped this document";
+  } else if (item->moved) {
+    item->error_type = "moved_by_pipeline";
+    item->error_reason = "an ingest pipeline of the index moved this document to another index";
+  }
+}
 
 }  // namespace
 
 // Requests.
-
-std::uint32_t Delivery::State::Allowed() const { return Away() ? 1 : flow.Concurrency(); }
-
-BulkBatch Delivery::State::Start(Batch batch) {
-  const BulkBatch out{.id = ++last_batch,
-                      .body = batch.body,
-                      .operations = static_cast<std::uint32_t>(batch.items.size())};
-  batch.round = flow.Round();
-  batch.at_limit = InFlight() + 1 >= Allowed();
-  in_flight.emplace(out.id, std::move(batch));
-  return out;
-}
-
-std::optional<Batch> Delivery::State::NextRetry(Time now) {
-  while (!retries.empty() && retries.begin()->first <= now) {
-    Batch batch = std::move(retries.begin()->second);
-    retries.erase(retries.begin());
-    const bool held = std::any_of(batch.syncs.begin(), batch.syncs.end(),
-                                  [&](std::int32_t sync) { return lanes.Held(sync); });
-    if (!held) return batch;
-    Dissolve(std::move(batch), now, now);
-  }
-  return std::nullopt;
-}
-
-Time Delivery::State::FreshDue(const ReadySurvey& survey, Time now) const {
-  if (survey.alone) return now;
-  if (survey.operations == 0) return kNever;
-  if (survey.bytes >= flow.BatchBytes() || survey.operations >= limits.batch_operations) return now;
-  // The more is under way, the longer a partial request waits for company: a trickle of changes
-  // does not become a flood of tiny requests, and an idle server is used at once.
-  const std::uint32_t doublings = std::min(InFlight(), kLingerDoublings);
-  return survey.oldest + limits.linger * (1 << doublings);
-}
-
-std::optional<Batch> Delivery::State::NextFresh(Time now) {
-  const ReadySurvey survey = lanes.Survey(now);
-  if (FreshDue(survey, now) > now) return std::nullopt;
-  std::vector<Taken> taken =
-      survey.alone ? lanes.TakeAlone(now)
-                   : lanes.Take(flow.BatchBytes(), std::max(limits.batch_operations, 1u), now);
-  if (taken.empty()) return std::nullopt;
-  return BuildBatch(std::move(taken));
-}
 
 void Delivery::State::RetryAllNow(bool suspects, Time now) {
   std::multimap<Time, Batch> due;
@@ -110,18 +74,30 @@ void Delivery::State::Dissolve(Batch batch, Time due, Time now) {
 void Delivery::State::ApplyItems(Batch batch, std::vector<BulkItem> answers, Time latency,
                                  Time now) {
   Tally tally;
+  tally.waited = latency >= kSlowAfter;
   if (batch.body->size() > kLargeBody) large_lost = 0;
   finished.reserve(finished.size() + batch.items.size());
   for (std::size_t i = 0; i < batch.items.size(); ++i)
     ApplyItem(&batch, &batch.items[i], std::move(answers[i]), &tally, now);
+  for (std::int32_t sync : batch.syncs)
+    if (isolation.Answered(sync, latency, now)) lanes.SetApart(sync, false);
+  Regulate(batch, tally, latency, now);
+  Conclude(tally, now);
+}
+
+// What one index is at fault for is no reason to ask less of the server.
+void Delivery::State::Regulate(const Batch& batch, const Tally& tally, Time latency, Time now) {
   // One rejected item among hundreds is noise; from one in a hundred on the server is full.
   const bool full = tally.back_pressure * 100 >= batch.items.size() && tally.back_pressure > 0;
-  if (full) flow.BackPressure(batch.round);
+  if (full && tally.rejected.size() < batch.syncs.size()) SetApart(tally.rejected);
+  const bool own = batch.syncs.size() == 1 && OthersInTime(batch, now);
+  const bool partly = tally.rejected.size() < batch.syncs.size();
+  if (full && !own && !partly) flow.BackPressure(batch.round);
   if (tally.smaller) flow.TooLarge(batch.body->size());
+  if (own && latency >= kLateAfter) return;
   const bool slow = flow.IsSlow(batch.body->size(), latency);
   if (slow && !full) flow.BackPressure(batch.round);
   if (!full && !slow && !tally.smaller) flow.Clean(batch.at_limit);
-  Conclude(tally, now);
 }
 
 void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, Tally* tally,
@@ -132,14 +108,18 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   if (action == ItemAction::kRetryLimited && ++item->pending.refusals >= kLimitedTries)
     action = ItemAction::kDead;
   if (action == ItemAction::kAlone && batch->items.size() == 1) action = ItemAction::kDead;
-  if (verdict.unavailable && ++item->pending.unavailable >= kShardTries)
+  if (verdict.unavailable && (++item->pending.unavailable >= kShardTries || tally->waited))
     action = ItemAction::kBlocked;
   const bool ended =
       action == ItemAction::kOk || action == ItemAction::kStale || action == ItemAction::kDead;
   if (item->gone && !ended) return ReturnItem(batch, item, now, now);
   if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
-  if (verdict.back_pressure) ++tally->back_pressure;
+  if (verdict.back_pressure) {
+    ++tally->back_pressure;
+    if (std::find(tally->rejected.begin(), tally->rejected.end(), sync) == tally->rejected.end())
+      tally->rejected.push_back(sync);
+  }
   switch (action) {
     case ItemAction::kOk:
     case ItemAction::kStale:
@@ -193,7 +173,7 @@ void Delivery::State::FinishItem(BatchItem* item, FinalOutcome outcome, int stat
 
 void Delivery::State::Refuse(Batch* batch, BatchItem* item, BulkItem answer, bool field_limit,
                              std::optional<std::string>* why, Time now) {
-  if (answer.failure_store) answer.error_type = "failure_store";
+  NameTaker(&answer);
   const std::string error = NormaliseError(answer.error_type, answer.error_reason);
   *why = refusals.Refused(item->pending.operation.sync, error, field_limit);
   if (*why) return ReturnItem(batch, item, now, now);
@@ -224,6 +204,8 @@ void Delivery::State::Conclude(const Tally& tally, Time now) {
 
 void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
                                 const std::string& error, Time now) {
+  // Whatever is tried of it from now on says nothing about others, and must not hold them up.
+  SetApart({sync});
   lanes.Block(sync, FullJitter(kBlockBackoff, lanes.Blocks(sync), &random), now);
   Emit(kind, sync, error, 0);
 }
@@ -233,6 +215,8 @@ void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
 void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
                                    const RequestVerdict& verdict, Time now) {
   for (BatchItem& item : batch.items) ++item.pending.operation.attempts;
+  if (verdict.action == RequestAction::kRetry && verdict.back_pressure && OnlyOne(batch, now))
+    return RetryAlone(std::move(batch), reply, now);
   if (verdict.back_pressure) flow.BackPressure(batch.round);
   if (verdict.smaller) flow.TooLarge(batch.body->size());
   const std::string error = Describe(reply, verdict);
@@ -279,6 +263,13 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
 
 void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
                                  Server why, Time now) {
+  if (why == Server::kDisconnected && IndexAway(&batch, reply, error, now)) return;
+  // Others were answered a moment ago: it may be one of its indexes that makes requests get lost.
+  if (why == Server::kDisconnected && batch.syncs.size() > 1 && WasSent(reply) &&
+      isolation.AnsweredAfter(now - kSlowAfter)) {
+    CountRetried(batch);
+    return Isolate(std::move(batch), now, now);
+  }
   // One node of several is away: the next one gets the request, and the server is not away. The
   // node that failed is left alone for a while, so this cannot go on for ever.
   const bool elsewhere = why == Server::kDisconnected && reply.other_node &&
@@ -307,12 +298,19 @@ void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std:
     large_lost = 0;
     flow.TooLarge(batch.body->size());
   }
+  if (batch.syncs.size() > 1 && WasSent(reply)) return Isolate(std::move(batch), due, now);
   if (cut && batch.items.size() > 1) return Split(std::move(batch), true, due);
+  // Those that are apart take turns: whose request was lost goes behind the others.
+  if (batch.apart) return Dissolve(std::move(batch), due, now);
   Again(std::move(batch), due);
 }
 
 void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict,
                               Time now) {
+  if (batch.syncs.size() > 1) {
+    CountRetried(batch);
+    return Isolate(std::move(batch), now + FullJitter(kRequestBackoff, 0, &random), now);
+  }
   if (++batch.suspects < verdict.tries) return RetryLater(std::move(batch), reply, now);
   if (batch.items.size() == 1) {
     // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes

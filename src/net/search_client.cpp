@@ -13,7 +13,8 @@ namespace polyglot::net {
 namespace {
 
 constexpr char kBulkFields[] =
-    "filter_path=errors,items.*.status,items.*.failure_store,items.*.error.type,"
+    "filter_path=errors,items.*.status,items.*._index,items.*.result,items.*.failure_store,"
+    "items.*.error.type,"
     "items.*.error.reason,items.*.error.caused_by.reason";
 
 constexpr std::size_t kOtherAnswer = 8u << 20;
@@ -110,6 +111,7 @@ void EraseSecrets(const std::vector<std::string>& secrets, std::string* text) {
 struct NodeRecord {
   std::uint32_t in_flight = 0;
   core::Time last_latency{0};
+  core::Time answered_at = core::Time::min();  // something that does not speak against it
   std::string last_error;
   int last_status = 0;
 };
@@ -120,7 +122,8 @@ struct Question {
   std::shared_ptr<const std::string> body;
   const char* content_type = nullptr;
   std::size_t response_cap = kOtherAnswer;
-  bool packed = false;  // the body is gzip
+  bool packed = false;    // the body is gzip
+  bool doubtful = false;  // see StartBulk
   bool repeatable() const { return method == "GET" || method == "HEAD"; }
 };
 
@@ -254,6 +257,18 @@ bool SearchClient::State::SendElsewhere(std::uint64_t id, const HttpResult& resu
   return true;
 }
 
+/// One request that waits too long, or one of an index whose requests are lost, says nothing about
+/// a node that has answered others meanwhile.
+bool WasWell(const Pending& request, const HttpResult& result, core::Time answered_at,
+             core::Time now) {
+  constexpr core::Time kRecent{10'000'000};
+  const bool gateway_gave_up = result.ok && (result.status == 503 || result.status == 504);
+  if (!result.ok && !result.may_have_been_sent) return false;
+  const bool waited =
+      (gateway_gave_up || result.timed_out) && answered_at >= request.started;
+  return (waited || request.question.doubtful) && answered_at >= now - kRecent;
+}
+
 void SearchClient::State::Account(const Pending& request, HttpResult* result) {
   if (request.generation != generation) return;
   NodeRecord& node = nodes[request.node];
@@ -264,12 +279,15 @@ void SearchClient::State::Account(const Pending& request, HttpResult* result) {
     result->error = config.urls[request.node] + ": " + std::move(result->error);
     EraseSecrets(secrets, &result->error);
   }
+  const core::Time now = request.started + result->latency;
   if (result->too_large || !core::NodePool::MarksDead(result->ok, result->status)) {
     pool.Succeeded(request.node);
+    node.answered_at = std::max(node.answered_at, now);
     node.last_error.clear();
     return;
   }
-  pool.Failed(request.node, request.started + result->latency);
+  if (WasWell(request, *result, node.answered_at, now)) return pool.Abandoned(request.node, now);
+  pool.Failed(request.node, now);
   node.last_error = result->ok ? "HTTP " + std::to_string(result->status) : result->error;
   last_error = result->ok ? config.urls[request.node] + ": " + node.last_error : node.last_error;
 }
@@ -361,13 +379,15 @@ core::Time SearchClient::BlockedUntil(core::Time now) const {
 }
 
 std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body,
-                                      std::uint32_t operations, core::Time now) {
+                                      std::uint32_t operations, core::Time now,
+                                      bool doubtful) {
   State& s = *state_;
   Question question{.method = "POST",
                     .path = BulkPath(s.config.request_timeout),
                     .body = std::move(body),
                     .content_type = "application/x-ndjson"};
   question.response_cap = BulkAnswerCap(operations, question.body->size());
+  question.doubtful = doubtful;
   auto packed = std::make_shared<std::string>();
   question.packed =
       s.config.gzip && question.body->size() >= kWorthPacking && Gzip(*question.body, packed.get());

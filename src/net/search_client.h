@@ -78,8 +78,9 @@ class SearchClient {
 
   /// POST /_bulk with filter_path. Body and its size must not change until completion (shared).
   /// The answer may be as large as so many operations can honestly make it.
+  /// `doubtful`: if it is lost, a node that was well a moment ago is not to blame.
   std::uint64_t StartBulk(std::shared_ptr<const std::string> body, std::uint32_t operations,
-                          core::Time now);
+                          core::Time now, bool doubtful = false);
   /// Any other request; its answer is cut at `answer_cap` (0: 8 MB). `body` may be empty. Paths are
   /// already percent-encoded (see EncodePath).
   std::uint64_t Start(std::string_view method, std::string_view path, std::string body,

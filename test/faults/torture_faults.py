@@ -14,6 +14,7 @@ import psycopg
 
 import fault_proxy
 import processes
+import torture_definitions
 
 # lane → (least and most rest after a fault, in seconds; kind → how often, in proportion)
 LANES = {
@@ -28,6 +29,7 @@ LANES = {
     "sync": ((0.2, 3), {"pause": 4, "run_sync": 4, "requeue": 1, "server altered": 4,
                         "sync altered": 0.4, "triggers disabled": 0.3, "queue limit": 0.3,
                         "sync created anew": 0.3, "column added": 0.4, "partition moved": 0.3}),
+    "definition": ((1, 6), torture_definitions.WEIGHTS),
     "maintenance": ((0.5, 5), {"queue maintenance": 5, "parked maintenance": 3, "checkpoint": 1,
                                "table maintenance": 2, "long snapshot": 1, "pinned queue": 1}),
 }
@@ -36,7 +38,7 @@ START_TIMEOUT = 600.0  # a search server starts slowly on a busy machine
 SERVER_OPTIONS = {  # the first value is the one at the start
     "batch_bytes": ["5MB", "64kB", "300kB"], "batch_operations": ["5000", "1", "7", "500"],
     "max_in_flight": ["8", "1", "2", "16"], "linger": ["2ms", "0", "50ms"],
-    "compression": ["none", "gzip"], "request_timeout": ["5s", "2s"], "max_queue_size": ["10GB"]}
+    "compression": ["none", "gzip"], "request_timeout": ["15s", "2s", "5s"], "max_queue_size": ["10GB"]}
 
 
 def schedule(seed, round_number, seconds, wanted, syncs):
@@ -60,7 +62,7 @@ def status_of(error):
     return error.code if isinstance(error, urllib.error.HTTPError) else 0
 
 
-class Faults:
+class Faults(torture_definitions.DefinitionFaults):
     """Does faults and takes each back after its time."""
 
     def __init__(self, db, search, proxy, create_sync):
@@ -97,7 +99,7 @@ class Faults:
             if started > seconds:
                 return
             try:
-                getattr(self, "_" + kind.replace(" ", "_"))(lasts, sync, random.Random(seed))
+                getattr(self, "_" + kind.replace(" ", "_").replace("-", "_"))(lasts, sync, random.Random(seed))
                 self.count(kind)
             except Exception as error:  # a fault that could not be done is a fault of the test
                 self.broken.append(f"{kind} ({sync}, {seed}): {error!r}")
@@ -108,12 +110,12 @@ class Faults:
 
     # How statements and requests get through while the other lanes are at work.
 
-    def sql(self, statement, parameters=None, wanted=True):
+    def sql(self, statement, parameters=None, wanted=True, user="postgres"):
         """A statement that may meet a PostgreSQL that is just recovering, or a lock."""
         deadline = time.monotonic() + 180
         while True:
             try:
-                with self.db.connect(options="-c lock_timeout=3s") as session:
+                with self.db.connect(user, options="-c lock_timeout=3s") as session:
                     cursor = session.execute(statement, parameters)
                     return cursor.fetchall() if cursor.description else []
             except (psycopg.OperationalError, psycopg.InterfaceError):

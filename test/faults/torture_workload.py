@@ -4,6 +4,7 @@ import threading
 import uuid
 
 import mixed_writers
+import torture_definitions
 from mixed_writers import MixedWriters
 
 SCHEMA = mixed_writers.SCHEMA + """;
@@ -12,12 +13,13 @@ ALTER TABLE texts ALTER body SET STORAGE EXTERNAL;
 CREATE TABLE routed (id bigint, region text, tenant text NOT NULL, v integer,
   PRIMARY KEY (id, region)) PARTITION BY LIST (region);
 CREATE TABLE routed_a PARTITION OF routed FOR VALUES IN ('a');
-CREATE TABLE routed_b PARTITION OF routed FOR VALUES IN ('b')
-"""
+CREATE TABLE routed_b PARTITION OF routed FOR VALUES IN ('b');
+""" + torture_definitions.SCHEMA
 SYNCS = {
     **mixed_writers.SYNCS,
     "texts": ({}, {"key": ["tenant", "name"]}),
     "routed": ({"routing": "tenant"}, {"key": ["id", "region"], "routing": "tenant"}),
+    **torture_definitions.SYNCS,
 }
 
 
@@ -34,7 +36,8 @@ class TortureWriters(MixedWriters):
             self._decide_prepared(session, number)
             self.sessions[number] = session
         if chooser.random() < 0.25:
-            kind = chooser.choice([self._large, self._text_key, self._routed, self._routed_key])
+            kind = chooser.choice([self._large, self._text_key, self._routed, self._routed_key,
+                                   self._typed, self._owned, self._orders])
             kind(session, self._own_id(number, chooser), number, chooser)
         else:
             super()._transaction(session, number, chooser)
@@ -90,3 +93,20 @@ class TortureWriters(MixedWriters):
                         " AND (SELECT count(*) FROM routed o WHERE o.id = r.id) = 1", (key,))
         if chooser.random() < 0.3:
             session.execute("DELETE FROM routed WHERE id = %s", (key,))
+
+    def _typed(self, session, key, number, chooser):
+        """Literals, which fit a key of any type."""
+        name = key % 200 * self.count + number
+        session.execute(f"INSERT INTO typed VALUES ('{name}', {key}) ON CONFLICT (id) DO UPDATE"
+                        " SET v = excluded.v")
+        if chooser.random() < 0.3:
+            session.execute(f"DELETE FROM typed WHERE id = '{name}'")
+
+    def _owned(self, session, key, number, chooser):
+        session.execute("INSERT INTO owned VALUES (%s, 'a', 1) ON CONFLICT (id, region) DO UPDATE"
+                        " SET v = owned.v + 1", (key % 400 * self.count + number,))
+
+    def _orders(self, session, key, number, chooser):
+        session.execute("INSERT INTO orders VALUES (%s, %s) ON CONFLICT (id) DO UPDATE"
+                        " SET customer = excluded.customer",
+                        (key % 400 * self.count + number, chooser.randrange(100)))

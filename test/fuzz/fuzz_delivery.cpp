@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/delivery.h"
+#include "core/isolation.h"
 #include "core/settlement.h"
 
 using namespace polyglot::core;
@@ -140,6 +141,7 @@ class Game {
   BulkReply DrawReply(const std::vector<std::uint64_t>& versions, Items* items);
   void Drain();
   void Judge(const Known& known, FinalOutcome outcome, Items items);
+  bool MayBeAbandoned(std::uint64_t batch);
   void Leave(std::uint64_t version, const Operation& operation);
   void TakeFinished(const Finished& finished);
   void Withdraw(std::int32_t sync, std::uint64_t below);
@@ -157,6 +159,7 @@ class Game {
   Tickets last_tickets_;
   std::map<std::uint64_t, Known> known_;                           // by version
   std::map<std::uint64_t, std::vector<std::uint64_t>> in_flight_;  // batch → versions
+  std::map<std::uint64_t, Time> started_;                          // batch → since when
   std::map<std::pair<std::int32_t, std::string>, std::uint64_t> newest_sent_;
   std::set<std::int32_t> held_;
 };
@@ -263,17 +266,28 @@ bool Game::Send() {
     Require(delivery_.NextDeadline(now_) > now_);
     return false;
   }
-  Require(before < limits_.max_in_flight && delivery_.InFlight() == before + 1);
+  Require(before < limits_.max_in_flight + kMostApart + kMostAbandoned &&
+          delivery_.InFlight() == before + 1);
   Require(batch->operations <= most_operations_);
   Require(batch->operations == 1 || batch->body->size() <= most_bytes_);
   Note(*batch);
   return true;
 }
 
+/// A late request that several syncs share is given up: what it carries may be sent again.
+bool Game::MayBeAbandoned(std::uint64_t batch) {
+  if (batch == 0 || !in_flight_.contains(batch) || now_ - started_[batch] < kLateAfter) return false;
+  std::set<std::int32_t> syncs;
+  for (const std::uint64_t version : in_flight_[batch])
+    syncs.insert(known_[version].operation.sync);
+  return syncs.size() > 1;
+}
+
 /// Reads the request back: every line is what was submitted, each operation's turn has come.
 void Game::Note(const BulkBatch& batch) {
   constexpr std::string_view kVersion = "\"version\":";
   std::vector<std::uint64_t>& versions = in_flight_[batch.id];
+  started_[batch.id] = now_;
   std::string_view text = *batch.body;
   const auto line = [&text] {
     const std::size_t end = text.find('\n');
@@ -291,9 +305,11 @@ void Game::Note(const BulkBatch& batch) {
     Require(known_.contains(version));
     Known& known = known_[version];
     const Operation& op = known.operation;
-    Require(known.here && known.batch == 0 && !held_.contains(op.sync));
+    Require(known.here && !held_.contains(op.sync));
+    Require(known.batch == 0 || MayBeAbandoned(known.batch));
     for (const auto& [other, there] : known_)  // one in flight for each id
-      Require(there.batch == 0 || there.operation.sync != op.sync || there.operation.id != op.id);
+      Require(there.batch == 0 || there.operation.sync != op.sync || there.operation.id != op.id ||
+              MayBeAbandoned(there.batch));
     std::uint64_t& newest = newest_sent_[{op.sync, op.id}];
     Require(version >= newest);
     newest = version;
@@ -338,6 +354,7 @@ BulkReply Game::DrawReply(const std::vector<std::uint64_t>& versions, Items* ite
     reply.may_have_been_sent = input_.OneIn(2);
     reply.answer_cut = input_.OneIn(4);
     reply.out_of_memory = input_.OneIn(4);
+    reply.timed_out = input_.OneIn(4);
     return reply;
   }
   reply.transport_ok = true;
@@ -375,8 +392,10 @@ void Game::Answer() {
 
 void Game::Complete(std::uint64_t id, const BulkReply& reply, Items items) {
   Drain();
-  const std::vector<std::uint64_t> versions = std::move(in_flight_[id]);
+  const bool abandoned = MayBeAbandoned(id);
+  std::vector<std::uint64_t> versions = std::move(in_flight_[id]);
   in_flight_.erase(id);
+  std::erase_if(versions, [&](std::uint64_t version) { return known_[version].batch != id; });
   const bool refused =
       versions.size() == 1 && (reply.http_status == 400 || reply.http_status == 413);
   for (const std::uint64_t version : versions) {
@@ -394,8 +413,9 @@ void Game::Complete(std::uint64_t id, const BulkReply& reply, Items items) {
     }
     TakeFinished(finished);
   }
-  for (const std::uint64_t version : versions)
-    Require(!known_[version].gone || !known_[version].here);
+  if (!abandoned)
+    for (const std::uint64_t version : versions)
+      Require(!known_[version].gone || !known_[version].here);
   delivery_.TakeEvents();
 }
 
@@ -420,7 +440,8 @@ void Game::Judge(const Known& known, FinalOutcome outcome, Items items) {
 void Game::Leave(std::uint64_t version, const Operation& operation) {
   Require(known_.contains(version));
   Known& known = known_[version];
-  Require(known.here && known.batch == 0);
+  Require(known.here && (known.batch == 0 || MayBeAbandoned(known.batch)));
+  known.batch = 0;
   const Operation& submitted = known.operation;
   Require(operation.sync == submitted.sync && operation.id == submitted.id &&
           operation.routing == submitted.routing && operation.kind == submitted.kind);
@@ -471,7 +492,10 @@ void Game::Withdraw(std::int32_t sync, std::uint64_t below) {
     Require(known.batch != 0);
     left = true;
   }
-  Require(delivery_.AnyInFlight(sync, below) == left);
+  const bool abandoned =
+      std::any_of(in_flight_.begin(), in_flight_.end(),
+                  [&](const auto& batch) { return MayBeAbandoned(batch.first); });
+  Require(delivery_.AnyInFlight(sync, below) == left || abandoned);
 }
 
 void Game::Check() {

@@ -2,6 +2,7 @@
 #include "delivery_fixture.h"
 
 #include "core/backoff.h"
+#include "core/isolation.h"
 #include "core/settlement.h"
 
 namespace polyglot::core {
@@ -122,7 +123,7 @@ TEST_F(DeliveryTest, HeldSyncWaitsItsRetriesToo) {
   BulkBatch batch = Next();
   EXPECT_EQ(Ids(batch), std::vector<std::string>{"b"});
   EXPECT_EQ(delivery.NextBatch(now), std::nullopt);
-  EXPECT_EQ(delivery.NextDeadline(now), kNever);
+  EXPECT_EQ(delivery.NextDeadline(now), now + kLateAfter);
   delivery.HoldSync(1, false);
   const BulkBatch held = Next();
   delivery.Complete(held.id, NoAnswer(), now);

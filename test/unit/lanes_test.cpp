@@ -117,30 +117,70 @@ TEST_F(LanesTest, DelayedLanesComeBackInTime) {
 TEST_F(LanesTest, SurveyCountsWhatCouldGo) {
   Submit(Make("a", 1, 1));
   Submit(Make("b", 2, 2));
-  EXPECT_EQ(lanes.Survey(now).operations, 2u);
-  EXPECT_EQ(lanes.Survey(now).oldest, now);
+  EXPECT_EQ(lanes.Survey().operations, 2u);
+  EXPECT_EQ(lanes.Survey().oldest, now);
   lanes.Hold(1, true);
-  EXPECT_EQ(lanes.Survey(now).operations, 1u);
+  EXPECT_EQ(lanes.Survey().operations, 1u);
   lanes.Block(2, Time{100}, now);
-  EXPECT_EQ(lanes.Survey(now).operations, 0u);
-  EXPECT_EQ(lanes.Survey(now).unblocked, now + Time{100});
+  EXPECT_EQ(lanes.Survey().operations, 0u);
+  EXPECT_EQ(lanes.SurveyApart().at(0).from, now + Time{100});
   EXPECT_EQ(lanes.Blocks(2), 1u);
   lanes.Unblock(2);
   EXPECT_EQ(lanes.Blocks(2), 0u);
-  EXPECT_EQ(lanes.Survey(now).operations, 1u);
+  EXPECT_EQ(lanes.Survey().operations, 1u);
 }
 
 TEST_F(LanesTest, BlockedSyncGivesOneOperationPerDelay) {
+  const auto probe = [&] { return lanes.TakeOf(1, 1u << 20, 100, now); };
   for (int i = 0; i < 5; ++i) Submit(Make(std::to_string(i), 1 + i));
   lanes.Block(1, Time{100}, now);
-  EXPECT_TRUE(Take().empty());
+  EXPECT_TRUE(probe().empty());
   now += Time{100};
-  EXPECT_EQ(Take().size(), 1u);
-  EXPECT_TRUE(Take().empty());
+  EXPECT_EQ(probe().size(), 1u);
+  EXPECT_TRUE(probe().empty());
   now += Time{100};
-  EXPECT_EQ(Take().size(), 1u);
+  EXPECT_EQ(probe().size(), 1u);
   lanes.ResetBackoff(now);
+  EXPECT_EQ(probe().size(), 1u);
+}
+
+TEST_F(LanesTest, AProbeNeverSharesARequest) {
+  Submit(Make("a", 1, 1));
+  Submit(Make("b", 2, 2));
+  lanes.Probe(1, now);
+  EXPECT_EQ(Take().at(0).pending.operation.sync, 2);
+  EXPECT_TRUE(Take().empty());
+  EXPECT_EQ(lanes.TakeOf(1, 1u << 20, 100, now).size(), 1u);
+}
+
+TEST_F(LanesTest, WhatIsSetApartSharesNoRequest) {
+  lanes.SetApart(1, true);
+  Submit(Make("a", 1, 1));
+  Submit(Make("b", 2, 2));
   EXPECT_EQ(Take().size(), 1u);
+  EXPECT_EQ(lanes.SurveyApart().at(0).sync, 1);
+  lanes.SetApart(1, false);
+  EXPECT_EQ(Take().size(), 1u);
+}
+
+TEST_F(LanesTest, ASyncWithMuchToSendDoesNotHoldUpThoseWithLittle) {
+  const auto large = [](int number) {
+    Operation op = Make("large" + std::to_string(number), 100 + static_cast<unsigned>(number), 1);
+    op.body = "{\"v\":\"" + std::string(40'000, 'x') + "\"}";
+    return op;
+  };
+  for (int i = 0; i < 100; ++i) Submit(large(i));
+  Submit(Make("small", 1, 2));
+  Submit(Make("small", 2, 3));
+  // In one of two requests, and with nothing of the large ones beside them.
+  std::vector<Taken> taken = Take();
+  if (taken.at(0).pending.operation.sync == 1) taken = Take();
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(taken[0].pending.operation.id, "small");
+  EXPECT_EQ(taken[1].pending.operation.id, "small");
+  Submit(Make("another", 3, 2));
+  EXPECT_EQ(Take().at(0).pending.operation.sync, 1);  // nor do they starve the large one
+  EXPECT_EQ(Take().at(0).pending.operation.sync, 2);
 }
 
 TEST_F(LanesTest, WithdrawLeavesNothingBehind) {
@@ -153,13 +193,13 @@ TEST_F(LanesTest, WithdrawLeavesNothingBehind) {
     lanes.Return(t.lane, std::move(t.pending), id == "delayed" ? now + Time{9} : now, now,
                  &replaced);
   }
-  EXPECT_TRUE(lanes.Survey(now).alone);
+  EXPECT_TRUE(lanes.Survey().alone);
   EXPECT_EQ(lanes.Withdraw(1, UINT64_MAX).size(), 3u);
   EXPECT_EQ(lanes.operations(), 0u);
   EXPECT_EQ(lanes.bytes(), 0u);
   EXPECT_EQ(lanes.NextDue(), kNever);
-  EXPECT_FALSE(lanes.Survey(now).alone);
-  EXPECT_EQ(lanes.Survey(now).bytes, 0u);
+  EXPECT_FALSE(lanes.Survey().alone);
+  EXPECT_EQ(lanes.Survey().bytes, 0u);
 }
 
 TEST_F(LanesTest, BytesAndOperationsLimitATake) {

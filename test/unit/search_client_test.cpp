@@ -56,7 +56,8 @@ TEST(SearchClient, BulkRequestAsServersWantIt) {
   EXPECT_EQ(response.reply.body, "{}");
   EXPECT_EQ(response.product, "elasticsearch");
   EXPECT_EQ(seen.find("POST /prefix/_bulk?timeout=3s&filter_path=errors,items.*.status,"
-                      "items.*.failure_store,items.*.error.type,items.*.error.reason,"
+                      "items.*._index,items.*.result,items.*.failure_store,items.*.error.type,"
+                      "items.*.error.reason,"
                       "items.*.error.caused_by.reason HTTP/1.1\r\n"),
             0u)
       << seen;

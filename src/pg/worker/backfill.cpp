@@ -28,8 +28,10 @@ std::uint64_t Window(const WorkerContext& context, const Channel* channel) {
 
 bool HasRoom(const WorkerContext& context, const SyncRuntime& sync) {
   const core::Delivery& delivery = sync.channel->delivery();
-  return delivery.QueuedOperations() < Window(context, sync.channel) &&
-         delivery.QueuedBytes() < kQueuedBytes;
+  const std::uint64_t queued =
+      delivery.Slow(sync.id) ? delivery.QueuedOperations() : delivery.PromptOperations();
+  return queued < Window(context, sync.channel) &&
+         delivery.HasRoom(sync.id) && (queued == 0 || delivery.QueuedBytes() < kQueuedBytes);
 }
 
 bool MayRead(const WorkerContext& context, const SyncRuntime& sync) {

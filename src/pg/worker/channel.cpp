@@ -46,7 +46,8 @@ bool Channel::Pump(core::Time now) {
   while (client_.BlockedUntil(now) == core::kNever) {
     std::optional<core::BulkBatch> batch = delivery_.NextBatch(now);
     if (!batch) break;
-    bulks_.emplace(client_.StartBulk(batch->body, batch->operations, now), batch->id);
+    bulks_.emplace(client_.StartBulk(batch->body, batch->operations, now, batch->doubtful),
+                   batch->id);
   }
   answered |= TakeAnswers(now);  // a request that could not even be started is answered at once
   return answered;

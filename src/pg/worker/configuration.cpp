@@ -41,7 +41,8 @@ net::ConnectionConfig ConfigOf(const WorkerContext& context, const ServerOptions
   const std::string opaque_id =
       "polyglot_sync/" + Text(get_database_name(MyDatabaseId)) + "/" + context.server_name;
   net::ConnectionConfig config = MakeConnectionConfig(options, credentials, opaque_id.c_str());
-  config.max_connections += 2;  // room for index checks beside a full pipeline
+  // Room for slow indexes, and for index checks beside a full pipeline.
+  config.max_connections += core::kMostApart + core::kMostAbandoned + 2;
   return config;
 }
 

@@ -228,6 +228,9 @@ void TakeEvent(WorkerContext* context, Channel* channel, const core::DeliveryEve
         channel->delivery().HoldSync(sync->id, true);
       }
       break;
+    case Kind::kSlow:
+      NoteError(context, channel, event);
+      break;
     case Kind::kRetried:
       if (sync != nullptr && sync->slot != nullptr)
         Count(&sync->slot->counters.retried, event.count);

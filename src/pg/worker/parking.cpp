@@ -80,11 +80,8 @@ void EndProbes(SyncRuntime* sync) {
   sync->parked.cursor.reset();
 }
 
-void Park(WorkerContext* context, SyncRuntime* sync) {
-  std::vector<PendingKey> keys = Collector(context, sync).Run();
-  if (sync->backfill.running) RewindBackfill(sync);
-  if (sync->resync.step != ResyncState::Step::kNone) ContinueResync(sync, sync->resync.version);
-  EndProbes(sync);
+// What is parked already keeps its row, and what cannot be stored now waits on.
+void StoreKeys(WorkerContext* context, SyncRuntime* sync, std::vector<PendingKey> keys) {
   while (!keys.empty()) {
     const std::size_t rest = keys.size() - std::min(keys.size(), kKeysPerTransaction);
     const std::vector<PendingKey> some(std::make_move_iterator(keys.begin() + rest),
@@ -101,6 +98,28 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
         sync->keys.PutBack(key, sync->id, &context->settlement);
     }
   }
+}
+
+void Park(WorkerContext* context, SyncRuntime* sync) {
+  std::vector<PendingKey> keys = Collector(context, sync).Run();
+  if (sync->backfill.running) RewindBackfill(sync);
+  if (sync->resync.step != ResyncState::Step::kNone) ContinueResync(sync, sync->resync.version);
+  EndProbes(sync);
+  StoreKeys(context, sync, std::move(keys));
+}
+
+// What had come before its index was known to be slow would fill the memory that others need.
+void ParkExcess(WorkerContext* context, SyncRuntime* sync) {
+  if (!sync->Slow() || sync->keys.size() <= 2 * kKeysWaiting) return;
+  if (MonotonicNow() < sync->store_at) return;
+  std::vector<PendingKey> excess;
+  for (PendingKey& key : sync->keys.Take(sync->keys.size() - kKeysWaiting)) {
+    if (key.tickets.scan != 0)
+      excess.push_back(std::move(key));
+    else  // its row is still there
+      context->settlement.Release(sync->id, key.tickets);
+  }
+  StoreKeys(context, sync, std::move(excess));
 }
 
 bool LoadPage(WorkerContext* context, SyncRuntime* sync) {
@@ -153,6 +172,8 @@ void EndIdleTrials(WorkerContext* context) {
 
 }  // namespace
 
+bool SyncRuntime::Slow() const { return channel != nullptr && channel->delivery().Slow(id); }
+
 void NoteAway(WorkerContext* context, core::Time now) {
   bool trial = false;
   for (SyncRuntime* sync : context->awake) {
@@ -198,7 +219,10 @@ void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
 
 void ParkWaiting(WorkerContext* context) {
   for (SyncRuntime* sync : context->Awake())
-    if (!sync->Sends() && MustPark(*sync)) Park(context, sync);
+    if (sync->Sends())
+      ParkExcess(context, sync);
+    else if (MustPark(*sync))
+      Park(context, sync);
 }
 
 void ParkEverything(WorkerContext* context) {
@@ -217,7 +241,7 @@ bool DrainParked(WorkerContext* context) {
     if (parked.at_end) {
       if (context->settlement.SettledProbe(sync->id, parked.last_probe) == parked.last_probe)
         EndDrain(sync);
-    } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom() &&
+    } else if (sync->keys.size() < kKeysWaiting && sync->channel->delivery().HasRoom(sync->id) &&
                !WaitsForAnswer(*sync) && now >= sync->store_at) {
       worked |= LoadPage(context, sync);
     }

@@ -249,7 +249,7 @@ bool ReadRowsAgain(WorkerContext* context) {
     if (sync->keys.empty() || sync->index.physical == nullptr || !sync->Sends() || sync->held)
       continue;
     if (sync->unconfirmed.size() >= kUnconfirmed || now < sync->read_at) continue;
-    if (!sync->channel->delivery().HasRoom()) continue;
+    if (!sync->channel->delivery().HasRoom(sync->id)) continue;
     Rereading reading(context, sync);
     worked |= reading.Run();
     if (!(truncated = reading.truncated())) continue;

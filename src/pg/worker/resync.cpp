@@ -100,7 +100,7 @@ void TakePage(WorkerContext* context, SyncRuntime* sync, const net::Response& re
 }
 
 void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
-  if (!sync->channel->delivery().HasRoom()) return;
+  if (!sync->channel->delivery().HasRoom(sync->id)) return;
   const core::WalkOrder order = core::WalkOrderFor(ProductOf(*sync->channel), "");
   sync->channel->Ask(
       "POST", core::kPitSearchPath,

@@ -5,6 +5,29 @@
 
 namespace polyglot::pg {
 
+namespace {
+
+void PinPlanner() {
+  static constexpr const char* pinned[][2] = {
+      {"enable_seqscan", "off"},  {"enable_hashjoin", "off"}, {"enable_mergejoin", "off"},
+      {"enable_nestloop", "on"},  {"enable_indexscan", "on"}, {"enable_bitmapscan", "on"},
+      {"enable_tidscan", "on"}};
+  for (const auto& [name, value] : pinned)
+    (void)set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+                            false);
+}
+
+}  // namespace
+
+void Parameters::Run(const char* sql, int expected) {
+  const int level = NewGUCNestLevel();
+  PinPlanner();
+  const int result =
+      SPI_execute_with_args(sql, count_, types_.data(), values_.data(), nulls_.data(), false, 0);
+  AtEOXact_GUC(false, level);
+  if (result != expected) elog(ERROR, "statement failed (%d): %s", result, sql);
+}
+
 // By the rule of document ids, so that no routing of its own reads like a digest. Of the stored
 // form, which may be longer than the routing.
 std::string ShortRouting(std::string_view routing) {

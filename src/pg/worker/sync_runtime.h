@@ -270,7 +270,9 @@ struct SyncRuntime {
     return it != oldest_by_scan.end() ? it->second : GetCurrentTimestamp();
   }
   /// Do changes go to the parked table instead of the index?
-  bool Parks() const { return !Sends() || Trying(); }
+  bool Parks() const { return !Sends() || Trying() || Slow(); }
+  /// Its index takes so long that what waits for it would fill memory.
+  bool Slow() const;
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {
     return !paused && !failed && (!away || on_trial) && !index.missing && !live.frozen && !locked &&

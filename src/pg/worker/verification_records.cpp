@@ -179,8 +179,11 @@ void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& di
   p.Int8(sync.verification->number);
   p.Run(
       "UPDATE polyglot.difference d SET problem = u.p, key = nullif(u.k, '')::jsonb,"
-      " detail = u.t, repaired = $8"
+      " detail = CASE WHEN l.sync_id IS NULL THEN u.t WHEN u.t = '' THEN 'its last delivery is a"
+      " dead letter' ELSE u.t || '; its last delivery is a dead letter' END,"
+      " repaired = $8 AND l.sync_id IS NULL"
       " FROM unnest($2, $3, $4, $5, $6, $7) AS u(id, r, h, p, k, t)"
+      " LEFT JOIN polyglot.dead_letter l ON l.sync_id = $1 AND l.document_id = u.id AND l.routing = u.r AND l.has_routing = u.h"
       " WHERE d.sync_id = $1 AND d.number = $9 AND d.document_id = u.id AND d.routing = u.r"
       " AND d.has_routing = u.h",
       SPI_OK_UPDATE);

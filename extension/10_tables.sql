@@ -198,6 +198,7 @@ CREATE TABLE polyglot.verification (
   orphan bigint NOT NULL DEFAULT 0,
   different bigint NOT NULL DEFAULT 0,
   stale bigint NOT NULL DEFAULT 0,
+  note text,
   PRIMARY KEY (sync_id, number)
 );
 

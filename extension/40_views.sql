@@ -168,7 +168,8 @@ SELECT d.name AS sync,
        v.different,
        v.stale,
        v.sample,
-       v.repair
+       v.repair,
+       v.note
   FROM polyglot.verification v
   JOIN polyglot.sync_definition d ON d.id OPERATOR(pg_catalog.=) v.sync_id
   LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) d.source

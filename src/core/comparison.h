@@ -31,11 +31,18 @@ struct FoundDocument {
   std::uint64_t version = 0;
   std::optional<std::string> routing;
   std::string_view source;  // as it stands in the answer
+  std::string error;        // its type, where the server could not look for this one
 };
 
 /// Reads the answer, one entry for each wanted document, in their order; views into `body`. An
-/// error when it is none, or when the server could not look for one of them.
+/// error when it is none that can be read.
 Result<std::vector<FoundDocument>> ParseMultiGet(std::string_view body, std::size_t wanted);
+
+/// Does it begin as an answer to `_mget`? One that then cannot be read holds a document that
+/// somebody wrote in a JSON which servers take and we do not.
+bool IsMultiGet(std::string_view body);
+/// Is an error of this type one of the index or the cluster, and not of the document?
+bool PassesOff(std::string_view error);
 
 /// Body of `POST /<index>/_search` for every document with this id, at whatever routing; its answer
 /// is read by ParseWalkPage.

@@ -104,6 +104,15 @@ std::string SanitiseText(std::string_view text, std::size_t max_bytes) {
   return out;
 }
 
+void ShortenDocument(std::string* document, std::size_t most) {
+  const std::size_t size = document->size();
+  if (size <= most) return;
+  std::size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>((*document)[end]) & 0xC0) == 0x80) --end;
+  // A new string: the old one's memory goes.
+  *document = document->substr(0, end) + " ... (" + std::to_string(size) + " bytes in all)";
+}
+
 std::string NormaliseError(std::string_view type, std::string_view reason) {
   const bool harmless =
       std::find(kWithoutValues.begin(), kWithoutValues.end(), type) != kWithoutValues.end();

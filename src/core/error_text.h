@@ -11,6 +11,10 @@ namespace polyglot::core {
 /// takes. What is not UTF-8 becomes '?'.
 std::string SanitiseText(std::string_view text, std::size_t max_bytes);
 
+/// Of a document longer than `most` bytes the beginning, cut between characters, with a note of how
+/// long it was. `document` is UTF-8.
+void ShortenDocument(std::string* document, std::size_t most);
+
 /// "type: reason" for logs, status and counters. Servers quote row values in their reasons, so for
 /// all types but a few that only speak of the cluster everything from the first quote, bracket or
 /// digit on is cut (a value may itself contain quotes: nothing behind the first can be trusted).

@@ -130,6 +130,12 @@ std::optional<Hit> HitOf(const Value& value) {
   return hit;
 }
 
+// A pattern, or several.
+bool NamesAny(const Value* patterns) {
+  if (patterns == nullptr) return false;
+  return patterns->IsArray() ? patterns->Size() > 0 : patterns->IsString();
+}
+
 bool IsPartial(const Document& answer) {
   const Value* timed_out = Find(&answer, "timed_out");
   const Value* failed = Find(Find(&answer, "_shards"), "failed");
@@ -253,6 +259,33 @@ Result<std::string> RefreshSettingBody(std::string_view body) {
     found->Accept(writer);
   writer.EndObject();
   return Text(buffer);
+}
+
+Result<ContentRules> ParseContentRules(std::string_view body) {
+  Document answer;
+  if (!ParseObject(body, &answer)) return NotUsable("does not describe an index");
+  ContentRules rules;
+  for (const auto& member : answer.GetObject()) {
+    const Value* source = Find(Find(&member.value, "mappings"), "_source");
+    const Value* settings = Find(Find(&member.value, "settings"), "index");
+    const Value* enabled = Find(source, "enabled");
+    const std::string set = StringOf(Find(Find(Find(settings, "mapping"), "source"), "mode"));
+    std::string mode = set.empty() ? StringOf(Find(source, "mode")) : set;
+    for (char& c : mode) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const bool off = enabled != nullptr && (enabled->IsFalse() || StringOf(enabled) == "false");
+    if (off || mode == "disabled")
+      rules.incomparable = "_source is disabled";
+    else if (mode == "synthetic")
+      rules.incomparable = "_source is synthetic";
+    else if (NamesAny(Find(source, "includes")) || NamesAny(Find(source, "excludes")))
+      rules.incomparable = "_source leaves out fields";
+    for (const char* name : {"default_pipeline", "final_pipeline"}) {
+      const std::string pipeline = StringOf(Find(settings, name));
+      if (pipeline.empty() || pipeline == "_none") continue;
+      rules.pipelines += (rules.pipelines.empty() ? "\"" : ", \"") + pipeline + "\"";
+    }
+  }
+  return rules;
 }
 
 WalkOrder WalkOrderFor(Product product, std::string_view version) {

@@ -65,6 +65,17 @@ Result<std::string> RefreshSettingBody(std::string_view body);
 inline constexpr std::string_view kDescribeFilter =
     "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid";
 
+/// What in an index keeps its documents from being what was sent: found by GET /<index> with
+/// kContentFilter.
+struct ContentRules {
+  std::string incomparable;  // why no document can equal its row; "": nothing is in the way
+  std::string pipelines;     // names of ingest pipelines, which may change documents
+};
+inline constexpr std::string_view kContentFilter =
+    "filter_path=*.mappings._source,*.settings.index.mapping.source,"
+    "*.settings.index.default_pipeline,*.settings.index.final_pipeline";
+Result<ContentRules> ParseContentRules(std::string_view body);
+
 // ---- point in time
 // --------------------------------------------------------------------------------
 

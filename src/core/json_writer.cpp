@@ -48,11 +48,8 @@ void AppendShortest(T value, std::string* out) {
   out->append(buffer, end.ptr);
 }
 
-}  // namespace
-
-void AppendJsonString(std::string_view text, std::string* out) {
+void AppendEscaped(std::string_view text, std::string* out) {
   static constexpr char kHex[] = "0123456789abcdef";
-  out->push_back('"');
   const char* p = text.data();
   const char* const end = p + text.size();
   const char* plain = p;
@@ -77,7 +74,27 @@ void AppendJsonString(std::string_view text, std::string* out) {
     plain = ++p;
   }
   out->append(plain, end);
+}
+
+}  // namespace
+
+void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
+  AppendEscaped(text, out);
+  out->push_back('"');
+}
+
+bool AppendJsonString(std::string_view text, std::size_t end, std::string* out) {
+  constexpr std::size_t kAtOnce = 1u << 16;
+  out->push_back('"');
+  if (out->size() <= end && text.size() <= end - out->size() && text.size() > kAtOnce)
+    out->reserve(out->size() + text.size() + 1);
+  for (std::size_t at = 0; at < text.size(); at += kAtOnce) {
+    if (out->size() > end || text.size() - at > end - out->size()) return false;
+    AppendEscaped(text.substr(at, kAtOnce), out);  // bytes of one character are copied anyhow
+  }
+  out->push_back('"');
+  return out->size() <= end;
 }
 
 void AppendJsonInteger(std::int64_t value, std::string* out) {

@@ -14,6 +14,9 @@ inline constexpr std::size_t kMaxNumberDigits = 1000;
 
 /// A JSON string. `text` must be valid UTF-8: bytes from 0x80 on are copied as they are.
 void AppendJsonString(std::string_view text, std::string* out);
+/// The same, but false as soon as it is known that `out` gets longer than `end`; then a part of the
+/// string is in it.
+[[nodiscard]] bool AppendJsonString(std::string_view text, std::size_t end, std::string* out);
 void AppendJsonInteger(std::int64_t value, std::string* out);
 /// The shortest number that reads back equal; NaN and infinities as null.
 void AppendJsonDouble(double value, std::string* out);

@@ -80,6 +80,20 @@ std::uint64_t Settlement::LowestScan() const {
   return lowest;
 }
 
+std::vector<std::uint64_t> Settlement::OutstandingScans() const {
+  std::vector<std::uint64_t> numbers;
+  for (const auto& [sync, s] : syncs_)
+    for (const auto& [number, count] : s.scan) numbers.push_back(number);
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  return numbers;
+}
+
+bool Settlement::ScanOutstanding(std::int32_t sync, std::uint64_t number) const {
+  auto it = syncs_.find(sync);
+  return it != syncs_.end() && it->second.scan.count(number) != 0;
+}
+
 std::uint64_t Settlement::OutstandingEvents(std::int32_t sync) const {
   auto it = syncs_.find(sync);
   return it == syncs_.end() ? 0 : it->second.events;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <unordered_map>
+#include <vector>
 
 #include "core/operation.h"
 
@@ -31,6 +32,10 @@ class Settlement {
 
   /// Lowest outstanding scan number of any sync; 0 when none: what queue rotation waits for.
   std::uint64_t LowestScan() const;
+  /// All of them, in ascending order, each once.
+  std::vector<std::uint64_t> OutstandingScans() const;
+  /// Does any operation of the sync wait with this very number?
+  bool ScanOutstanding(std::int32_t sync, std::uint64_t number) const;
   /// Outstanding operations of a sync that came from the queue.
   std::uint64_t OutstandingEvents(std::int32_t sync) const;
   void Forget(std::int32_t sync);

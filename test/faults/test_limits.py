@@ -73,3 +73,18 @@ def test_a_full_disk_ends_only_the_worker(t):
     t.wait(timeout="240s")
     t.assert_equal("t", wait=False)
     t.assert_equal("w", wait=False)
+
+
+def test_a_row_that_asks_for_more_memory_than_there_is_costs_itself_alone(t):
+    """Others of its page are delivered; the worker lives on."""
+    t.execute("CREATE TABLE g (id integer PRIMARY KEY, n integer)")
+    t.create_sync("g", document="jsonb_build_object('n', n, 'v', repeat('x', n))")
+    t.wait()
+    limit(t, memory="100MB")
+    restart_worker(t)
+    t.execute("INSERT INTO g SELECT i, CASE i WHEN 7 THEN 90000000 ELSE 10 END"
+              " FROM generate_series(1, 100) i")
+    t.wait(timeout="240s")
+    assert [(letter[1], letter[4]) for letter in t.dead_letters()] == [("7", "postgresql_error_53200")]
+    assert len(t.documents("g")) == 99
+    t.execute("SELECT polyglot.drop_sync('g')")

@@ -88,3 +88,35 @@ def test_a_million_changes_while_the_server_is_away(own, own_search):
     assert own.status("m")["parked"] == 0
     assert own.dead_letters() == []
     assert "events dropped" not in own.pg.log()
+
+
+def test_what_waits_long_does_not_keep_all_scans_since(pg, search):
+    """An open discard keeps one outcome unsettled; a position names every transaction that was open."""
+    db = Database(pg, search)
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'bad');"
+               "CREATE TABLE busy (id integer PRIMARY KEY, n integer); INSERT INTO busy VALUES (1, 0)")
+    db.create_sync("t", mapping={"properties": {"v": {"type": "integer"}}})
+    db.create_sync("busy")
+    db.wait()
+    open_ones = [db.connect(autocommit=False) for _ in range(40)]
+    for session in open_ones:
+        session.execute("SELECT pg_current_xact_id()")
+    discard = open_ones[0]
+    discard.execute("SELECT polyglot.discard('t')")
+    db.execute("UPDATE t SET v = 'worse'")
+
+    def commits(count):
+        with db.connect() as session:
+            for number in range(count):
+                session.execute("UPDATE busy SET n = %s", (number,))
+        assert db.value("SELECT polyglot.wait_for_sync('busy', '60s')")
+        return memory.rss_anon(db.wait_for_worker())
+    before = commits(4000)
+    grown = commits(25_000) - before
+    print(f"25,000 commits beside an outcome that waits: {grown} kB more")
+    assert grown < 2048
+    for session in open_ones:
+        session.close()
+    db.wait()
+    assert len(db.dead_letters()) == 1
+    db.drop()

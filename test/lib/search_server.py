@@ -234,7 +234,7 @@ class SearchServer:
 
     def request(self, method: str, path: str, body=None, timeout=10.0):
         """One request without any client library: for waiting and for faults."""
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, method=method, headers={
             "Content-Type": "application/json", **self.authorization})
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),

@@ -66,5 +66,17 @@ TEST(NormaliseError, PartsMayBeMissing) {
   EXPECT_EQ(NormaliseError("", ""), "");
 }
 
+TEST(ErrorText, ADocumentIsCutBetweenCharactersAndSaysSo) {
+  std::string document = "short";
+  ShortenDocument(&document, 5);
+  EXPECT_EQ(document, "short");
+  document = "ab\xC3\xA9\xE2\x82\xAC";
+  ShortenDocument(&document, 6);
+  EXPECT_EQ(document, "ab\xC3\xA9 ... (7 bytes in all)");
+  document = "ab\xC3\xA9\xE2\x82\xAC";
+  ShortenDocument(&document, 3);
+  EXPECT_EQ(document, "ab ... (7 bytes in all)");
+}
+
 }  // namespace
 }  // namespace polyglot::core

@@ -207,4 +207,26 @@ TEST(ParseIndices, NestingWithoutEndIsRefused) {
   EXPECT_TRUE(ParseIndices(braces + R"(\""}}}})").ok()) << "text is no nesting";
 }
 
+TEST(ContentRules, WhatKeepsDocumentsFromEqualRows) {
+  const auto rules = [](const std::string& source, const std::string& settings) {
+    const auto parsed = ParseContentRules(R"({"i-1":{"mappings":{"_source":)" + source +
+                                          R"(},"settings":{"index":)" + settings + "}}}");
+    EXPECT_TRUE(parsed.ok());
+    return parsed.ok() ? parsed.value() : ContentRules{};
+  };
+  EXPECT_EQ(rules("{}", "{}").incomparable, "");
+  EXPECT_EQ(rules(R"({"enabled":false})", "{}").incomparable, "_source is disabled");
+  EXPECT_EQ(rules(R"({"excludes":["a"]})", "{}").incomparable, "_source leaves out fields");
+  EXPECT_EQ(rules(R"({"includes":["a"]})", "{}").incomparable, "_source leaves out fields");
+  EXPECT_EQ(rules(R"({"excludes":[]})", "{}").incomparable, "");
+  EXPECT_EQ(rules(R"({"mode":"synthetic"})", "{}").incomparable, "_source is synthetic");
+  EXPECT_EQ(rules("{}", R"({"mapping":{"source":{"mode":"SYNTHETIC"}}})").incomparable,
+            "_source is synthetic");
+  EXPECT_EQ(rules("{}", R"({"mapping":{"source":{"mode":"stored"}}})").incomparable, "");
+  EXPECT_EQ(rules("{}", R"({"default_pipeline":"p","final_pipeline":"_none"})").pipelines,
+            "\"p\"");
+  EXPECT_EQ(ParseContentRules("{}").value().incomparable, "");
+  EXPECT_FALSE(ParseContentRules("[]").ok());
+}
+
 }  // namespace polyglot::core

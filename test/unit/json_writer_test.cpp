@@ -137,5 +137,23 @@ TEST(JsonPadded, Width) {
   EXPECT_EQ(out, "0007123456");
 }
 
+TEST(JsonWriter, AStringStopsSoonAfterItsEnd) {
+  std::string out = "{";
+  EXPECT_TRUE(AppendJsonString("abc", 6, &out));
+  EXPECT_EQ(out, R"({"abc")");
+  EXPECT_FALSE(AppendJsonString("abc", 10, &out));
+  const std::string escapes(1u << 20, '\x01');
+  out.clear();
+  EXPECT_FALSE(AppendJsonString(escapes, 2u << 20, &out));
+  EXPECT_LT(out.size(), (2u << 20) + 6 * (1u << 16) + 2);
+  out.clear();
+  EXPECT_TRUE(AppendJsonString(escapes, 6u * escapes.size() + 2, &out));
+  std::string whole;
+  AppendJsonString(escapes, &whole);
+  EXPECT_EQ(out, whole);
+  out.clear();
+  EXPECT_FALSE(AppendJsonString(escapes, 6u * escapes.size() + 1, &out));
+}
+
 }  // namespace
 }  // namespace polyglot::core

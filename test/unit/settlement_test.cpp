@@ -90,5 +90,20 @@ TEST(Settlement, ReleasingTheUnknownDoesNothing) {
   EXPECT_EQ(s.SettledScan(1, 9), 3u);
 }
 
+TEST(Settlement, OutstandingScansAreToldOnceAndInOrder) {
+  Settlement s;
+  EXPECT_TRUE(s.OutstandingScans().empty());
+  s.Add(1, {.scan = 7});
+  s.Add(1, {.scan = 2});
+  s.Add(2, {.scan = 7});
+  s.Add(2, {.scan = 4, .page = 9});
+  EXPECT_EQ(s.OutstandingScans(), (std::vector<std::uint64_t>{2, 4, 7}));
+  EXPECT_TRUE(s.ScanOutstanding(2, 4));
+  EXPECT_FALSE(s.ScanOutstanding(1, 4));
+  s.Release(2, {.scan = 4, .page = 9});
+  EXPECT_FALSE(s.ScanOutstanding(2, 4));
+  EXPECT_EQ(s.OutstandingScans(), (std::vector<std::uint64_t>{2, 7}));
+}
+
 }  // namespace
 }  // namespace polyglot::core

@@ -2,6 +2,7 @@
 
 #include "core/document_id.h"
 #include "pg/capture/source_tree.h"
+#include "pg/document/document_limit.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/security_context.h"
 #include "pg/prelude.h"
@@ -11,7 +12,9 @@ namespace polyglot::pg {
 namespace {
 
 // Errors of these classes say nothing about a row or a sync: they pass, or end the process.
-bool ConcernsProcess(int sqlstate) {
+// `rows`: while some are read, of which one may ask for more than there is.
+bool ConcernsProcess(int sqlstate, bool rows) {
+  if (rows && IsLackOfResources(sqlstate)) return false;
   switch (ERRCODE_TO_CATEGORY(sqlstate)) {
     case MAKE_SQLSTATE('4', '0', '0', '0', '0'):  // serialization, deadlock
     case MAKE_SQLSTATE('5', '3', '0', '0', '0'):  // memory, disk, connections
@@ -28,7 +31,7 @@ bool ConcernsProcess(int sqlstate) {
 // std::bad_alloc and ereport; C++ objects in it must not be alive while it calls PostgreSQL.
 // Errors that concern the whole process are thrown (PgError).
 template <typename F>
-bool RunInside(Oid source, F&& f, PgError* error) {
+bool RunInside(Oid source, F&& f, PgError* error, bool rows = false) {
   auto body = [&] {
     bool out_of_memory = false;
     SecurityContext saved;
@@ -45,7 +48,7 @@ bool RunInside(Oid source, F&& f, PgError* error) {
     SPI_finish();
   };
   const bool ok = Call([&] { return InSubtransaction(body, error); });
-  if (!ok && ConcernsProcess(error->sqlstate)) throw *error;
+  if (!ok && ConcernsProcess(error->sqlstate, rows)) throw *error;
   return ok;
 }
 
@@ -126,8 +129,13 @@ void KeyArrays(const ReadPlan& plan, const std::string_view* key_values, std::si
 
 }  // namespace
 
+bool IsLackOfResources(int sqlstate) {
+  return sqlstate == ERRCODE_OUT_OF_MEMORY || sqlstate == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED;
+}
+
 ReaderState::ReaderState(const SyncRow& source) {
   Call([&] {
+    max_document = MaxDocumentBytes(source.options);
     memory = AllocSetContextCreate(TopMemoryContext, "polyglot reader", ALLOCSET_SMALL_SIZES);
     MemoryContext caller = MemoryContextSwitchTo(memory);
     sync = CopySync(source);
@@ -344,7 +352,7 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
       [&] {
         RowReceiver receiver;
         Datum parameters[INDEX_MAX_KEYS];
-        InitReceiver(&receiver, plan, out, false, stop_bytes);
+        InitReceiver(&receiver, plan, out, false, stop_bytes, max_document);
         if (plan->keys_in_arrays) {
           KeyArrays(*plan, key_values, count, parameters);
           out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
@@ -360,7 +368,7 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
           out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
         }
       },
-      error);
+      error, true);
   if (!ok) AddHint(error);
   return ok;
 }
@@ -373,7 +381,7 @@ bool ReaderState::RunPage(const std::vector<std::string>& after, int limit, bool
         RowReceiver receiver;
         Datum parameters[INDEX_MAX_KEYS];
         PreparePages(plan, *sync, limit);
-        InitReceiver(&receiver, plan, out, keys_only, stop_bytes);
+        InitReceiver(&receiver, plan, out, keys_only, stop_bytes, max_document);
         const int count = after.empty() ? 0 : plan->key_count;
         for (int position = 0; position < count; ++position) {
           const int key = plan->order[position].key;
@@ -383,7 +391,7 @@ bool ReaderState::RunPage(const std::vector<std::string>& after, int limit, bool
                                      : (count ? plan->next_page : plan->first_page);
         out->truncated = !Execute(plan, query, count, parameters, &receiver);
       },
-      error);
+      error, true);
   if (!ok) AddHint(error);
   return ok;
 }

@@ -13,6 +13,10 @@
 
 namespace polyglot::pg {
 
+/// More memory or temporary files than there are: where single rows are read, one of them may be
+/// what asks for so much.
+bool IsLackOfResources(int sqlstate);
+
 class ReaderState {
  public:
   explicit ReaderState(const SyncRow& source);
@@ -53,6 +57,7 @@ class ReaderState {
   bool RunPage(const std::vector<std::string>& after, int limit, bool keys_only,
                std::size_t stop_bytes, RowBatch* out, PgError* error);
 
+  std::size_t max_document;  // no longer one is made
   MemoryContext memory;  // of the reader; the plan has a child of it
   SyncRow* sync;         // a copy
   ReadPlan* plan = nullptr;

@@ -7,6 +7,7 @@
 
 #include "core/json_writer.h"
 #include "core/queue_record.h"
+#include "pg/document/document_limit.h"
 #include "pg/document/reader_state.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/table_lock.h"
@@ -19,16 +20,29 @@ namespace {
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 // Keys between two looks at the byte limit while a page with a bad row is read key by key.
 constexpr std::size_t kIsolationSlice = 32;
+constexpr std::size_t kKeyBytes = 16u << 20;  // those of a view may be of any length
 
 struct Mark {
-  std::size_t bytes, rows;
+  std::size_t bytes, rows, failures;
 };
 
-Mark MarkOf(const RowBatch& batch) { return {batch.bytes.size(), batch.rows.size()}; }
+Mark MarkOf(const RowBatch& batch) {
+  return {batch.bytes.size(), batch.rows.size(), batch.failures.size()};
+}
 
 void RollBack(RowBatch* batch, const Mark& mark) {
   batch->bytes.resize(mark.bytes);
   batch->rows.resize(mark.rows);
+  batch->failures.resize(mark.failures);
+}
+
+// For one row more was asked for than there is; is there any for others? If not, it says nothing of
+// the row, and the process must end.
+bool HasMemory() {
+  constexpr std::size_t kSome = 32u << 20;
+  void* volatile some = malloc(kSome);
+  free(some);
+  return some != nullptr;
 }
 
 PgError MakeError(int sqlstate, const char* message) {
@@ -55,6 +69,8 @@ void RowBatch::Clear() {
   rows.clear();
   failures.clear();
   truncated = false;
+  received = 0;
+  last_failed = false;
   last_key.clear();
   end_reached = false;
 }
@@ -161,10 +177,13 @@ class KeyReading {
       return ReadStatus::kOk;
     }
     RollBack(out_, mark);
-    if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error))
+    if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error)) {
+      if (IsLackOfResources(error->sqlstate)) throw *error;
       return ReadStatus::kSyncFailed;
+    }
     probed_ = true;
     if (end - begin == 1) {
+      if (failure.sqlstate == ERRCODE_OUT_OF_MEMORY && !HasMemory()) throw failure;
       RecordFailure(begin, failure);
       return ReadStatus::kOk;
     }
@@ -198,17 +217,29 @@ std::size_t StopBytes(const RowBatch& out, std::size_t max_bytes) {
 ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& after, int limit,
                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
   RowBatch page;
-  if (!state->RunPage(after, limit, true, kNoLimit, &page, error)) return ReadStatus::kSyncFailed;
-  std::size_t done = 0;
+  if (!state->RunPage(after, limit, true, kKeyBytes, &page, error)) {
+    if (IsLackOfResources(error->sqlstate)) throw *error;
+    return ReadStatus::kSyncFailed;
+  }
+  std::size_t done = 0, at_once = kIsolationSlice;
   while (done < page.rows.size() && out->bytes.size() <= stop_bytes) {
     std::vector<std::string_view> slice;
-    for (; done < page.rows.size() && slice.size() < kIsolationSlice; ++done)
-      slice.push_back(page.Key(page.rows[done]));
+    const Mark mark = MarkOf(*out);
+    for (std::size_t i = done; i < page.rows.size() && slice.size() < at_once; ++i)
+      slice.push_back(page.Key(page.rows[i]));
     const ReadStatus status =
-        KeyReading(state, kNoLimit, out).Read(slice.data(), nullptr, slice.size(), error);
+        KeyReading(state, stop_bytes, out).Read(slice.data(), nullptr, slice.size(), error);
     if (status != ReadStatus::kOk) return status;
+    // Which of them there was no room for is not known: they come in no order.
+    if (out->truncated && slice.size() > 1) {
+      RollBack(out, mark);
+      at_once = (slice.size() + 3) / 4;
+    } else {
+      done += slice.size();
+    }
+    out->truncated = false;
   }
-  out->truncated = done < page.rows.size();
+  out->truncated = done < page.rows.size() || page.truncated;
   out->end_reached = page.rows.size() < static_cast<std::size_t>(limit) && !out->truncated;
   if (done > 0 && !state->TextOfKey(page.Key(page.rows[done - 1]), &out->last_key, error))
     return ReadStatus::kSyncFailed;
@@ -240,16 +271,21 @@ ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
   }
   const std::size_t stop_bytes = StopBytes(*out, max_bytes);
   const Mark mark = MarkOf(*out);
+  out->received = 0;
   if (!state_->RunPage(after, limit, false, stop_bytes, out, error)) {
     RollBack(out, mark);
     out->truncated = false;
     return ReadPageByKeys(state_.get(), after, limit, stop_bytes, out, error);
   }
-  const std::size_t received = out->rows.size() - mark.rows;
-  out->end_reached = !out->truncated && received < static_cast<std::size_t>(limit);
-  if (received > 0 && !state_->TextOfKey(out->Key(out->rows.back()), &out->last_key, error))
-    return ReadStatus::kSyncFailed;
-  return ReadStatus::kOk;
+  out->end_reached = !out->truncated && out->received < static_cast<std::size_t>(limit);
+  if (out->received == 0) return ReadStatus::kOk;
+  const std::string_view last =
+      out->last_failed ? out->failures.back().key : out->Key(out->rows.back());
+  return state_->TextOfKey(last, &out->last_key, error) ? ReadStatus::kOk : ReadStatus::kSyncFailed;
+}
+
+void RowReader::Configure(const char* options) {
+  state_->max_document = Call([options] { return MaxDocumentBytes(options); });
 }
 
 bool RowReader::TryLockRows() {

@@ -21,10 +21,10 @@ namespace polyglot::pg {
 
 /// One row, as ranges of RowBatch::bytes.
 struct ReadRow {
-  std::uint32_t id_offset, id_length;
-  std::uint32_t routing_offset, routing_length;
-  std::uint32_t key_offset, key_length;  // packed key values (core/queue_record.h)
-  std::size_t body_offset, body_length;
+  std::size_t id_offset, routing_offset, body_offset;
+  std::size_t key_offset;  // packed key values (core/queue_record.h)
+  std::uint32_t id_length, routing_length, key_length;
+  std::size_t body_length;
   bool has_routing;
   bool passes;  // the filter's answer; false: there is no body
 };
@@ -40,6 +40,8 @@ struct RowBatch {
   std::string bytes;
   std::vector<ReadRow> rows;
   std::vector<ReadFailure> failures;
+  std::size_t received = 0;           // rows that came, those that failed on their own included
+  bool last_failed = false;           // the last of them is the last of `failures`, not of `rows`
   bool truncated = false;             // stopped at max_bytes: rows not in here may exist
   std::vector<std::string> last_key;  // ReadPage: text of the last row's key columns; empty: no row
   bool end_reached = false;           // ReadPage: fewer rows than asked for
@@ -68,6 +70,9 @@ class RowReader {
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
+  /// Takes what a changed definition may say anew without that its plans are.
+  void Configure(const char* options);
+
   /// The document id of packed key values; like the next three it locks nothing. false + *error
   /// when they cannot be read as the key's types.
   bool IdOfKey(std::string_view packed_key, std::string* id, PgError* error);
@@ -86,9 +91,10 @@ class RowReader {
   /// older one a table that was rewritten meanwhile is empty. Never waits: whoever changes a table,
   /// for hours perhaps, must not hold up what is read from others. false: not now.
   bool TryLockRows();
-  /// Reads the rows of these keys (packed). A key without a row is simply not in `out` (unless
-  /// `truncated`). Appends to *out. kSyncFailed: *error says why the whole sync cannot be read
-  /// (missing column, row-level security, no privilege …).
+  /// Reads the rows of these keys (packed). A key without a row is simply not in `out`, unless
+  /// `truncated`: that ends after the row with which there are more than `max_bytes` of them.
+  /// Appends to *out. kSyncFailed: *error says why the whole sync cannot be read (missing column,
+  /// row-level security, no privilege …).
   /// `ids`, those of the keys' documents: a key that was recorded before the type of one of its
   /// columns changed is made anew from its id, and a failure bears it.
   ReadStatus ReadKeys(const std::vector<std::string_view>& packed_keys, std::size_t max_bytes,

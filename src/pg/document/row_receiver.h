@@ -15,15 +15,16 @@ struct RowReceiver {
   RowBatch* out;
   bool keys_only;            // the result has key columns and nothing else
   std::size_t stop_bytes;    // end after the row that makes out->bytes longer than this
+  std::size_t max_document;  // a row whose document would be longer is a failure of its own
   MemoryContext row_memory;  // reset after each row
-  int64 received;
+  std::size_t wasted;        // bytes of documents that were given up: they took time, too
   bool truncated;
   bool out_of_memory;  // std::bad_alloc was caught: the rows in *out are not complete
 };
 
 /// Makes the receiver; row memory is a child of CurrentMemoryContext.
 void InitReceiver(RowReceiver* receiver, ReadPlan* plan, RowBatch* out, bool keys_only,
-                  std::size_t stop_bytes);
+                  std::size_t stop_bytes, std::size_t max_document);
 
 /// SHA-256 for core::FinishDocumentId; may ereport for lack of memory.
 bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest);

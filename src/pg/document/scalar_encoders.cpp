@@ -80,6 +80,7 @@ void EncodeUuid(TypeEncoder*, Datum value, std::string* out) {
 }
 
 void EncodeBytea(TypeEncoder*, Datum value, std::string* out) {
+  CheckDocumentEnd(out->size() + (toast_raw_datum_size(value) - VARHDRSZ) / 3 * 4);
   core::AppendJsonBase64(Payload(value), out);
 }
 
@@ -165,6 +166,7 @@ void EncodeVector(TypeEncoder* self, Datum value, std::string* out) {
   const size_t length = strlen(text);
   const bool array = length >= 2 && text[0] == '[' && text[length - 1] == ']' &&
                      strspn(text, "[]0123456789+-.eE,") == length;
+  CheckDocumentEnd(out->size() + length);
   if (array)
     out->append(text, length);
   else
@@ -174,7 +176,8 @@ void EncodeVector(TypeEncoder* self, Datum value, std::string* out) {
 }  // namespace
 
 void EncodeText(const char* bytes, std::size_t size, std::string* out) {
-  core::AppendJsonString(ToUtf8(bytes, size), out);
+  CheckDocumentEnd(out->size() + size / 2);  // as in LeastSize
+  if (!core::AppendJsonString(ToUtf8(bytes, size), document_end, out)) throw DocumentTooLarge();
 }
 
 void (*ScalarEncoder(TypeClass type_class))(TypeEncoder*, Datum, std::string*) {

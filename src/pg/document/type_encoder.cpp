@@ -9,6 +9,8 @@
 
 namespace polyglot::pg {
 
+std::size_t document_end = SIZE_MAX;
+
 namespace {
 
 void EncodeJsonbScalar(const JsonbValue& value, std::string* out) {
@@ -35,22 +37,57 @@ void EncodeJsonbDatum(TypeEncoder*, Datum value, std::string* out) {
 
 // Through jsonb: text that only json takes (lone surrogates, \u0000) must not reach a server.
 void EncodeJson(TypeEncoder*, Datum value, std::string* out) {
+  CheckDocumentEnd(out->size() + toast_raw_datum_size(value) - VARHDRSZ);
   Datum source = CStringGetDatum(TextDatumGetCString(value));
   EncodeJsonb(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, source)), out);
 }
 
-// One dimension of an array, element after element in storage order.
-void AppendDimension(TypeEncoder* self, const ArrayType* array, int dimension, Datum** values,
-                     bool** nulls, std::string* out) {
+// Goes through the elements of an array in storage order. Not deconstruct_array, which needs nine
+// bytes for each element of, say, boolean[].
+class Elements {
+ public:
+  Elements(const TypeEncoder* self, const ArrayType* array)
+      : self_(self), next_(ARR_DATA_PTR(array)), nulls_(ARR_NULLBITMAP(array)) {}
+
+  Datum Next(bool* null) {
+    *null = nulls_ != nullptr && (*nulls_ & mask_) == 0;
+    Advance();
+    if (*null) return 0;
+    const Datum value = fetch_att(next_, self_->element_by_value, self_->element_length);
+    next_ = att_addlength_pointer(next_, self_->element_length, next_);
+    next_ = reinterpret_cast<char*>(att_align_nominal(next_, self_->element_align));
+    return value;
+  }
+
+ private:
+  void Advance() {
+    mask_ <<= 1;
+    if (mask_ != 0x100) return;
+    mask_ = 1;
+    if (nulls_ != nullptr) ++nulls_;
+  }
+
+  const TypeEncoder* self_;
+  char* next_;
+  const bits8* nulls_;
+  int mask_ = 1;
+};
+
+// One dimension of an array, element after element.
+void AppendDimension(TypeEncoder* self, const ArrayType* array, int dimension, Elements* elements,
+                     std::string* out) {
   const int length = ARR_DIMS(array)[dimension];
   const bool innermost = dimension + 1 == ARR_NDIM(array);
   out->push_back('[');
   for (int i = 0; i < length; ++i) {
     if (i > 0) out->push_back(',');
-    if (innermost)
-      EncodeValue(self->element, *(*values)++, *(*nulls)++, out);
-    else
-      AppendDimension(self, array, dimension + 1, values, nulls, out);
+    if (!innermost) {
+      AppendDimension(self, array, dimension + 1, elements, out);
+      continue;
+    }
+    bool null;
+    const Datum value = elements->Next(&null);
+    EncodeValue(self->element, value, null, out);
   }
   out->push_back(']');
 }
@@ -61,12 +98,8 @@ void EncodeArray(TypeEncoder* self, Datum value, std::string* out) {
     out->append("[]", 2);
     return;
   }
-  Datum* values;
-  bool* nulls;
-  int count;
-  deconstruct_array(array, ARR_ELEMTYPE(array), self->element_length, self->element_by_value,
-                    self->element_align, &values, &nulls, &count);
-  AppendDimension(self, array, 0, &values, &nulls, out);
+  Elements elements(self, array);
+  AppendDimension(self, array, 0, &elements, out);
 }
 
 // The fields of a composite, when it is met first and after its type was changed.
@@ -148,7 +181,7 @@ void EncodeMultirange(TypeEncoder* self, Datum value, std::string* out) {
   out->push_back('[');
   for (int32 i = 0; i < count; ++i) {
     if (i > 0) out->push_back(',');
-    self->element->encode(self->element, RangeTypePGetDatum(ranges[i]), out);
+    EncodeValue(self->element, RangeTypePGetDatum(ranges[i]), false, out);
   }
   out->push_back(']');
 }
@@ -165,6 +198,7 @@ void EncodeGeometry(TypeEncoder* self, Datum value, std::string* out) {
   const char* json = TextDatumGetCString(geojson);
   // An empty geometry has a GeoJSON form that servers refuse.
   const bool empty = strstr(json, "\"coordinates\":[]") || strstr(json, "\"geometries\":[]");
+  CheckDocumentEnd(out->size() + strlen(json));
   out->append(empty ? "null" : json);
 }
 
@@ -229,6 +263,7 @@ void EncodeJsonb(Jsonb* value, std::string* out) {
   bool first = true;
   for (JsonbIteratorToken token; (token = JsonbIteratorNext(&it, &item, false)) != WJB_DONE;) {
     const bool closes = token == WJB_END_ARRAY || token == WJB_END_OBJECT;
+    CheckDocumentEnd(out->size());
     if (!first && !closes) out->push_back(',');
     first = false;
     switch (token) {
@@ -254,6 +289,27 @@ void EncodeJsonb(Jsonb* value, std::string* out) {
       default:
         EncodeJsonbScalar(item, out);
     }
+  }
+}
+
+std::size_t LeastSize(const TypeEncoder& encoder, Datum value) {
+  const auto* bytes = reinterpret_cast<const varlena*>(DatumGetPointer(value));
+  if (!encoder.varlena || (!VARATT_IS_EXTERNAL(bytes) && !VARATT_IS_COMPRESSED(bytes))) return 0;
+  const std::size_t raw = toast_raw_datum_size(value) - VARHDRSZ;
+  switch (encoder.info.type_class) {
+    case TypeClass::kText:
+    case TypeClass::kXml:  // in another encoding a character takes four bytes at most, in UTF-8 two
+      return GetDatabaseEncoding() == PG_UTF8 ? raw : raw / 2;
+    case TypeClass::kBytea:
+      return raw / 3 * 4;
+    case TypeClass::kJson:
+      return raw;
+    case TypeClass::kPadded:  // without its blanks
+    case TypeClass::kString:
+    case TypeClass::kGeometry:
+      return 0;
+    default:  // The worst: `0,` is an element of a jsonb or an array that takes 12 or 8 bytes.
+      return raw / 8;
   }
 }
 
@@ -285,6 +341,7 @@ TypeEncoder* MakeTypeEncoder(Oid type, int32 typmod, MemoryContext memory) {
   encoder->memory = memory;
   encoder->info = ClassifyType(type, typmod);
   getTypeOutputInfo(encoder->info.base, &output, &varlena);
+  encoder->varlena = varlena;
   fmgr_info_cxt(output, &encoder->output, memory);
   encoder->encode = ScalarEncoder(encoder->info.type_class);
   if (encoder->encode == nullptr) InitNested(encoder);

@@ -2,7 +2,7 @@
 // Datum → JSON. One encoder for each column, chosen when the plan is made and called for every row.
 // C-like code: encoding may ereport, its garbage is palloc'd in CurrentMemoryContext (reset that
 // after each row), and the only C++ object touched is the std::string the caller owns; bad_alloc
-// may be thrown by that.
+// may be thrown by that, DocumentTooLarge by all of them.
 
 #include <string>
 
@@ -12,6 +12,14 @@
 namespace polyglot::pg {
 
 struct TypeEncoder;
+
+/// Thrown by encoders when a document gets too long. Like bad_alloc it passes frames of ours only.
+struct DocumentTooLarge {};
+/// Where the document that is being encoded has to end, in the string that it is appended to.
+extern std::size_t document_end;
+inline void CheckDocumentEnd(std::size_t size) {
+  if (size > document_end) throw DocumentTooLarge();
+}
 
 /// A field of a composite value: its column number, its name as JSON with the colon, its type.
 struct FieldEncoder {
@@ -27,6 +35,7 @@ struct TypeEncoder {
   MemoryContext memory;
   TypeInfo info;
   FmgrInfo output;
+  bool varlena;
   TypeEncoder* element;  // arrays, ranges, multiranges
   int16 element_length;
   bool element_by_value;
@@ -53,7 +62,12 @@ inline void EncodeValue(TypeEncoder* encoder, Datum value, bool null, std::strin
     out->append("null", 4);
   else
     encoder->encode(encoder, value, out);
+  CheckDocumentEnd(out->size());
 }
+
+/// What the value takes in a document at least, as far as that can be told without bringing it into
+/// memory; 0 for what is there already.
+std::size_t LeastSize(const TypeEncoder& encoder, Datum value);
 
 /// A jsonb as compact JSON text.
 void EncodeJsonb(Jsonb* value, std::string* out);

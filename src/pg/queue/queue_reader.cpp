@@ -131,11 +131,13 @@ bool QueueReader::Exists() const {
 }
 
 void FlushEverythingVisible() {
-  XLogRecPtr inserted = GetXLogInsertRecPtr();
   // On a fresh page the insert position stands behind the page header, which is not written yet:
-  // flushing up to there would be an error. Nothing but the header is there.
-  if (inserted % XLOG_BLCKSZ <= SizeOfXLogLongPHD) inserted -= inserted % XLOG_BLCKSZ;
-  XLogFlush(inserted);
+  // flushing up to there would be an error. Nothing but the header is there. Only the first page of
+  // a segment has the long one: behind it, on any other page, stand the ends of records.
+  const XLogRecPtr inserted = GetXLogInsertRecPtr();
+  const bool segment = inserted % static_cast<XLogRecPtr>(wal_segment_size) < XLOG_BLCKSZ;
+  const XLogRecPtr header = segment ? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+  XLogFlush(inserted % XLOG_BLCKSZ == header ? inserted - header : inserted);
 }
 
 std::uint64_t QueueReader::UnreadBlocks() const {

@@ -1,5 +1,6 @@
 // Index names, JSON arguments and options of a sync.
 
+#include "pg/document/document_limit.h"
 #include "pg/sql/sync_checks.h"
 
 namespace polyglot::pg {
@@ -83,10 +84,12 @@ void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index
                       errhint("Leave it out.")));
   if (strcmp(name, "reconcile") == 0) return CheckReconcile(value);
   if (strcmp(name, "backfill_rate") == 0) return CheckBackfillRate(value);
+  if (strcmp(name, "max_document_bytes") == 0) return CheckMaxDocumentBytes(value);
   if (strcmp(name, "replace_index") != 0)
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
-             errhint("Valid options are: reconcile, backfill_rate, replace_index, publishers.")));
+             errhint("Valid options are: reconcile, backfill_rate, max_document_bytes, "
+                     "replace_index, publishers.")));
   if (!IsBoolean(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must be true or false", name)));

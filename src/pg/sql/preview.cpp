@@ -23,7 +23,8 @@ char* ReadDocument(const SyncRow& sync, const KeyArgument& key) {
   RowBatch batch;
   PgError error{};
   const std::string_view packed(key.packed, static_cast<std::size_t>(key.packed_length));
-  if (reader.ReadKeys({packed}, SIZE_MAX, &batch, &error) != ReadStatus::kOk) throw error;
+  // Not more than one: of a view several rows may have one key.
+  if (reader.ReadKeys({packed}, 0, &batch, &error) != ReadStatus::kOk) throw error;
   if (!batch.failures.empty()) throw batch.failures.front().error;
   if (batch.rows.empty() || !batch.rows.front().passes) return nullptr;
   const std::string_view body = batch.Body(batch.rows.front());

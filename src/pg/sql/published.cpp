@@ -2,6 +2,7 @@
 
 #include "pg/capture/source_tree.h"
 #include "pg/capture/transaction_buffer.h"
+#include "pg/document/document_limit.h"
 #include "pg/document/security_context.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/key_argument.h"
@@ -88,13 +89,27 @@ const char* DocumentIdArgument(FunctionCallInfo fcinfo) {
   pg_unreachable();
 }
 
-Datum DocumentArgument(FunctionCallInfo fcinfo) {
+// Refused where it is known whose it is, and not later as a dead letter.
+void CheckSize(const SyncRow* sync, Jsonb* document) {
+  const std::size_t most = MaxDocumentBytes(sync->options);
+  // A byte of it makes six of text at most.
+  if (VARSIZE(document) <= most / 6) return;
+  if (JsonTextFits(document, most)) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+           errmsg("document too large: more than %zu bytes (max_document_bytes)", most),
+           errhint("Raise the sync's option \"max_document_bytes\" if the search server takes "
+                   "larger requests.")));
+}
+
+Datum DocumentArgument(FunctionCallInfo fcinfo, const SyncRow* sync) {
   if (PG_ARGISNULL(2))
     ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("document must not be null"),
                     errhint("polyglot.retract removes a document.")));
   if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(2)))
     ereport(ERROR,
             (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("document must be a JSON object")));
+  CheckSize(sync, PG_GETARG_JSONB_P(2));
   return PG_GETARG_DATUM(2);
 }
 
@@ -223,7 +238,8 @@ Datum polyglot_publish(PG_FUNCTION_ARGS) {
   char* routing = TextArgument(fcinfo, 3);
   Datum values[] = {
       CStringGetTextDatum(sync->name), CStringGetTextDatum(DocumentIdArgument(fcinfo)),
-      routing ? CStringGetTextDatum(routing) : static_cast<Datum>(0), DocumentArgument(fcinfo)};
+      routing ? CStringGetTextDatum(routing) : static_cast<Datum>(0),
+      DocumentArgument(fcinfo, sync)};
   const char nulls[] = {' ', ' ', routing ? ' ' : 'n', ' '};
   const char* sql = psprintf(
       "INSERT INTO %s (sync, id, routing, document) VALUES ($1, $2, $3, $4)"

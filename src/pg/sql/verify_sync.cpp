@@ -125,12 +125,18 @@ void ReturnDifferences(FunctionCallInfo fcinfo, int32 sync) {
   auto* result = reinterpret_cast<ReturnSetInfo*>(fcinfo->resultinfo);
   SPI_connect();
   const uint64 rows = ReadResults(
-      "SELECT key, document_id, problem, detail FROM polyglot.difference"
+      "SELECT key, document_id, problem, detail FROM (SELECT key, document_id, problem, routing,"
+      " detail FROM polyglot.difference"
       " WHERE sync_id OPERATOR(pg_catalog.=) $1 AND problem IS NOT NULL"
       " AND number OPERATOR(pg_catalog.=) (SELECT pg_catalog.max(number)"
       " FROM polyglot.verification WHERE sync_id OPERATOR(pg_catalog.=) $1"
       " AND finished_at IS NOT NULL)"
-      " ORDER BY document_id, routing, problem",
+      " UNION ALL (SELECT NULL, NULL, 'incomparable', '', note FROM polyglot.verification"
+      " WHERE sync_id OPERATOR(pg_catalog.=) $1 AND finished_at IS NOT NULL AND note IS NOT NULL"
+      " AND number OPERATOR(pg_catalog.=) (SELECT pg_catalog.max(number)"
+      " FROM polyglot.verification WHERE sync_id OPERATOR(pg_catalog.=) $1"
+      " AND finished_at IS NOT NULL))"
+      " ORDER BY document_id NULLS FIRST, routing, problem) AS found",
       sync);
   for (uint64 i = 0; i < rows; ++i) {
     Datum values[4];

@@ -152,6 +152,7 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
   const std::string fingerprint = FingerprintOf(row);
   sync->name = row.name;
   sync->alias = row.index;
+  if (sync->reader) sync->reader->Configure(row.options);
   // Until there is an index its mapping follows the table, of which the fingerprint does not tell.
   if (fingerprint == sync->fingerprint && sync->index.physical != nullptr) return;
   sync->fingerprint = fingerprint;

@@ -24,7 +24,10 @@ struct Look {
   std::string id, body;
   std::optional<std::string> routing;
   bool row = false, expected = false;  // is there a row; is there to be a document?
-  bool unreadable = false;
+  bool unreadable = false;    // the row
+  bool comparable = true;     // the index keeps documents as they were sent
+  std::string why_not;        // it does not
+  bool no_content = false;    // the document is asked for without it: it cannot be read back
   std::uint64_t epoch = 0, baseline = 0;  // no version of this sync is below the second
   std::uint64_t read_at = 0;              // what has a higher version was made of a later row
   // The answer.
@@ -97,7 +100,7 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
       return;
     }
     ok = sync->reader->IdOfKey(key, &look->id, &error) &&
-         sync->reader->ReadKeys({key}, SIZE_MAX, &batch, &error) == ReadStatus::kOk;
+         sync->reader->ReadKeys({key}, 0, &batch, &error) == ReadStatus::kOk;
     if (!ok) {
       look->trouble = "the worker cannot read the row: " + ReadableInUtf8(error.message);
       return;
@@ -132,6 +135,11 @@ void CompareBody(const core::FoundDocument& document, Look* look) {
   if (document.routing != look->routing) {
     look->difference =
         "its routing is " + Quoted(document.routing) + ", not " + Quoted(look->routing);
+  } else if (!look->comparable) {
+    look->comparison = Comparison::kUnknown;
+    look->trouble = "contents cannot be compared: " + look->why_not;
+  } else if (look->no_content) {
+    look->difference = "the document cannot be read back";
   } else if (!document.has_source) {
     look->difference = "the index keeps no _source";
   } else if (core::SameDocument(look->body, document.source)) {
@@ -140,7 +148,7 @@ void CompareBody(const core::FoundDocument& document, Look* look) {
   } else {
     look->difference = "fields: " + core::DifferingFields(look->body, document.source);
   }
-  if (document.version < look->baseline) look->comparison = Comparison::kStale;
+  if (look->comparable && document.version < look->baseline) look->comparison = Comparison::kStale;
 }
 
 void Compare(const core::FoundDocument& document, Look* look) {
@@ -212,6 +220,9 @@ void AskForOthers(WorkerContext* context, SyncRuntime* sync, const SharedLook& l
       }));
 }
 
+void AskForDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
+                    core::Time now);
+
 void TakeDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
                   const net::Response& response) {
   if (response.reply.answer_cut) {
@@ -221,6 +232,12 @@ void TakeDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& l
     return Give(context, *look);
   }
   auto parsed = Documents(response, 1);
+  if (parsed.ok() && !parsed.value().front().error.empty())
+    return GiveUp(context, look.get(), "the server says: " + parsed.value().front().error);
+  if (!parsed.ok() && !look->no_content && core::IsMultiGet(response.reply.body)) {
+    look->no_content = true;  // its version and routing can be told even so
+    return AskForDocument(context, sync, look, MonotonicNow());
+  }
   if (!parsed.ok()) return GiveUp(context, look.get(), WhyNoAnswer(response));
   Compare(parsed.value().front(), look.get());
   if (Moves(*look)) {
@@ -233,7 +250,9 @@ void TakeDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& l
 
 void AskForDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
                     core::Time now) {
-  core::WantedDocument wanted{.id = look->id, .routing = std::nullopt, .source = look->expected};
+  core::WantedDocument wanted{.id = look->id,
+                              .routing = std::nullopt,
+                              .source = look->expected && !look->no_content && look->comparable};
   if (look->routing) wanted.routing = *look->routing;
   sync->channel->Ask("POST", "/" + Encoded(*sync->index.physical) + "/_mget",
                      core::MultiGetBody({wanted}), now,
@@ -244,6 +263,22 @@ void AskForDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook&
                      core::MultiGetAnswerCap(1, look->body.size()));
 }
 
+// What the index keeps of its documents decides about what the comparison means.
+void AskForRules(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
+                 core::Time now) {
+  sync->channel->Ask(
+      "GET", "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "",
+      now,
+      ForSync(context, sync, [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
+        auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
+                                  : core::Result<core::ContentRules>(core::Error{});
+        if (!rules.ok()) return GiveUp(c, look.get(), WhyNoAnswer(r));
+        look->why_not = rules.value().incomparable;
+        look->comparable = look->why_not.empty();
+        AskForDocument(c, s, look, MonotonicNow());
+      }));
+}
+
 void Serve(WorkerContext* context, SyncRuntime* sync, const std::string& key, SharedLook look,
            core::Time now) {
   if (sync->channel == nullptr) return GiveUp(context, look.get(), "the worker is not ready yet");
@@ -252,7 +287,7 @@ void Serve(WorkerContext* context, SyncRuntime* sync, const std::string& key, Sh
   if (!ReadRow(sync, key, look.get())) return Give(context, *look);
   if (!sync->channel->connected())
     return GiveUp(context, look.get(), "the server cannot be reached");
-  AskForDocument(context, sync, look, now);
+  AskForRules(context, sync, look, now);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "core/error_text.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
@@ -124,7 +125,10 @@ void Arrive(WorkerContext* context, std::vector<core::Finished>* arrived,
       continue;
     }
     CountOutcome(sync, finished);
-    if (finished.outcome == core::FinalOutcome::kDead) sync->rebuild.fewest--;
+    if (finished.outcome == core::FinalOutcome::kDead) {
+      sync->rebuild.fewest--;
+      core::ShortenDocument(&finished.operation.body, kLetterDocument);
+    }
     if (!replays) NoteStale(sync, finished);
     if (sync->probing && finished.outcome != core::FinalOutcome::kReplaced) Unblock(sync);
     if (finished.not_found) {

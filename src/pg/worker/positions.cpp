@@ -313,6 +313,27 @@ void PublishNodes(WorkerContext* context) {
   LWLockRelease(Shared()->lock);
 }
 
+// What waits for long must not keep all scans since. A position moves to the newest scan below an
+// outstanding number, never to one between two of them.
+void ForgetScans(WorkerContext* context) {
+  constexpr std::size_t kFew = 1000;
+  std::deque<ScanInfo> kept;
+  const std::vector<std::uint64_t> outstanding = context->settlement.OutstandingScans();
+  auto next = outstanding.begin();
+  for (std::size_t i = 0; i < context->scans.size(); ++i) {
+    while (next != outstanding.end() && *next <= context->scans[i].number) ++next;
+    const bool newest = i + 1 == context->scans.size();
+    if (newest || (next != outstanding.end() && *next <= context->scans[i + 1].number))
+      kept.push_back(std::move(context->scans[i]));
+  }
+  context->scans = std::move(kept);
+  context->forget_scans_at = 2 * context->scans.size() + kFew;
+  for (auto& [id, sync] : context->syncs)
+    std::erase_if(sync->oldest_by_scan, [&, number = id](const auto& entry) {
+      return !context->settlement.ScanOutstanding(number, entry.first);
+    });
+}
+
 }  // namespace
 
 void ReadPositions(WorkerContext* context) {
@@ -362,6 +383,7 @@ void AdvancePositions(WorkerContext* context) {
   // The newest settled scan stays: it is the position of syncs that wait for nothing.
   while (context->scans.size() > 1 && context->scans[1].number <= lowest)
     context->scans.pop_front();
+  if (context->scans.size() >= context->forget_scans_at) ForgetScans(context);
   if (answered) ConditionVariableBroadcast(&Shared()->settled);
 }
 

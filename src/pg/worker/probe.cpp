@@ -31,6 +31,7 @@ void PinSettings() {
                                               {"lock_timeout", "5s"},
                                               {"default_transaction_isolation", "read committed"},
                                               {"default_transaction_deferrable", "off"},
+                                              {"synchronous_commit", "local"},
                                               {"transaction_timeout", "0"}};  // 17 and later
   for (const auto& [name, value] : pinned)
     if (GetConfigOption(name, true, false) != nullptr)

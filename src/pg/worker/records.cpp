@@ -111,7 +111,7 @@ LetterList NewestLetters(const std::vector<DeadLetter>& letters) {
 }
 
 void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
-                   LetterList::const_iterator end) {
+                   LetterList::const_iterator end, bool with_documents) {
   const auto rows = static_cast<std::size_t>(end - begin);
   Columns columns(rows);
   Datum *operations = Columns::New(rows), *versions = Columns::New(rows),
@@ -126,7 +126,7 @@ void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
     statuses[at] = Int32GetDatum((*it)->http_status);
     types[at] = TextOf((*it)->error_type);
     reasons[at] = TextOf((*it)->reason);
-    documents[at] = TextOf(op.body);
+    documents[at] = TextOf(with_documents ? std::string_view(op.body) : std::string_view());
   }
   Parameters p;
   p.Int4(sync);
@@ -141,16 +141,28 @@ void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
   p.Run(kDead, SPI_OK_INSERT);
 }
 
-void InsertAll(std::int32_t sync, const LetterList& list) {
+void InsertAll(std::int32_t sync, const LetterList& list, bool with_documents) {
   for (auto begin = list.begin(); begin != list.end();) {
     auto end = begin;
     for (std::size_t bytes = 0; end != list.end() && bytes < kLetterBytesAtOnce &&
                                 end - begin < static_cast<std::ptrdiff_t>(kRowsAtOnce);
          ++end)
       bytes += (*end)->operation->body.size() + (*end)->reason.size();
-    InScratchMemory([&] { InsertLetters(sync, begin, end); });
+    InScratchMemory([&] { InsertLetters(sync, begin, end, with_documents); });
     begin = end;
   }
+}
+
+bool TryInsert(std::int32_t sync, const LetterList& list, bool with_documents, PgError* error) {
+  return InSubtransaction(
+      [&] {
+        const int level = NewGUCNestLevel();
+        (void)set_config_option("lock_timeout", "10ms", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+                                true, 0, false);
+        InsertAll(sync, list, with_documents);
+        AtEOXact_GUC(false, level);
+      },
+      error);
 }
 
 // (document_id, routing, has_routing, key, captured_at) of the last query.
@@ -311,15 +323,10 @@ bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
   if (letters.empty()) return true;
   const LetterList list = NewestLetters(letters);
   PgError error{};
-  const bool written = InSubtransaction(
-      [&] {
-        const int level = NewGUCNestLevel();
-        (void)set_config_option("lock_timeout", "10ms", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-                                true, 0, false);
-        InsertAll(sync, list);
-        AtEOXact_GUC(false, level);
-      },
-      &error);
+  bool written = TryInsert(sync, list, true, &error);
+  // Whatever is in the way of the documents must not be in the way of the next worker, too.
+  if (!written && error.sqlstate != ERRCODE_LOCK_NOT_AVAILABLE)
+    written = TryInsert(sync, list, false, &error);
   if (!written && error.sqlstate != ERRCODE_LOCK_NOT_AVAILABLE) guard_detail::Raise(error);
   return written;
 }

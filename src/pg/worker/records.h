@@ -38,7 +38,10 @@ struct DeadLetter {
   int http_status;
   std::string_view error_type, reason;
 };
-/// Inserts or renews; idempotent. Strings must be UTF-8. false: none was written, an open
+/// So much of a refused document is kept in its dead letter: the row has all of it.
+inline constexpr std::size_t kLetterDocument = 8192;
+/// Inserts or renews; idempotent. Strings must be UTF-8. Letters that cannot be written are written
+/// without their documents. false: none was written, an open
 /// transaction of somebody else has the row of one of them.
 [[nodiscard]] bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters);
 /// Before that: rows that could not be read left no delete of the document where it had been

@@ -89,9 +89,15 @@ void DeleteHit(WorkerContext* context, SyncRuntime* sync, const core::Hit& hit) 
 }
 
 void TakePage(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  ResyncState& resync = sync->resync;
+  if (response.reply.answer_cut && resync.hits_per_page > 1) {  // routings may be of any length
+    resync.hits_per_page /= 2;
+    return;
+  }
   auto page = Succeeded(response) ? core::ParseWalkPage(response.reply.body)
                                   : core::Result<core::WalkPage>(core::Error{});
   if (!page.ok()) return Restart(sync, MonotonicNow());
+  resync.hits_per_page = std::min(kHitsPerPage, 2 * resync.hits_per_page);
   const core::WalkPage& walked = page.value();
   if (!walked.pit_id.empty()) sync->resync.pit = walked.pit_id;
   sync->resync.search_after = walked.search_after;
@@ -104,7 +110,7 @@ void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   const core::WalkOrder order = core::WalkOrderFor(ProductOf(*sync->channel), "");
   sync->channel->Ask(
       "POST", core::kPitSearchPath,
-      core::PitSearchBody(sync->resync.pit, kKeepAlive, kHitsPerPage, order,
+      core::PitSearchBody(sync->resync.pit, kKeepAlive, sync->resync.hits_per_page, order,
                           sync->resync.search_after),
       now, ForWalk(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
         TakePage(c, s, r);

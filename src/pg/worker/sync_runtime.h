@@ -127,6 +127,7 @@ struct ResyncState {
   std::uint64_t walk = 0;     // number of the running walk
   bool request_active = false;
   std::string pit, search_after;
+  std::size_t hits_per_page = 1000;  // fewer when they do not fit into an answer
   core::Time walk_started{0};
   core::Time retry_at{0};
   bool walk_done_once = false;   // the backfill has begun

@@ -41,7 +41,8 @@ bool Able(const SyncRuntime& sync) {
 }
 
 bool Due(const SyncRuntime& sync) {
-  if (!Able(sync) || MonotonicNow() < sync.store_at) return false;
+  const core::Time now = MonotonicNow();
+  if (!Able(sync) || now < sync.store_at || now < sync.verification->rest_until) return false;
   return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification) ||
          RepairDue(sync);
 }
@@ -95,7 +96,7 @@ void Begin(SyncRuntime* sync, core::Time now) {
     if ((locked = LockState(sync))) state->number = StartVerification(*sync, *state);
   });
   if (locked)
-    state->step = Step::kTable;
+    state->step = Step::kRules;
   else
     Abandon(sync, now);
 }
@@ -128,6 +129,12 @@ bool Outdated(const SyncRuntime& sync) {
          *sync.index.physical != *state.physical;
 }
 
+// It cannot be asked, or what it is asked for is in vain.
+bool IsStuck(const VerificationState& state, core::Time now) {
+  return now - state.able_at > kPatience ||
+         (state.trouble_since != core::Time{0} && now - state.trouble_since > kPatience);
+}
+
 // Everything that was parked is delivered, and every delete without a key.
 bool Drained(const WorkerContext& context, const SyncRuntime& sync) {
   const std::uint64_t walk = sync.verification->walk;
@@ -157,6 +164,9 @@ bool Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (now < state->retry_at || AnyKeysWaiting(*context)) return false;
   switch (state->step) {
     case Step::kIdle:
+      return false;
+    case Step::kRules:
+      AskForRules(context, sync, now);
       return false;
     case Step::kTable:
       return CompareRows(context, sync, now);
@@ -230,8 +240,10 @@ void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t 
 bool AdvanceVerifications(WorkerContext* context, core::Time now) {
   SyncRuntime* sync = Running(context);
   if (sync != nullptr && Able(*sync)) sync->verification->able_at = now;
-  if (sync != nullptr && (Outdated(*sync) || now - sync->verification->able_at > kPatience)) {
+  const bool stuck = sync != nullptr && IsStuck(*sync->verification, now);
+  if (sync != nullptr && (stuck || Outdated(*sync))) {
     Abandon(sync, now);
+    if (stuck) sync->verification->rest_until = now + kPatience;  // others first
     sync = nullptr;
   }
   for (auto it = context->awake.begin(); sync == nullptr && it != context->awake.end(); ++it)

@@ -20,6 +20,7 @@ using Step = VerificationState::Step;
 constexpr std::size_t kCandidates = 500;
 constexpr std::size_t kBytes = 2u << 20;
 constexpr core::Time kTouchedRetry{200'000};
+constexpr const char* kCannotBeReadBack = "the document cannot be read back";
 
 std::optional<std::string> RoutingOf(const RowBatch& batch, const ReadRow& row) {
   if (!row.has_routing) return std::nullopt;
@@ -34,10 +35,13 @@ bool IsUnresolved(const Candidate& candidate) {
 
 bool Load(SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
-  const std::size_t limit = state->judgement.limit == 0 ? kCandidates : state->judgement.limit;
+  const bool part = state->judgement.limit != 0;
+  const std::size_t limit = part ? state->judgement.limit : kCandidates;
+  const int failures = part ? state->judgement.failures : 0;
   state->judgement = Judgement{};
   Judgement& judgement = state->judgement;
   InTransaction([&] { judgement.candidates = LoadCandidates(*sync, limit); });
+  if (judgement.candidates.size() > 1) judgement.failures = failures;
   bool unresolved = false;
   for (const Candidate& candidate : judgement.candidates) {
     judgement.touched.emplace(candidate.id, false);
@@ -68,7 +72,7 @@ bool Resolve(WorkerContext* context, SyncRuntime* sync) {
   return true;
 }
 
-// Fewer at a time: their rows or documents were too large.
+// Fewer at a time: their rows or documents were too large, or one of them cannot be read.
 void ShareOut(VerificationState* state) {
   state->judgement.limit = state->judgement.candidates.size() / 2;
   state->step = Step::kLoad;
@@ -135,20 +139,55 @@ bool Belongs(const Judgement& judgement, const Candidate& candidate) {
   return row != nullptr && row->passes && RoutingOf(judgement.rows, *row) == candidate.routing;
 }
 
+using Content = Judgement::Content;
+
+void LeaveContentOut(Judgement* judgement, const core::BulkReply& reply, bool certain) {
+  judgement->content = Content::kLeftOut;
+  judgement->certain = certain;
+  judgement->unreadable =
+      reply.answer_cut ? "the document is much larger than its row" : kCannotBeReadBack;
+  if (!certain && reply.transport_ok && reply.http_status != 200)
+    judgement->unreadable += " (HTTP status " + std::to_string(reply.http_status) + ")";
+}
+
+// Fewer of them are asked for, one alone without its content.
+void TakeNoAnswer(SyncRuntime* sync, const net::Response& response, bool certain) {
+  VerificationState* state = sync->verification.get();
+  Judgement& judgement = state->judgement;
+  const core::BulkReply& reply = response.reply;
+  const bool alone = judgement.candidates.size() == 1;
+  const bool again = !certain && ++judgement.failures < kVerificationTries;
+  if (!certain) TryLater(sync, response, again || alone ? kVerificationRetry : kVerificationNarrow);
+  if (judgement.content == Content::kAskedAgain) {
+    state->step = Step::kJudge;
+  } else if (judgement.content == Content::kAsked && !again) {
+    alone ? LeaveContentOut(&judgement, reply, certain) : ShareOut(state);
+  }
+}
+
 void TakeAnswer(SyncRuntime* sync, const net::Response& response) {
   VerificationState* state = sync->verification.get();
   Judgement& judgement = state->judgement;
-  if (response.reply.answer_cut && judgement.candidates.size() > 1) return ShareOut(state);
-  judgement.too_long = response.reply.answer_cut;
-  if (!judgement.too_long) {
-    judgement.answer = response.reply.body;
-    auto parsed = Succeeded(response)
-                      ? core::ParseMultiGet(judgement.answer, judgement.asked.size())
-                      : core::Result<std::vector<core::FoundDocument>>(core::Error{});
-    if (!parsed.ok()) return TryLater(sync, response);
-    judgement.found = std::move(parsed.value());
+  std::string answer = response.reply.body;
+  auto parsed = Succeeded(response) && !response.reply.answer_cut
+                    ? core::ParseMultiGet(answer, judgement.asked.size())
+                    : core::Result<std::vector<core::FoundDocument>>(core::Error{});
+  if (!parsed.ok()) {
+    const bool cut = response.reply.answer_cut;
+    return TakeNoAnswer(sync, response, cut || (Succeeded(response) && core::IsMultiGet(answer)));
   }
-  state->step = Step::kJudge;
+  const auto& found = parsed.value();
+  if (std::any_of(found.begin(), found.end(),
+                  [](const auto& d) { return core::PassesOff(d.error); }))
+    return TakeNoAnswer(sync, response, false);
+  state->trouble_since = core::Time{0};
+  judgement.found = std::move(parsed.value());
+  judgement.answer = std::move(answer);
+  if (judgement.content == Content::kAskedAgain) judgement.unreadable.clear();
+  if (judgement.content == Content::kLeftOut && !judgement.certain)
+    judgement.content = Content::kAskedAgain;
+  else
+    state->step = Step::kJudge;
 }
 
 void Ask(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -160,10 +199,12 @@ void Ask(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     const Candidate& candidate = judgement.candidates[i];
     const ReadRow* row = RowOf(judgement, candidate);
     const bool belongs = Belongs(judgement, candidate);
-    wanted.push_back({.id = candidate.id, .source = belongs});
+    const bool content = belongs && sync->verification->Compares() &&
+                         judgement.content != Content::kLeftOut;
+    wanted.push_back({.id = candidate.id, .source = content});
     if (candidate.routing) wanted.back().routing = *candidate.routing;
     judgement.asked.emplace_back(i, false);
-    if (belongs) bytes += row->body_length;
+    if (content) bytes += row->body_length;
     if (belongs || row == nullptr || !row->passes) continue;
     // The row's document may be this very one, under another routing but on the same shard.
     wanted.push_back({.id = candidate.id, .source = false});
@@ -255,6 +296,11 @@ class Judge {
   bool Differs(const Candidate& candidate, Difference* difference) const {
     const core::FoundDocument* document = Document(candidate, false);
     const bool found = document != nullptr && document->found;
+    if (document != nullptr && !document->error.empty()) {
+      difference->problem = Problem::kDifferent;
+      difference->detail = std::string(kCannotBeReadBack) + " (" + document->error + ")";
+      return true;
+    }
     const auto failed = judgement_.failed_of.find(candidate.id);
     if (failed != judgement_.failed_of.end()) {
       const auto number = static_cast<std::size_t>(failed->second);
@@ -289,10 +335,6 @@ class Judge {
   bool BodyDiffers(const Candidate& candidate, std::string_view body,
                    const core::FoundDocument* document, Difference* difference) const {
     difference->problem = Problem::kDifferent;
-    if (judgement_.too_long) {
-      difference->detail = "the document is much larger than its row";
-      return true;
-    }
     if (!document->found) {
       difference->problem = Problem::kMissing;
       return true;
@@ -302,11 +344,18 @@ class Judge {
           "its routing is " + Quoted(document->routing) + ", not " + Quoted(candidate.routing);
       return true;
     }
-    if (core::SameDocument(body, document->source)) return false;
+    if (!judgement_.unreadable.empty()) {
+      difference->detail = judgement_.unreadable;
+      return true;
+    }
+    if (!state_->Compares() || core::SameDocument(body, document->source)) return false;
     if (document->version < baseline_) difference->problem = Problem::kStale;
     difference->detail = document->has_source
                              ? "fields: " + core::DifferingFields(body, document->source)
                              : std::string("the index keeps no _source");
+    if (!state_->rules.pipelines.empty())
+      difference->detail +=
+          "; the index's ingest pipeline " + state_->rules.pipelines + " may have changed it";
     if (document->version > newest_)
       difference->detail += "; its version is higher than any that this sync has used";
     return true;

@@ -17,7 +17,7 @@ using Step = VerificationState::Step;
 
 constexpr int kRowsPerPage = 1000;
 constexpr std::size_t kBytesPerPage = 2u << 20;
-constexpr std::size_t kHitsPerPage = 2000;
+constexpr std::size_t kOneHit = 64u << 20;  // an answer with but one hit
 constexpr std::size_t kKeysPerLookup = 1000;
 constexpr std::size_t kChunks = 2;  // asked for or waiting
 constexpr std::string_view kKeepAlive = "5m";
@@ -34,9 +34,10 @@ std::optional<std::string> RoutingOf(const RowBatch& batch, const ReadRow& row) 
 
 // ---- table → index ----------------------------------------------------------------------------
 
-bool Agrees(const RowBatch& batch, const ReadRow& row, const core::FoundDocument& document) {
+bool Agrees(const VerificationState& state, const RowBatch& batch, const ReadRow& row,
+            const core::FoundDocument& document) {
   return document.found && document.routing == RoutingOf(batch, row) &&
-         core::SameDocument(batch.Body(row), document.source);
+         (!state.Compares() || core::SameDocument(batch.Body(row), document.source));
 }
 
 void AddCandidate(VerificationState* state, const RowBatch& batch, const ReadRow& row) {
@@ -45,42 +46,63 @@ void AddCandidate(VerificationState* state, const RowBatch& batch, const ReadRow
                           .key = std::string(batch.Key(row))});
 }
 
-// Documents may be larger than their rows: the same in halves; one that is much larger differs.
-void TakeLongAnswer(VerificationState* state, const RowChunk& chunk) {
+// One of them is too large, or cannot be read: the same in halves. What is left alone is judged.
+void Narrow(VerificationState* state, const RowChunk& chunk) {
   if (chunk.rows.size() == 1) {
     state->counts.compared++;
     AddCandidate(state, *chunk.batch, chunk.batch->rows[chunk.rows[0]]);
     return;
   }
   const auto middle = chunk.rows.begin() + static_cast<std::ptrdiff_t>(chunk.rows.size() / 2);
-  state->chunks.push_front({chunk.batch, {middle, chunk.rows.end()}});
-  state->chunks.push_front({chunk.batch, {chunk.rows.begin(), middle}});
+  state->chunks.push_front({chunk.batch, {middle, chunk.rows.end()}, chunk.failures});
+  state->chunks.push_front({chunk.batch, {chunk.rows.begin(), middle}, chunk.failures});
 }
 
-void TakeDocuments(SyncRuntime* sync, const RowChunk& chunk, const net::Response& response) {
+// It may be the server, or one of the documents that it is asked for.
+void TakeNoDocuments(SyncRuntime* sync, RowChunk chunk, const net::Response& response) {
   VerificationState* state = sync->verification.get();
-  if (response.reply.answer_cut) return TakeLongAnswer(state, chunk);
+  if (Succeeded(response) && core::IsMultiGet(response.reply.body)) return Narrow(state, chunk);
+  const bool again = ++chunk.failures < kVerificationTries;
+  TryLater(sync, response, again ? kVerificationRetry : kVerificationNarrow);
+  if (again)
+    state->chunks.push_front(std::move(chunk));
+  else
+    Narrow(state, chunk);
+}
+
+void TakeDocuments(SyncRuntime* sync, RowChunk chunk, const net::Response& response) {
+  VerificationState* state = sync->verification.get();
+  if (response.reply.answer_cut) return Narrow(state, chunk);
   auto parsed = Succeeded(response) ? core::ParseMultiGet(response.reply.body, chunk.rows.size())
                                     : core::Result<std::vector<core::FoundDocument>>(core::Error{});
-  if (!parsed.ok()) {
-    state->chunks.push_front(chunk);
-    return TryLater(sync, response);
-  }
+  if (!parsed.ok()) return TakeNoDocuments(sync, std::move(chunk), response);
+  RowChunk again{chunk.batch, {}, chunk.failures + 1};
   for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
     const ReadRow& row = chunk.batch->rows[chunk.rows[i]];
-    if (!Agrees(*chunk.batch, row, parsed.value()[i])) AddCandidate(state, *chunk.batch, row);
+    const core::FoundDocument& document = parsed.value()[i];
+    if (core::PassesOff(document.error) && again.failures < kVerificationTries)
+      again.rows.push_back(chunk.rows[i]);
+    else if (!Agrees(*state, *chunk.batch, row, document))
+      AddCandidate(state, *chunk.batch, row);
   }
-  state->counts.compared += chunk.rows.size();
+  state->counts.compared += chunk.rows.size() - again.rows.size();
+  if (again.rows.empty()) {
+    state->trouble_since = core::Time{0};
+  } else {
+    state->chunks.push_front(std::move(again));
+    TryLater(sync, response);
+  }
 }
 
 void AskForRows(WorkerContext* context, SyncRuntime* sync, RowChunk chunk, core::Time now) {
   std::vector<core::WantedDocument> wanted;
+  const bool compares = sync->verification->Compares();
   std::size_t bytes = 0;
   for (std::uint32_t number : chunk.rows) {
     const ReadRow& row = chunk.batch->rows[number];
-    wanted.push_back({.id = chunk.batch->Id(row)});
+    wanted.push_back({.id = chunk.batch->Id(row), .source = compares});
     if (row.has_routing) wanted.back().routing = chunk.batch->Routing(row);
-    bytes += row.body_length;
+    if (compares) bytes += row.body_length;
   }
   const std::size_t cap = core::MultiGetAnswerCap(wanted.size(), bytes);
   sync->channel->Ask(
@@ -153,14 +175,21 @@ bool Unknown(VerificationState* state, const core::Hit& hit) {
 }
 
 void TakeHits(SyncRuntime* sync, const net::Response& response) {
+  VerificationState* state = sync->verification.get();
+  if (response.reply.answer_cut && state->hits_per_page > 1) {  // routings may be of any length
+    state->hits_per_page /= 2;
+    return;
+  }
   auto parsed = Succeeded(response) ? core::ParseWalkPage(response.reply.body)
                                     : core::Result<core::WalkPage>(core::Error{});
-  VerificationState* state = sync->verification.get();
   if (!parsed.ok()) {  // the point in time may have gone: the walk begins anew
+    ClosePointInTime(sync, MonotonicNow());
     state->step = Step::kRefresh;
     return TryLater(sync, response);
   }
   core::WalkPage& page = parsed.value();
+  state->trouble_since = core::Time{0};
+  state->hits_per_page = std::min(kHitsPerPage, 2 * state->hits_per_page);
   if (!page.pit_id.empty()) state->pit = page.pit_id;
   state->search_after = page.search_after;
   for (core::Hit& hit : page.hits)
@@ -173,10 +202,12 @@ void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   const core::WalkOrder order = core::WalkOrderFor(ProductOf(*sync->channel), "");
   sync->channel->Ask(
       "POST", core::kPitSearchPath,
-      core::PitSearchBody(state->pit, kKeepAlive, kHitsPerPage, order, state->search_after), now,
-      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        TakeHits(s, r);
-      }));
+      core::PitSearchBody(state->pit, kKeepAlive, state->hits_per_page, order, state->search_after),
+      now,
+      ForVerification(
+          context, sync,
+          [](WorkerContext*, SyncRuntime* s, const net::Response& r) { TakeHits(s, r); }),
+      state->hits_per_page == 1 ? kOneHit : 0);
 }
 
 // Looks hits up in the table by the keys that their ids tell. What is not found is a candidate.
@@ -259,8 +290,11 @@ void EndWalk(SyncRuntime* sync, core::Time now) {
 
 }  // namespace
 
-void TryLater(SyncRuntime* sync, const net::Response& response) {
-  sync->verification->retry_at = MonotonicNow() + kVerificationRetry;
+void TryLater(SyncRuntime* sync, const net::Response& response, core::Time wait) {
+  VerificationState* state = sync->verification.get();
+  const core::Time now = MonotonicNow();
+  state->retry_at = now + wait;
+  if (state->trouble_since == core::Time{0}) state->trouble_since = now;
   const core::BulkReply& reply = response.reply;
   const std::string reason = reply.transport_ok
                                  ? "HTTP status " + std::to_string(reply.http_status) + ": " +
@@ -301,6 +335,21 @@ void ClosePointInTime(SyncRuntime* sync, core::Time now) {
   sync->channel->Ask("DELETE", core::ClosePitPath(product), core::ClosePitBody(product, state->pit),
                      now, [](const net::Response&) {});
   state->pit.clear();
+}
+
+void AskForRules(WorkerContext* context, SyncRuntime* sync, core::Time now) {
+  if (sync->verification->in_flight > 0) return;
+  sync->channel->Ask(
+      "GET",
+      "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "", now,
+      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
+                                  : core::Result<core::ContentRules>(core::Error{});
+        if (!rules.ok()) return TryLater(s, r);
+        s->verification->rules = std::move(rules.value());
+        s->verification->trouble_since = core::Time{0};
+        s->verification->step = Step::kTable;
+      }));
 }
 
 bool CompareRows(WorkerContext* context, SyncRuntime* sync, core::Time now) {

@@ -45,6 +45,7 @@ struct VerificationCounts {
 struct RowChunk {
   std::shared_ptr<const RowBatch> batch;
   std::vector<std::uint32_t> rows;  // of the batch
+  int failures = 0;                 // requests for them that were in vain
 };
 
 /// What is known of the candidates that are judged now.
@@ -59,13 +60,23 @@ struct Judgement {
   std::vector<std::pair<std::size_t, bool>> asked;  // candidate, at the routing of its row?
   std::vector<core::FoundDocument> found;           // answer to that
   std::string answer;                               // what `found` points into
-  bool too_long = false;                            // there is no answer: the document is too large
+  int failures = 0;                                 // requests for them that were in vain
+  // The content of the only candidate cannot be had. Whether it is there is asked for without it;
+  // then, unless an answer has shown that it is the document, once more with it: the server may
+  // just have been away.
+  enum class Content : std::uint8_t { kAsked, kLeftOut, kAskedAgain };
+  Content content = Content::kAsked;
+  std::string unreadable;  // why
+  bool certain = false;    // an answer has shown it
   std::size_t limit = 0;                            // so many candidates at once
 };
+
+inline constexpr std::size_t kHitsPerPage = 2000;
 
 struct VerificationState {
   enum class Step {
     kIdle,
+    kRules,    // can documents of this index equal rows?
     kTable,    // rows, page by page, against the index
     kRefresh,  // the index as it is, page by page, against the table
     kOpen,
@@ -87,6 +98,7 @@ struct VerificationState {
   bool unfinished = false;        // stored by a worker that has gone
   double unfinished_sample = 1;
   bool unfinished_repair = false;
+  core::Time rest_until{0};  // others first
 
   // The run.
   Step step = Step::kIdle;
@@ -102,6 +114,8 @@ struct VerificationState {
   std::uint64_t generation = 0;  // answers to requests of an older one are ignored
   int in_flight = 0;             // requests
   core::Time retry_at{0}, stored_at{0}, able_at{0};
+  core::Time trouble_since{0};  // since when requests are in vain; 0: the last one was not
+  core::ContentRules rules;
 
   // kTable
   std::vector<std::string> cursor;
@@ -113,9 +127,13 @@ struct VerificationState {
 
   // kWalk
   std::string pit, search_after;
+  std::size_t hits_per_page = kHitsPerPage;  // fewer when they do not fit into an answer
   std::vector<core::Hit> hits;  // not known: their rows are looked for
   bool lookup_waits = false;    // the table cannot be read now: no more hits are asked for
   bool uncovered = false;       // hashed ids were met that this round does not know
+
+  /// Are contents compared, or only whether and where documents are?
+  bool Compares() const { return rules.incomparable.empty(); }
 
   Judgement judgement;
   std::uint64_t walk = 0;  // ticket of deletes without a key

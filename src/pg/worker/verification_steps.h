@@ -6,6 +6,10 @@
 namespace polyglot::pg {
 
 inline constexpr core::Time kVerificationRetry{1'000'000};
+/// So often the same is asked for in vain before it is asked for in parts.
+inline constexpr int kVerificationTries = 3;
+/// … which then follow each other faster: others wait.
+inline constexpr core::Time kVerificationNarrow{100'000};
 
 /// Runs `handle(context, sync, response)` if sync and verification are still the same.
 template <typename F>
@@ -25,7 +29,8 @@ inline bool Succeeded(const net::Response& response) {
   return response.reply.transport_ok && response.reply.http_status == 200;
 }
 /// The request is made again, a little later; the reason is shown in status.
-void TryLater(SyncRuntime* sync, const net::Response& response);
+void TryLater(SyncRuntime* sync, const net::Response& response,
+              core::Time wait = kVerificationRetry);
 /// Is everything delivered that has been read, and nothing parked?
 bool IsQuiet(const SyncRuntime& sync);
 /// Is the document part of the sample?
@@ -33,6 +38,8 @@ bool Sampled(const VerificationState& state, std::string_view id);
 /// Reads the next page of rows. false: the sync has failed, or the table cannot be read now.
 bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch);
 
+/// Asks what keeps the index's documents from being comparable.
+void AskForRules(WorkerContext* context, SyncRuntime* sync, core::Time now);
 // Each makes one step and returns true when there is more to do at once.
 bool CompareRows(WorkerContext* context, SyncRuntime* sync, core::Time now);
 bool WalkIndex(WorkerContext* context, SyncRuntime* sync, core::Time now);

@@ -349,7 +349,8 @@ void PinSettings() {
                                               {"bytea_output", "hex"},
                                               {"lc_monetary", "C"},
                                               {"search_path", "pg_catalog, pg_temp"},
-                                              {"synchronous_commit", "on"}};
+                                              // Never for a standby: docs/design.md, "Standbys".
+                                              {"synchronous_commit", "local"}};
   for (const auto& [name, value] : pinned)
     if (GetConfigOption(name, true, false) != nullptr)
       SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);

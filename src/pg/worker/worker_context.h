@@ -59,6 +59,7 @@ struct WorkerContext {
 
   std::uint64_t scan_number = 1;      // the full scan that events are read for now
   std::deque<ScanInfo> scans;         // completed, not settled for every sync; at least the newest
+  std::size_t forget_scans_at = 1000;  // so many of them: those that nothing separates go
   std::int64_t previous_scan_at = 0;  // TimestampTz at which the scan before began
   std::uint64_t pass_request = 0;
   std::int64_t pass_begun_at = 0;

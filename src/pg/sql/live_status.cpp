@@ -1,6 +1,7 @@
 #include "pg/sql/live_status.h"
 
 #include "pg/encoding.h"
+#include "pg/sql/visibility.h"
 
 namespace polyglot::pg {
 
@@ -86,8 +87,10 @@ const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {
     return "restored from a dump of another database; hint: call polyglot.adopt_sync, or drop the "
            "sync";
   if (!sync->failed_reason) return live.last_error[0] ? ReadableInServer(live.last_error) : nullptr;
-  return sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)
-                           : sync->failed_reason;
+  const char* reason = sync->failed_reason;
+  if (sync->failed_detail && OwnsSource(sync))
+    reason = psprintf("%s: %s", reason, sync->failed_detail);
+  return sync->failed_hint ? psprintf("%s; hint: %s", reason, sync->failed_hint) : reason;
 }
 
 }  // namespace polyglot::pg

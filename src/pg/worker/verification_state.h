@@ -87,6 +87,7 @@ struct VerificationState {
   bool unfinished = false;        // stored by a worker that has gone
   double unfinished_sample = 1;
   bool unfinished_repair = false;
+  core::Time not_before{0};  // the rows could not be read
 
   // The run.
   Step step = Step::kIdle;
@@ -104,7 +105,7 @@ struct VerificationState {
   core::Time retry_at{0}, stored_at{0}, able_at{0};
 
   // kTable
-  std::vector<std::string> cursor;
+  std::string cursor;  // packed key
   bool end_reached = false;
   std::deque<RowChunk> chunks;   // to be asked for
   std::vector<Candidate> fresh;  // not yet stored

@@ -225,7 +225,7 @@ bool SameColumns(const CapturePlan& a, const CapturePlan& b) {
   for (int i = 0; i < a.column_count; i++) {
     const CaptureColumn &x = a.columns[i], &y = b.columns[i];
     if (x.source_att != y.source_att || x.leaf_att != y.leaf_att || x.type != y.type ||
-        x.typlen != y.typlen || x.typbyval != y.typbyval)
+        x.stamp != y.stamp || x.is_key != y.is_key || x.typlen != y.typlen || x.typbyval != y.typbyval)
       return false;
   }
   return true;

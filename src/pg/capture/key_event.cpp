@@ -83,6 +83,10 @@ int AppendColumns(StringInfo values, const CapturePlan& plan, const PackedKey& k
 bool RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key) {
   CapturePlan* plan = LookupCapturePlan(source, source);
   if (plan->queue_count == 0) return true;
+  if (plan->unfit) {
+    AppendRecord(plan, kind, nullptr, 0);
+    return true;
+  }
   const PackedKey key = OpenKey(packed_key);
   StringInfoData values;
   initStringInfo(&values);

@@ -64,10 +64,12 @@ CREATE TABLE polyglot.sync_state (
   version_bound bigint NOT NULL DEFAULT 0,
   failed_reason text,
   failed_hint text,
+  -- May quote values of rows: for their owner only.
+  failed_detail text,
   phase text NOT NULL DEFAULT 'backfill' CHECK (phase IN ('backfill', 'resync', 'stream')),
   resync_version bigint NOT NULL DEFAULT 0,
   resync_reason text,
-  backfill_key text[],
+  backfill_key bytea,
   backfill_rows bigint NOT NULL DEFAULT 0,
   backfill_total bigint NOT NULL DEFAULT 0,
   -- No document of the sync has a lower version: an older one was put back or left over.

@@ -16,7 +16,8 @@ void AppendKeyText(std::string_view text, std::size_t index, std::size_t count, 
 
 bool FinishDocumentId(std::size_t begin, Sha256 sha256, std::string* out) {
   const std::size_t length = out->size() - begin;
-  if (length > 0 && length <= kMaxDocumentId && (*out)[begin] != '~') return true;
+  const char first = length > 0 ? (*out)[begin] : '~';
+  if (length <= kMaxDocumentId && first != '~' && first != kNoText) return true;
   static constexpr char kHex[] = "0123456789abcdef";
   std::uint8_t digest[32];
   const bool hashed = sha256(out->data() + begin, length, digest);

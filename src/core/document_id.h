@@ -12,14 +12,17 @@ namespace polyglot::core {
 /// Longest `_id` that search servers take, in bytes.
 inline constexpr std::size_t kMaxDocumentId = 512;
 
+/// What stands before key bytes that are no UTF-8 and cannot be made to be: no UTF-8 begins so.
+inline constexpr char kNoText = '\xFF';
+
 /// Writes the 32 bytes of the SHA-256 of `size` bytes at `data` to `digest`. false: not available.
 /// Passed in, because core knows no cryptographic library.
 using Sha256 = bool (*)(const void* data, std::size_t size, std::uint8_t* digest);
 
 /// Appends the id formed by `count` key texts (UTF-8): a single one as it is, several joined by `,`
-/// with `\` and `,` escaped by `\`. Where that would be empty, longer than kMaxDocumentId or begin
-/// with `~`, `~` and its SHA-256 in lower-case hexadecimal instead. false: sha256 failed, *out is
-/// as before.
+/// with `\` and `,` escaped by `\`. Where that would be empty, longer than kMaxDocumentId, begin
+/// with `~` or be no text, `~` and its SHA-256 in lower-case hexadecimal instead. false: sha256
+/// failed, *out is as before.
 bool AppendDocumentId(const std::string_view* texts, std::size_t count, Sha256 sha256,
                       std::string* out);
 

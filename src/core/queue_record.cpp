@@ -1,5 +1,6 @@
 #include "core/queue_record.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace polyglot::core {
@@ -75,6 +76,15 @@ bool SplitValues(std::string_view values, std::size_t columns, std::vector<std::
   return values.empty();
 }
 
+const std::string_view* FindValue(const std::vector<CapturedColumn>& columns,
+                                  const std::vector<std::string_view>& values,
+                                  const CapturedColumn& wanted) {
+  const auto it = std::find(columns.begin(), columns.end(), wanted);
+  if (it == columns.end()) return nullptr;
+  const std::string_view* value = &values[static_cast<std::size_t>(it - columns.begin())];
+  return value->data() == nullptr ? nullptr : value;
+}
+
 void AppendKeyHeader(std::string* out, const std::vector<CapturedColumn>& columns) {
   Put(out, static_cast<std::uint16_t>(columns.size()));
   for (const CapturedColumn& column : columns) {
@@ -97,6 +107,18 @@ bool ParseKey(std::string_view packed, std::vector<CapturedColumn>* columns,
   values->clear();
   return Take(&packed, &count) && TakeColumns(&packed, count, columns) &&
          SplitValues(packed, count, values);
+}
+
+bool PackColumns(const std::vector<CapturedColumn>& columns,
+                 const std::vector<std::string_view>& values,
+                 const std::vector<CapturedColumn>& wanted, std::string* packed) {
+  AppendKeyHeader(packed, wanted);
+  for (const CapturedColumn& column : wanted) {
+    const std::string_view* value = FindValue(columns, values, column);
+    if (value == nullptr) return false;
+    AppendValue(packed, *value);
+  }
+  return true;
 }
 
 }  // namespace polyglot::core

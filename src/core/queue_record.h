@@ -8,7 +8,8 @@
 //   values := one for each column: length:u16 bytes; 0xFFFF = NULL
 //
 // A value's bytes are the datum itself: the fixed-length bytes, or a varlena's payload, detoasted
-// and without header, or a cstring's bytes. Little endian as the machine is: rows never leave it.
+// and without header (pg/document/key_codec.h tells how long ones are stored), or a cstring's bytes.
+// Little endian as the machine is: rows never leave it.
 //
 // `packed key` := columns:u16 column{columns} values: the self-describing form that parked keys,
 // dead letters and operations carry.
@@ -31,6 +32,8 @@ enum class EventKind : std::uint8_t {
   kControl = 'C',   // the worker's own control row
 };
 
+/// A column as it was when its values were recorded. `type` stands for the form of their bytes
+/// (StampOf in pg/document/key_codec.h): bytes that were recorded as another one are never read.
 struct CapturedColumn {
   std::int16_t attnum;
   std::uint32_t type;
@@ -69,6 +72,12 @@ class RecordReader {
 /// Splits `values` into one view per column (data() == nullptr: NULL). false: does not fit.
 bool SplitValues(std::string_view values, std::size_t columns, std::vector<std::string_view>* out);
 
+/// The value of a column in a record or key. nullptr: it has none that was recorded as this very
+/// type, or NULL. Nothing else takes a value by its column.
+const std::string_view* FindValue(const std::vector<CapturedColumn>& columns,
+                                  const std::vector<std::string_view>& values,
+                                  const CapturedColumn& wanted);
+
 /// Builds a packed key.
 void AppendKeyHeader(std::string* out, const std::vector<CapturedColumn>& columns);
 void AppendValue(std::string* out, std::string_view value);
@@ -76,5 +85,9 @@ void AppendNull(std::string* out);
 /// Reads a packed key. false: damaged.
 bool ParseKey(std::string_view packed, std::vector<CapturedColumn>* columns,
               std::vector<std::string_view>* values);
+/// Appends the packed key of the wanted columns. false: one of them has no value (FindValue).
+bool PackColumns(const std::vector<CapturedColumn>& columns,
+                 const std::vector<std::string_view>& values,
+                 const std::vector<CapturedColumn>& wanted, std::string* packed);
 
 }  // namespace polyglot::core

@@ -12,7 +12,7 @@ namespace {
   " d.counters_since,"                                                                        \
   " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation," \
   " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"                    \
-  " s.version_bound, s.failed_reason, s.failed_hint, s.phase, s.resync_version,"              \
+  " s.version_bound, s.failed_reason, s.failed_hint, s.failed_detail, s.phase, s.resync_version,"              \
   " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"   \
   " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"              \
   " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since"           \
@@ -53,6 +53,15 @@ class TupleColumns {
     bool is_null;
     Datum value = Value(&is_null);
     return is_null ? 0 : DatumGetInt64(value);
+  }
+  char* Bytes(int* length) {
+    bool is_null;
+    Datum value = Value(&is_null);
+    *length = 0;
+    if (is_null) return nullptr;
+    bytea* bytes = DatumGetByteaPCopy(value);
+    *length = static_cast<int>(VARSIZE(bytes) - VARHDRSZ);
+    return VARDATA(bytes);
   }
   char** TextArray(int* count) {
     bool is_null;
@@ -115,10 +124,11 @@ void ReadState(TupleColumns* columns, SyncRow* row) {
   row->version_bound = columns->Int64();
   row->failed_reason = columns->Text();
   row->failed_hint = columns->Text();
+  row->failed_detail = columns->Text();
   row->phase = columns->Text();
   row->resync_version = columns->Int64();
   row->resync_reason = columns->Text();
-  row->backfill_key = columns->TextArray(&row->backfill_key_count);
+  row->backfill_key = columns->Bytes(&row->backfill_key_length);
   row->backfill_rows = columns->Int64();
   row->backfill_total = columns->Int64();
   row->last_generation = columns->Int32();

@@ -48,11 +48,12 @@ struct SyncRow {
   int64 timeline, version_bound;  // epoch.h; 0: no worker has seen the sync yet
   char* failed_reason;            // not null: the sync is failed
   char* failed_hint;
+  char* failed_detail;  // for the owner of the rows only
   char* phase;           // 'backfill' | 'resync' | 'stream'
   int64 resync_version;  // V of the resync path; 0: none
   char* resync_reason;
-  int backfill_key_count;  // 0: from the start
-  char** backfill_key;     // text form of the last acknowledged key
+  char* backfill_key;  // of the last acknowledged row, packed; nullptr: from the start
+  int backfill_key_length;
   int64 backfill_rows, backfill_total;
   int32 last_generation;       // the highest that a name was given to
   TimestampTz outdated_since;  // 0: the live index shows what the table holds

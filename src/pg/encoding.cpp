@@ -28,6 +28,12 @@ int AppendBeginning(StringInfo out, Oid conversion, int from, int to, std::strin
   return taken;
 }
 
+// How many bytes a character that cannot be converted has; one that is cut off, one.
+int LengthOfBroken(int encoding, std::string_view text) {
+  const auto room = static_cast<int>(std::min<std::size_t>(text.size(), kChunk));
+  return Max(1, pg_encoding_verifymbchar(encoding, text.data(), room));
+}
+
 // Plain data only: PostgreSQL may raise for want of memory. `replace` appends what stands for a
 // character that cannot be converted.
 template <typename Replace>
@@ -38,12 +44,14 @@ char* Convert(int from, int to, std::string_view text, Replace&& replace) {
   StringInfoData out;
   initStringInfo(&out);
   while (!text.empty()) {
-    text.remove_prefix(static_cast<std::size_t>(AppendBeginning(&out, conversion, from, to, text)));
-    if (text.empty()) break;
-    const auto room = static_cast<int>(std::min<std::size_t>(text.size(), kChunk));
-    const int length = Max(1, pg_encoding_verifymbchar(characters, text.data(), room));
-    replace(&out, text.substr(0, static_cast<std::size_t>(length)));
-    text.remove_prefix(static_cast<std::size_t>(length));
+    const int taken = AppendBeginning(&out, conversion, from, to, text);
+    text.remove_prefix(static_cast<std::size_t>(taken));
+    // A conversion ends at a broken character, at the end of what it was given, or before a character
+    // that this end cuts in two: only what it cannot even begin with is broken.
+    if (taken > 0 || text.empty()) continue;
+    const auto length = static_cast<std::size_t>(LengthOfBroken(characters, text));
+    replace(&out, text.substr(0, length));
+    text.remove_prefix(length);
   }
   return out.data;
 }
@@ -66,6 +74,13 @@ char* ReadableInServer(std::string_view utf8) {
 
 std::string ReadableInUtf8(const char* server) {
   return Convert(GetDatabaseEncoding(), PG_UTF8, server, AppendReadable);
+}
+
+const char* WholeInUtf8(std::string_view server) {
+  bool whole = true;
+  const char* text = Convert(GetDatabaseEncoding(), PG_UTF8, server,
+                             [&](StringInfo, std::string_view) { whole = false; });
+  return whole ? text : nullptr;
 }
 
 char* ExactInServer(std::string_view utf8) {

@@ -14,6 +14,9 @@ namespace polyglot::pg {
 char* ReadableInServer(std::string_view utf8);
 std::string ReadableInUtf8(const char* server);
 
+/// nullptr: some of it has no equivalent. Else palloc'd.
+const char* WholeInUtf8(std::string_view server);
+
 /// For texts that must come back as they were: one that the database cannot hold, a NUL included,
 /// is stored as `~utf8:` and itself with %XX for bytes. palloc'd.
 char* ExactInServer(std::string_view utf8);

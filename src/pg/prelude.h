@@ -58,6 +58,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "common/cryptohash.h"
 #include "common/hashfn.h"
+#include "common/pg_lzcompress.h"
 #include "common/sha2.h"
 #include "executor/executor.h"
 #include "executor/spi.h"

@@ -68,3 +68,64 @@ def test_latin1_a_document_of_somebody_else_with_another_id(latin1):
         ("orphan", "~utf8:100 %25 %E2%82%AC %E6%BC%A2")]
     latin1.execute("SELECT FROM polyglot.repair_sync('t')")
     processes.wait_for(lambda: set(latin1.documents("t")) == {"é", "plain"}, "the orphan deleted")
+
+
+@pytest.mark.parametrize("encoding", ["WIN1252", "SQL_ASCII"])
+def test_a_key_that_no_utf8_can_be_made_of_costs_its_row_only(new_database, encoding):
+    db = new_database(options=f"ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0")
+    db.execute(f'ALTER DATABASE "{db.name}" SET client_encoding = \'UTF8\'')
+    db.execute("CREATE TABLE t (id text PRIMARY KEY, r text, v text);"
+               "INSERT INTO t VALUES ('plain', 'a', '1'), (E'before\\x81', 'a', '1')")
+    for name, more in (("t", {}), ("by_value", {"columns": ["v"]}), ("routed", {"routing": "r"})):
+        db.create_sync("t", name=name, index=db.index(name), **more)
+    db.wait()
+    db.execute("INSERT INTO t VALUES (E'k\\x81', 'a', '1'), ('next', 'a', '1');"
+               "INSERT INTO t VALUES ('routing', E'\\x81', '1'); UPDATE t SET v = '2';"
+               "DELETE FROM t WHERE id = 'plain'")
+    db.wait()
+    for row in db.status():
+        assert (row["state"], row["last_error"]) == ("streaming", None)
+    assert db.value("SELECT max(generation) FROM polyglot.sync_state") == 1
+    assert set(db.documents("t")) == {"next"}  # the value is in the document, too
+    assert set(db.documents("routed")) == {"next"}
+    assert len(db.documents("by_value")) == 4
+    letters = db.query("SELECT document_id FROM polyglot.dead_letters WHERE sync = 't'")
+    assert sum(name.startswith("~") for name, in letters) == 2
+    with db.connect() as session:
+        session.execute("SELECT count(*) FROM polyglot.outbox")
+        assert session.execute("SELECT count(*) FROM polyglot.verify_sync('by_value')").fetchone() == (0,)
+        session.execute("SELECT count(*) FROM polyglot.verify_sync('t')")
+        session.execute("SELECT count(*) FROM polyglot.inspect('t', E'k\\x81')")
+    db.execute("DELETE FROM t WHERE v = '2' AND id <> 'next'")
+    db.wait()
+    assert len(db.documents("by_value")) == 1
+
+
+def test_an_encoding_without_conversion_is_refused_at_once(new_database):
+    pg = new_database().pg
+    pg.execute("CREATE DATABASE mule ENCODING 'MULE_INTERNAL' LOCALE 'C' TEMPLATE template0")
+    script = ["CREATE EXTENSION polyglot_sync", "CREATE TABLE t (id integer PRIMARY KEY)",
+              "CREATE SERVER s FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:1')",
+              "SELECT polyglot.create_sync('t', 's')"]
+    words = [word for line in script for word in ("-c", line)]
+    with pytest.raises(RuntimeError, match="ERROR:  0A000: .*MULE_INTERNAL"):
+        pg.program("psql", "-v", "VERBOSITY=verbose", "-v", "ON_ERROR_STOP=1", *words, database="mule")
+    pg.execute("DROP DATABASE mule")
+
+
+def test_latin1_long_texts_come_back_whole(latin1):
+    """What is converted in pieces loses nothing where they meet."""
+    text = "aé" * 4000
+    latin1.execute("CREATE TABLE long (id integer PRIMARY KEY, r text, v text)")
+    latin1.create_sync("long", routing="r", mapping={"properties": {"v": {"type": "integer"}}})
+    latin1.execute("INSERT INTO long VALUES (1, 'short', %s), (2, %s, '2')", (text, "é" * 3500))
+    latin1.wait()
+    (document,), = latin1.query("SELECT document FROM polyglot.dead_letters WHERE document_id = '1'")
+    assert text in document
+    latin1.execute("SELECT polyglot.pause_sync('long')")
+    latin1.wait_for_state("long", "paused")
+    latin1.execute("DELETE FROM long WHERE id = 2")
+    processes.wait_for(lambda: latin1.status("long")["parked"] == 1, "a parked key")
+    latin1.execute("SELECT polyglot.resume_sync('long')")
+    latin1.wait()
+    assert latin1.documents("long") == {}

@@ -110,6 +110,24 @@ TEST(PackedKey, RoundTrip) {
   EXPECT_FALSE(ParseKey(packed + "x", &read, &values));
 }
 
+TEST(PackedKey, AValueIsTakenByNumberAndTypeOnly) {
+  const std::vector<CapturedColumn> columns{{1, 23}, {2, 25}, {3, 25}};
+  const std::vector<std::string_view> values{"abcd", "text", std::string_view()};
+  EXPECT_EQ(*FindValue(columns, values, {1, 23}), "abcd");
+  EXPECT_EQ(FindValue(columns, values, {1, 25}), nullptr);
+  EXPECT_EQ(FindValue(columns, values, {4, 23}), nullptr);
+  EXPECT_EQ(FindValue(columns, values, {3, 25}), nullptr);  // NULL
+  std::string packed;
+  ASSERT_TRUE(PackColumns(columns, values, {{2, 25}, {1, 23}}, &packed));
+  std::vector<CapturedColumn> read;
+  std::vector<std::string_view> read_values;
+  ASSERT_TRUE(ParseKey(packed, &read, &read_values));
+  EXPECT_EQ(read, (std::vector<CapturedColumn>{{2, 25}, {1, 23}}));
+  EXPECT_EQ(read_values[0], "text");
+  EXPECT_FALSE(PackColumns(columns, values, {{1, 23}, {3, 25}}, &packed));
+  EXPECT_FALSE(PackColumns(columns, values, {{1, 20}}, &packed));
+}
+
 TEST(PackedKey, LongestValue) {
   std::string packed;
   AppendKeyHeader(&packed, {{1, 25}});

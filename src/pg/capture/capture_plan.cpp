@@ -2,6 +2,7 @@
 
 #include "pg/capture/source_tree.h"
 #include "pg/catalog.h"
+#include "pg/document/key_codec.h"
 
 namespace polyglot::pg {
 namespace {
@@ -80,10 +81,13 @@ AttrNumber LeafColumn(const CapturePlan& plan, AttrNumber source_att, Oid type) 
 }
 
 // `columns` has room for kMaxCapturedColumns.
-void AddColumn(CapturePlan* plan, AttrNumber source_att) {
+void AddColumn(CapturePlan* plan, AttrNumber source_att, bool is_key) {
   int at = 0;
   while (at < plan->column_count && plan->columns[at].source_att < source_att) at++;
-  if (at < plan->column_count && plan->columns[at].source_att == source_att) return;
+  if (at < plan->column_count && plan->columns[at].source_att == source_att) {
+    plan->columns[at].is_key |= is_key;
+    return;
+  }
   const Oid type = get_atttype(plan->source, source_att);
   if (!OidIsValid(type)) return;
   if (plan->column_count == kMaxCapturedColumns) {
@@ -95,7 +99,9 @@ void AddColumn(CapturePlan* plan, AttrNumber source_att) {
   CaptureColumn* column = &plan->columns[at];
   plan->column_count++;
   column->source_att = source_att;
+  column->is_key = is_key;
   column->type = type;
+  column->stamp = StampOf(type);
   get_typlenbyval(type, &column->typlen, &column->typbyval);
   column->leaf_att = LeafColumn(*plan, source_att, type);
 }
@@ -124,7 +130,7 @@ void AddKeyColumns(CapturePlan* plan, Datum names) {
   for (int i = 0; i < count; i++) {
     if (nulls[i]) continue;
     const AttrNumber att = get_attnum(plan->source, NameStr(*DatumGetName(elements[i])));
-    if (att > 0) AddColumn(plan, att);
+    if (att > 0) AddColumn(plan, att, true);
   }
 }
 
@@ -141,7 +147,7 @@ void AddSync(CapturePlan* plan, Relation definitions, Relation states, HeapTuple
   Datum routing = heap_getattr(tuple, kDefRouting, desc, &isnull);
   if (isnull) return;
   const AttrNumber att = get_attnum(plan->source, NameStr(*DatumGetName(routing)));
-  if (att > 0) AddColumn(plan, att);
+  if (att > 0) AddColumn(plan, att, false);
 }
 
 // ERROR while the extension is there and its tables are not: under another name they are found. In
@@ -219,7 +225,7 @@ bool SameColumns(const CapturePlan& a, const CapturePlan& b) {
   for (int i = 0; i < a.column_count; i++) {
     const CaptureColumn &x = a.columns[i], &y = b.columns[i];
     if (x.source_att != y.source_att || x.leaf_att != y.leaf_att || x.type != y.type ||
-        x.typlen != y.typlen || x.typbyval != y.typbyval)
+        x.stamp != y.stamp || x.is_key != y.is_key || x.typlen != y.typlen || x.typbyval != y.typbyval)
       return false;
   }
   return true;

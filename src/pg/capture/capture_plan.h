@@ -15,8 +15,10 @@ struct CaptureColumn {
   AttrNumber source_att;  // in the source relation: what is recorded
   AttrNumber leaf_att;    // in the relation that the trigger fired on
   Oid type;
+  Oid stamp;  // of the recorded bytes: StampOf(type)
   int16 typlen;
   bool typbyval;
+  bool is_key;  // of some sync; else a routing
 };
 
 /// Lives until the end of the transaction at least: records refer to it.

@@ -4,6 +4,7 @@
 #include "pg/capture/capture_plan.h"
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/transaction_buffer.h"
+#include "pg/document/key_codec.h"
 #include "pg/prelude.h"
 #include "pg/sql/sync_definition.h"
 
@@ -70,30 +71,47 @@ void AppendLength(StringInfo out, uint16 length) {
   appendBinaryStringInfoNT(out, reinterpret_cast<const char*>(&length), sizeof length);
 }
 
-// false: the value is too long for a queue record.
-bool AppendBytes(StringInfo out, const char* bytes, Size length) {
-  if (length >= core::kNullLength) return false;
+void AppendNull(StringInfo out) { AppendLength(out, core::kNullLength); }
+
+// A value that is too long is left out: without one of a key column there is no event, and no
+// document has such a routing (kLongestRouting).
+bool AppendBytes(StringInfo out, const char* bytes, Size length, bool is_key) {
+  if (length >= core::kNullLength || (!is_key && length > kLongestRouting)) {
+    AppendNull(out);
+    return !is_key;
+  }
   AppendLength(out, static_cast<uint16>(length));
   appendBinaryStringInfoNT(out, bytes, static_cast<int>(length));
   return true;
 }
 
+bool AppendVarlena(StringInfo out, Datum value, bool is_key) {
+  struct varlena* packed = PG_DETOAST_DATUM_PACKED(value);
+  const char* payload = VARDATA_ANY(packed);
+  const char* bytes = payload;
+  Size length = VARSIZE_ANY_EXHDR(packed);
+  StorePayload(&bytes, &length);
+  const bool fits = AppendBytes(out, bytes, length, is_key);
+  if (bytes != payload) pfree(const_cast<char*>(bytes));
+  if (reinterpret_cast<Pointer>(packed) != DatumGetPointer(value)) pfree(packed);
+  return fits;
+}
+
+// false: the value of a key column is too long for a queue record.
 bool AppendDatum(StringInfo out, const CaptureColumn* column, Datum value) {
   if (column->typbyval) {
     char bytes[sizeof(Datum)];
     store_att_byval(bytes, value, column->typlen);
-    return AppendBytes(out, bytes, static_cast<Size>(column->typlen));
+    return AppendBytes(out, bytes, static_cast<Size>(column->typlen), column->is_key);
   }
   if (column->typlen > 0)
-    return AppendBytes(out, DatumGetPointer(value), static_cast<Size>(column->typlen));
+    return AppendBytes(out, DatumGetPointer(value), static_cast<Size>(column->typlen),
+                       column->is_key);
   if (column->typlen == -2) {
     const char* text = DatumGetCString(value);
-    return AppendBytes(out, text, strlen(text));
+    return AppendBytes(out, text, strlen(text), column->is_key);
   }
-  struct varlena* packed = PG_DETOAST_DATUM_PACKED(value);
-  const bool fits = AppendBytes(out, VARDATA_ANY(packed), VARSIZE_ANY_EXHDR(packed));
-  if (reinterpret_cast<Pointer>(packed) != DatumGetPointer(value)) pfree(packed);
-  return fits;
+  return AppendVarlena(out, value, column->is_key);
 }
 
 bool AppendSlot(StringInfo out, const CapturePlan* plan, TupleTableSlot* slot) {
@@ -102,7 +120,7 @@ bool AppendSlot(StringInfo out, const CapturePlan* plan, TupleTableSlot* slot) {
     bool isnull = true;
     const Datum value = column->leaf_att > 0 ? slot_getattr(slot, column->leaf_att, &isnull) : 0;
     if (isnull)
-      AppendLength(out, core::kNullLength);
+      AppendNull(out);
     else if (!AppendDatum(out, column, value))
       return false;
   }

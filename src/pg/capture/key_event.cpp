@@ -36,36 +36,67 @@ int SizeOfValue(const PackedKey& key, const char* value) {
   return size;
 }
 
-void AppendColumn(StringInfo values, const PackedKey& key, AttrNumber wanted) {
+bool IsColumn(const PackedKey& key, int number, const CaptureColumn& wanted) {
+  const char* header = key.headers + static_cast<size_t>(number) * core::kColumnHeader;
+  int16 att;
+  uint32 type;
+  memcpy(&att, header, sizeof att);
+  memcpy(&type, header + sizeof att, sizeof type);
+  return att == wanted.source_att && type == wanted.stamp;
+}
+
+// As core::FindValue, without an object that an error would leave behind. false: there is none that
+// was recorded as this type.
+bool AppendColumn(StringInfo values, const PackedKey& key, const CaptureColumn& wanted) {
   const char* value = key.values;
   for (int c = 0; c < key.columns; c++) {
-    int16 att;
-    memcpy(&att, key.headers + static_cast<size_t>(c) * core::kColumnHeader, sizeof att);
     const int size = SizeOfValue(key, value);
-    if (att == wanted) {
+    if (IsColumn(key, c, wanted)) {
       appendBinaryStringInfo(values, value, size);
-      return;
+      return true;
     }
     value += size;
   }
+  return false;
+}
+
+void AppendNull(StringInfo values) {
   const uint16 null = core::kNullLength;
   appendBinaryStringInfo(values, reinterpret_cast<const char*>(&null), sizeof null);
 }
 
+// How many of the plan's columns were found. Those that the key does not have are NULL: of the key
+// of another sync, or a routing value that the caller does not know.
+int AppendColumns(StringInfo values, const CapturePlan& plan, const PackedKey& key) {
+  int found = 0;
+  for (int i = 0; i < plan.column_count; i++) {
+    if (AppendColumn(values, key, plan.columns[i]))
+      found++;
+    else
+      AppendNull(values);
+  }
+  return found;
+}
+
 }  // namespace
 
-void RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key) {
+bool RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key) {
   CapturePlan* plan = LookupCapturePlan(source, source);
-  if (plan->queue_count == 0) return;
+  if (plan->queue_count == 0) return true;
+  if (plan->unfit) {
+    AppendRecord(plan, kind, nullptr, 0);
+    return true;
+  }
   const PackedKey key = OpenKey(packed_key);
   StringInfoData values;
   initStringInfo(&values);
-  // The plan's columns in their order; those that the key does not have are NULL (a routing value
-  // that the caller does not know).
-  for (int i = 0; i < plan->column_count; i++)
-    AppendColumn(&values, key, plan->columns[i].source_att);
-  AppendRecord(plan, kind, values.data, values.len);
+  const bool fits = AppendColumns(&values, *plan, key) == key.columns;
+  if (fits && !RecordFits(plan, values.len))
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("key value is longer than any index could hold")));
+  if (fits) AppendRecord(plan, kind, values.data, values.len);
   pfree(values.data);
+  return fits;
 }
 
 }  // namespace polyglot::pg

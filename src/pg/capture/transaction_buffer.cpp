@@ -126,7 +126,7 @@ void OpenGroup(Chunk* chunk, CapturePlan* plan) {
   p += core::kGroupHeader;
   for (int i = 0; i < plan->column_count; i++, p += core::kColumnHeader) {
     const int16 att = plan->columns[i].source_att;
-    const uint32 type = plan->columns[i].type;
+    const uint32 type = plan->columns[i].stamp;
     memcpy(p, &att, 2);
     memcpy(p + 2, &type, 4);
   }
@@ -397,9 +397,12 @@ void InitTransactionBuffer() {
 
 bool HasCapturedChanges() { return buffer.length > 0 || wrote_queue; }
 
+bool RecordFits(const CapturePlan* plan, int length) {
+  return GroupHeaderSize(plan) + static_cast<int>(core::kRecordHeader) + length <= kMaxQueueData;
+}
+
 void AppendRecord(CapturePlan* plan, core::EventKind kind, const char* values, int length) {
-  const int whole = GroupHeaderSize(plan) + static_cast<int>(core::kRecordHeader) + length;
-  if (whole > kMaxQueueData || (plan->unfit && kind != core::EventKind::kTruncate)) {
+  if (!RecordFits(plan, length) || (plan->unfit && kind != core::EventKind::kTruncate)) {
     kind = core::EventKind::kResync;
     length = 0;
   }

@@ -28,6 +28,7 @@ struct KeyColumn {
   char* name;
   Oid type;       // as declared
   Oid base_type;  // behind domains
+  Oid stamp;      // of its values' bytes: StampOf(type)
   Oid collation;
   int32 typmod;  // of the column, or what its domain says
   int16 length;
@@ -35,9 +36,23 @@ struct KeyColumn {
   char align;
   KeyForm form;
   FmgrInfo output;
-  FmgrInfo input;  // of the declared type: checks a domain's constraints
+  FmgrInfo input;  // of the base type: rows may violate a domain's constraints (NOT VALID)
   Oid input_param;
 };
+
+/// What values of a type are recorded as: it tells their bytes from those of any other type. The base
+/// type behind domains. For what is made of rows, whose attributes may change while the type stays,
+/// a hash of these as well.
+Oid StampOf(Oid type);
+
+/// A routing value whose stored form is longer would leave too little of a queue row to the key. A row
+/// that has one becomes a dead letter, no document.
+inline constexpr Size kLongestRouting = 4000;
+
+/// A varlena's payload as it is stored: as it is, unless it is long, or begins with the mark. Then the
+/// mark, and what follows: the same, compressed (a B-tree takes keys that are longer than a queue
+/// row, if they are short when compressed), or as it is. *bytes may be palloc'd.
+void StorePayload(const char** bytes, Size* length);
 
 /// `attribute` must not be of a dropped column.
 void InitKeyColumn(KeyColumn* column, Form_pg_attribute attribute, MemoryContext memory);
@@ -48,8 +63,12 @@ std::string_view ValueBytes(const KeyColumn& column, Datum value, char* scratch)
 /// Back again. ERROR 22P03 when the bytes cannot be a value of this column.
 Datum ValueFromBytes(const KeyColumn& column, std::string_view bytes);
 
-/// Text of a value in UTF-8, under the settings now in force (see security_context.h).
+/// Text of a value in UTF-8, under the settings now in force (see security_context.h). ERROR of
+/// class 22 when its bytes have no such text.
 std::string_view ValueText(const KeyColumn& column, Datum value, char (&scratch)[40]);
+/// The same for document ids. false: there is no such text, *text has the bytes as they are.
+bool TryValueText(const KeyColumn& column, Datum value, char (&scratch)[40],
+                  std::string_view* text);
 /// Does ValueText of this column neither depend on a setting nor fail on any bytes? Then a text can
 /// be had without a subtransaction around it.
 bool TextNeedsNoGuard(const KeyColumn& column);

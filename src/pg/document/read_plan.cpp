@@ -37,6 +37,7 @@ bool SameColumn(const KeyColumn& column, Oid source) {
   if (!HeapTupleIsValid(tuple)) return false;
   auto* att = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple));
   const bool same = !att->attisdropped && att->atttypid == column.type &&
+                    StampOf(att->atttypid) == column.stamp &&
                     att->attcollation == column.collation &&
                     (column.type != column.base_type || att->atttypmod == column.typmod) &&
                     strcmp(NameStr(att->attname), column.name) == 0;
@@ -142,7 +143,7 @@ void MakeKeyPlan(KeyPlan* plan, const SyncRow& sync, MemoryContext memory) {
     TakeColumn(&plan->key[i], sync, sync.key[i], "key", memory);
     const KeyColumn& key = plan->key[i];
     appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.attnum), sizeof key.attnum);
-    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.type), sizeof key.type);
+    appendBinaryStringInfo(&header, reinterpret_cast<const char*>(&key.stamp), sizeof key.stamp);
   }
   plan->key_header = header.data;
   plan->key_header_length = header.len;

@@ -241,17 +241,17 @@ bool ReaderState::KnowsTree() {
 bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {
   const std::string_view header(keys->key_header, keys->key_header_length);
   values.clear();
-  bool ok;
+  bool ok = true;
   if (packed_key.substr(0, header.size()) == header) {
     ok = core::SplitValues(packed_key.substr(header.size()), keys->key_count, &values);
   } else {
     ok = core::ParseKey(packed_key, &columns_, &all_values_);
     for (int i = 0; ok && i < keys->key_count; ++i) {
-      std::size_t at = 0;
-      while (at < columns_.size() && columns_[at].attnum != keys->key[i].attnum) ++at;
-      ok = at < columns_.size() &&
-           (columns_[at].type == keys->key[i].type || columns_[at].type == keys->key[i].base_type);
-      if (ok) values.push_back(all_values_[at]);
+      const KeyColumn& key = keys->key[i];
+      const std::string_view* value =
+          core::FindValue(columns_, all_values_, {key.attnum, key.stamp});
+      ok = value != nullptr;
+      if (ok) values.push_back(*value);
     }
   }
   for (const std::string_view value : values) ok = ok && value.data() != nullptr;
@@ -334,6 +334,16 @@ bool ReaderState::TextOfKey(std::string_view packed_key, std::vector<std::string
                             PgError* error) {
   if (!FindKeyValues(packed_key, error)) return false;
   texts->resize(keys->key_count);
+  bool plain = true;
+  for (int i = 0; plain && i < keys->key_count; ++i) {
+    char scratch[40];
+    std::string_view text;
+    const KeyColumn& key = keys->key[i];
+    plain = key.form != KeyForm::kPadded && TextNeedsNoGuard(key) &&
+            PlainText(key, values[i], scratch, &text);
+    if (plain) (*texts)[i].assign(text);
+  }
+  if (plain) return true;
   return RunInside(
       sync->source,
       [&] {
@@ -373,7 +383,7 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
   return ok;
 }
 
-bool ReaderState::RunPage(const std::vector<std::string>& after, int limit, bool keys_only,
+bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_only,
                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
   const bool ok = RunInside(
       sync->source,
@@ -382,10 +392,10 @@ bool ReaderState::RunPage(const std::vector<std::string>& after, int limit, bool
         Datum parameters[INDEX_MAX_KEYS];
         PreparePages(plan, *sync, limit);
         InitReceiver(&receiver, plan, out, keys_only, stop_bytes, max_document);
-        const int count = after.empty() ? 0 : plan->key_count;
+        const int count = after == nullptr ? 0 : plan->key_count;
         for (int position = 0; position < count; ++position) {
           const int key = plan->order[position].key;
-          parameters[position] = ValueFromText(plan->key[key], after[key].c_str());
+          parameters[position] = ValueFromBytes(plan->key[key], after[key]);
         }
         SPIPlanPtr query = keys_only ? (count ? plan->next_page_keys : plan->first_page_keys)
                                      : (count ? plan->next_page : plan->first_page);

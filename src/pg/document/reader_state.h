@@ -47,15 +47,16 @@ class ReaderState {
   /// types.
   bool KeyOfTexts(const std::vector<std::string>& texts, std::string* packed, PgError* error);
   bool TextOfRouting(std::string_view value, std::string* text, PgError* error);
-  /// Text of each key column in the server's encoding, as RunPage takes it.
+  /// Text of each key column in the server's encoding.
   bool TextOfKey(std::string_view packed_key, std::vector<std::string>* texts, PgError* error);
 
   /// Reads the rows of `count` keys, given as key_count values each. false: an error; what was
   /// appended to *out until then has to be taken off again.
   bool RunKeys(const std::string_view* key_values, std::size_t count, std::size_t stop_bytes,
                RowBatch* out, PgError* error);
-  bool RunPage(const std::vector<std::string>& after, int limit, bool keys_only,
-               std::size_t stop_bytes, RowBatch* out, PgError* error);
+  /// The rows that follow `after`, key_count values; nullptr: the first ones.
+  bool RunPage(const std::string_view* after, int limit, bool keys_only, std::size_t stop_bytes,
+               RowBatch* out, PgError* error);
 
   std::size_t max_document;  // no longer one is made
   MemoryContext memory;  // of the reader; the plan has a child of it

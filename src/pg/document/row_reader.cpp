@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_set>
 
+#include "core/document_id.h"
 #include "core/json_writer.h"
 #include "core/queue_record.h"
 #include "pg/document/document_limit.h"
@@ -72,7 +73,7 @@ void RowBatch::Clear() {
   received = 0;
   last_failed = false;
   last_key.clear();
-  end_reached = false;
+  end_reached = restarted = false;
 }
 
 RowReader::RowReader(const SyncRow& sync) : state_(std::make_unique<State>(sync)) {}
@@ -121,8 +122,8 @@ bool RowReader::RoutingOfValue(std::string_view packed_value, std::string* routi
   std::vector<core::CapturedColumn> columns;
   std::vector<std::string_view> values;
   if (!core::ParseKey(packed_value, &columns, &values) || columns.size() != 1 ||
-      (columns[0].type != column.type && columns[0].type != column.base_type)) {
-    *error = MakeError(ERRCODE_INVALID_BINARY_REPRESENTATION,
+      columns[0].type != column.stamp) {
+    *error = MakeError(ERRCODE_DATATYPE_MISMATCH,
                        "the recorded routing value does not fit the routing column of the table");
     return false;
   }
@@ -148,11 +149,12 @@ class KeyReading {
  private:
   void Unpack(std::string_view key, std::string_view id) {
     PgError error{};
-    if (state_->FindKeyValues(key, &error) || Refit(id, &key)) {
+    const bool fits = state_->FindKeyValues(key, &error);
+    if (fits || Refit(id, &key)) {
       keys_.push_back(key);
       ids_.push_back(id);
       values_.insert(values_.end(), state_->values.begin(), state_->values.end());
-    } else {
+    } else if (id.empty() || core::IsHashedId(id)) {
       out_->failures.push_back({std::string(id), std::string(key), error});
     }
   }
@@ -214,7 +216,7 @@ std::size_t StopBytes(const RowBatch& out, std::size_t max_bytes) {
 }
 
 // A page that holds a row which cannot be read: its keys alone, then those key by key.
-ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& after, int limit,
+ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int limit,
                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
   RowBatch page;
   if (!state->RunPage(after, limit, true, kKeyBytes, &page, error)) {
@@ -241,8 +243,7 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::vector<std::string>& af
   }
   out->truncated = done < page.rows.size() || page.truncated;
   out->end_reached = page.rows.size() < static_cast<std::size_t>(limit) && !out->truncated;
-  if (done > 0 && !state->TextOfKey(page.Key(page.rows[done - 1]), &out->last_key, error))
-    return ReadStatus::kSyncFailed;
+  if (done > 0) out->last_key = page.Key(page.rows[done - 1]);
   return ReadStatus::kOk;
 }
 
@@ -257,31 +258,30 @@ ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
       .Read(packed_keys.data(), ids == nullptr ? nullptr : ids->data(), packed_keys.size(), error);
 }
 
-ReadStatus RowReader::ReadPage(const std::vector<std::string>& after, int limit,
-                               std::size_t max_bytes, RowBatch* out, PgError* error) {
+ReadStatus RowReader::ReadPage(std::string_view after, int limit, std::size_t max_bytes,
+                               RowBatch* out, PgError* error) {
   out->truncated = false;
   out->end_reached = false;
   out->last_key.clear();
   if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
-  if (!after.empty() && after.size() != static_cast<std::size_t>(state_->plan->key_count)) {
-    *error = MakeError(ERRCODE_INTERNAL_ERROR,
-                       "the stored position of the backfill has not as "
-                       "many values as the key has columns");
-    return ReadStatus::kSyncFailed;
-  }
+  PgError ignored{};
+  out->restarted = !after.empty() && !state_->FindKeyValues(after, &ignored);
+  const std::vector<std::string_view> values =
+      after.empty() || out->restarted ? std::vector<std::string_view>() : state_->values;
+  const std::string_view* from = values.empty() ? nullptr : values.data();
   const std::size_t stop_bytes = StopBytes(*out, max_bytes);
   const Mark mark = MarkOf(*out);
   out->received = 0;
-  if (!state_->RunPage(after, limit, false, stop_bytes, out, error)) {
+  if (!state_->RunPage(from, limit, false, stop_bytes, out, error)) {
     RollBack(out, mark);
     out->truncated = false;
-    return ReadPageByKeys(state_.get(), after, limit, stop_bytes, out, error);
+    return ReadPageByKeys(state_.get(), from, limit, stop_bytes, out, error);
   }
   out->end_reached = !out->truncated && out->received < static_cast<std::size_t>(limit);
-  if (out->received == 0) return ReadStatus::kOk;
-  const std::string_view last =
-      out->last_failed ? out->failures.back().key : out->Key(out->rows.back());
-  return state_->TextOfKey(last, &out->last_key, error) ? ReadStatus::kOk : ReadStatus::kSyncFailed;
+  if (out->received > 0)
+    out->last_key = out->last_failed ? std::string_view(out->failures.back().key)
+                                     : out->Key(out->rows.back());
+  return ReadStatus::kOk;
 }
 
 void RowReader::Configure(const char* options) {

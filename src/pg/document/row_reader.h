@@ -43,8 +43,10 @@ struct RowBatch {
   std::size_t received = 0;           // rows that came, those that failed on their own included
   bool last_failed = false;           // the last of them is the last of `failures`, not of `rows`
   bool truncated = false;             // stopped at max_bytes: rows not in here may exist
-  std::vector<std::string> last_key;  // ReadPage: text of the last row's key columns; empty: no row
-  bool end_reached = false;           // ReadPage: fewer rows than asked for
+  // ReadPage:
+  std::string last_key;      // of the last row, packed; empty: no row
+  bool end_reached = false;  // fewer rows than asked for
+  bool restarted = false;    // `after` was of other types than the key has now: these are the first
 
   std::string_view Id(const ReadRow& r) const { return {bytes.data() + r.id_offset, r.id_length}; }
   std::string_view Routing(const ReadRow& r) const {
@@ -83,7 +85,8 @@ class RowReader {
   /// everything else as text.
   bool KeyJson(std::string_view packed_key, std::string* json, PgError* error);
   /// Text of a routing value as captured (a packed key of that one column) under the pinned
-  /// settings. Empty for NULL, and then as for an empty text there is no routing.
+  /// settings. Empty for NULL, and then as for an empty text there is no routing. ERROR 42804: the
+  /// column has another type now; of class 22: the value has no text in UTF-8, no document has it.
   bool RoutingOfValue(std::string_view packed_value, std::string* routing, PgError* error);
 
   /// To be called before rows are read, outside of subtransactions: locks everything that they
@@ -96,13 +99,14 @@ class RowReader {
   /// Appends to *out. kSyncFailed: *error says why the whole sync cannot be read (missing column,
   /// row-level security, no privilege …).
   /// `ids`, those of the keys' documents: a key that was recorded before the type of one of its
-  /// columns changed is made anew from its id, and a failure bears it.
+  /// columns changed is made anew from its id, and a failure bears it. Where no key of these types
+  /// has the id, there is no such row.
   ReadStatus ReadKeys(const std::vector<std::string_view>& packed_keys, std::size_t max_bytes,
                       RowBatch* out, PgError* error,
                       const std::vector<std::string_view>* ids = nullptr);
-  /// Next `limit` rows in key order after `after` (text of key columns; empty: from the start).
-  ReadStatus ReadPage(const std::vector<std::string>& after, int limit, std::size_t max_bytes,
-                      RowBatch* out, PgError* error);
+  /// Next `limit` rows in key order after `after` (a packed key; empty: from the start).
+  ReadStatus ReadPage(std::string_view after, int limit, std::size_t max_bytes, RowBatch* out,
+                      PgError* error);
   /// pg_class.reltuples of the tree, at least 0.
   std::int64_t EstimateRows();
 

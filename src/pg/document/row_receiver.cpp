@@ -84,7 +84,13 @@ void AppendPackedKey(const ReadPlan& plan, const Datum* values, std::string* out
 void AppendRouting(const ReadPlan& plan, const TupleTableSlot* slot, std::string* out) {
   char scratch[40];
   if (slot->tts_isnull[plan.key_count]) return;
-  out->append(ValueText(plan.routing, slot->tts_values[plan.key_count], scratch));
+  const Datum value = slot->tts_values[plan.key_count];
+  char bytes[8];
+  if (ValueBytes(plan.routing, value, bytes).size() > kLongestRouting)
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("routing value of column \"%s\" is longer than %d bytes",
+                           plan.routing.name, static_cast<int>(kLongestRouting))));
+  out->append(ValueText(plan.routing, value, scratch));
 }
 
 void CheckKeyNotNull(const ReadPlan& plan, const TupleTableSlot* slot) {
@@ -179,10 +185,14 @@ bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest) {
 
 void AppendIdOfValues(const KeyPlan& plan, const Datum* values, std::string* out) {
   const std::size_t begin = out->size();
+  bool is_text = true;
   for (int i = 0; i < plan.key_count; ++i) {
     char scratch[40];
-    core::AppendKeyText(ValueText(plan.key[i], values[i], scratch), i, plan.key_count, out);
+    std::string_view text;
+    is_text &= TryValueText(plan.key[i], values[i], scratch, &text);
+    core::AppendKeyText(text, i, plan.key_count, out);
   }
+  if (!is_text) out->insert(begin, 1, core::kNoText);
   if (!core::FinishDocumentId(begin, PgSha256, out))
     ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not compute a SHA-256")));
 }

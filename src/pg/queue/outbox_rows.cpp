@@ -14,6 +14,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr int kColumns = 8;
+constexpr int kPage = 1000;  // parked keys in memory at once
 
 class OutboxRows {
  public:
@@ -29,7 +30,7 @@ class OutboxRows {
     for (const auto& sync : syncs_)
       if (std::find(queues.begin(), queues.end(), sync->row->queue) == queues.end())
         queues.push_back(sync->row->queue);
-    for (const auto& sync : syncs_) AddParked(sync.get());
+    for (const auto& sync : syncs_) AddParked(*sync);
     for (std::int32_t queue : queues) ReadOne(queue);
   }
 
@@ -76,102 +77,83 @@ class OutboxRows {
     PgError error;
     const bool has_key =
         KeyOfEvent(sync, event, &packed) && sync.reader->IdOfKey(packed, &id, &error);
-    const bool processed =
-        sync.acknowledged.Sees(row.xid) && !WaitsParked(sync, has_key ? &id : nullptr);
     Emit(sync, event_id, NameOf(event.kind), has_key ? &packed : nullptr, has_key ? &id : nullptr,
-         &row.xid, row.captured_at, processed);
+         &row.xid, row.captured_at, sync.acknowledged.Sees(row.xid));
   }
 
-  bool WaitsParked(const OutboxSync& sync, const std::string* id) {
-    if (id == nullptr || sync.parked == 0) return false;
-    bool parked = false;
-    char number[16];
-    snprintf(number, sizeof number, "%d", sync.row->id);
-    Call([&] {
-      AsExtensionOwner as_owner;
-      const char* text = ExactInServer(*id);
-      parked = Execute(
-                   "SELECT 1 FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4"
-                   " AND document_id = $2",
-                   {number, text}) > 0;
-    });
-    return parked;
+  // Page by page: there may be as many as the table has rows.
+  void AddParked(const OutboxSync& sync) {
+    Portal portal = Call([&] { return OpenParked(sync.row->id); });
+    for (bool more = true; more;) {
+      std::vector<ParkedKey> keys;
+      more = FetchParked(portal, &keys);
+      for (const ParkedKey& key : keys) {
+        const std::string event_id = "parked/" + std::to_string(sync.row->id) + "/" + key.id;
+        Emit(sync, event_id.c_str(), "parked", &key.key, &key.id, nullptr, key.captured_at, false);
+      }
+    }
+    Call([&] { SPI_cursor_close(portal); });
   }
 
-  void AddParked(OutboxSync* owner) {
-    const OutboxSync& sync = *owner;
-    struct Parked {
-      std::string id, key;
-      TimestampTz captured_at;
-    };
-    std::vector<Parked> parked;
-    char number[16];
-    snprintf(number, sizeof number, "%d", sync.row->id);
+  struct ParkedKey {
+    std::string id, key;
+    TimestampTz captured_at;
+  };
+
+  // What is committed now: an event that is parked counts as processed, because there is such a row.
+  static Portal OpenParked(int32 sync) {
+    AsExtensionOwner as_owner;
+    Oid types[] = {INT4OID};
+    Datum values[] = {Int32GetDatum(sync)};
+    PushActiveSnapshot(GetLatestSnapshot());
+    Portal portal = SPI_cursor_open_with_args(
+        nullptr,
+        "SELECT document_id, key, captured_at FROM polyglot.parked_key"
+        " WHERE sync_id OPERATOR(pg_catalog.=) $1",
+        1, types, values, nullptr, true, 0);
+    PopActiveSnapshot();
+    return portal;
+  }
+
+  static bool FetchParked(Portal portal, std::vector<ParkedKey>* keys) {
     uint64 rows = 0;
     Call([&] {
-      AsExtensionOwner as_owner;
-      rows = Execute(
-          "SELECT document_id, key, captured_at FROM polyglot.parked_key"
-          " WHERE sync_id = $1::pg_catalog.int4",
-          {number});
+      SPI_cursor_fetch(portal, true, kPage);
+      rows = SPI_processed;
     });
-    owner->parked = rows;
-    for (uint64 i = 0; i < rows; i++) {
-      std::string_view id, key;
-      TimestampTz captured_at = 0;
-      Call([&] {
-        bool isnull;
-        HeapTuple tuple = SPI_tuptable->vals[i];
-        TupleDesc desc = SPI_tuptable->tupdesc;
-        const char* stored = TextDatumGetCString(SPI_getbinval(tuple, desc, 1, &isnull));
-        auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, desc, 2, &isnull));
-        id = ToUtf8(stored, strlen(stored));
-        key = {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
-        captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 3, &isnull));
-      });
-      parked.push_back({std::string(id), std::string(key), captured_at});
-    }
-    for (const Parked& p : parked) {
-      const std::string event_id = "parked/" + std::to_string(sync.row->id) + "/" + p.id;
-      Emit(sync, event_id.c_str(), "parked", &p.key, &p.id, nullptr, p.captured_at, false);
-    }
+    SPITupleTable* table = SPI_tuptable;
+    for (uint64 i = 0; i < rows; i++) keys->push_back(ReadParked(table, i));
+    Call([&] { SPI_freetuptable(table); });
+    return rows > 0;
   }
 
-  // {"id": 42}: numbers and booleans as such, everything else as text.
-  Datum KeyJson(const OutboxSync& sync, const std::vector<std::string_view>& values) {
-    JsonbParseState* state = nullptr;
-    pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
-    for (int i = 0; i < sync.row->key_count; i++) {
-      JsonbValue name, value;
-      name.type = jbvString;
-      name.val.string.val = sync.row->key_name[i];
-      name.val.string.len = static_cast<int>(strlen(sync.row->key_name[i]));
-      pushJsonbValue(&state, WJB_KEY, &name);
-      const KeyColumn& column = sync.keys[i];
-      char* text = ServerText(column, ValueFromBytes(column, values[static_cast<size_t>(i)]));
-      const bool number =
-          column.base_type == INT2OID || column.base_type == INT4OID || column.base_type == INT8OID;
-      value.type = number ? jbvNumeric : jbvString;
-      if (number) {
-        value.val.numeric = DatumGetNumeric(DirectFunctionCall3(
-            numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-      } else {
-        value.val.string.val = text;
-        value.val.string.len = static_cast<int>(strlen(text));
-      }
-      pushJsonbValue(&state, WJB_VALUE, &value);
-    }
-    return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
+  static ParkedKey ReadParked(SPITupleTable* table, uint64 row) {
+    std::string_view key;
+    const char* id = nullptr;
+    ParkedKey parked;
+    Call([&] {
+      bool isnull;
+      HeapTuple tuple = table->vals[row];
+      id = SPI_getvalue(tuple, table->tupdesc, 1);
+      auto* bytes = DatumGetByteaPP(SPI_getbinval(tuple, table->tupdesc, 2, &isnull));
+      key = {VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes)};
+      parked.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, table->tupdesc, 3, &isnull));
+    });
+    parked.id = ExactInUtf8(id);
+    parked.key = key;
+    Call([&] { pfree(const_cast<char*>(id)); });
+    return parked;
   }
 
   void Emit(const OutboxSync& sync, const char* event_id, const char* operation,
             const std::string* packed, const std::string* id, const std::uint64_t* xid,
             TimestampTz created_at, bool processed) {
-    std::vector<core::CapturedColumn> columns;
-    std::vector<std::string_view> values;
+    // A parked key may have been recorded as other types than the columns have now: it has an id, and
+    // no key.
+    std::string json;
+    PgError error;
     const bool has_key = packed != nullptr && sync.has_keys &&
-                         core::ParseKey(*packed, &columns, &values) &&
-                         static_cast<int>(values.size()) == sync.row->key_count;
+                         sync.reader->KeyJson(*packed, &json, &error);
     Call([&] {
       MemoryContext caller = MemoryContextSwitchTo(row_context_);
       Datum out[kColumns] = {};
@@ -180,7 +162,7 @@ class OutboxRows {
       out[1] = CStringGetTextDatum(sync.row->name);
       out[2] = CStringGetTextDatum(operation);
       nulls[3] = !has_key;
-      if (has_key) out[3] = KeyJson(sync, values);
+      if (has_key) out[3] = DirectFunctionCall1(jsonb_in, CStringGetDatum(json.c_str()));
       nulls[4] = id == nullptr;
       if (id != nullptr) {
         out[4] = CStringGetTextDatum(ExactInServer(*id));

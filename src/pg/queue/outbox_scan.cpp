@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/document/key_codec.h"
 #include "pg/guard.h"
 #include "pg/queue/acknowledged.h"
 #include "pg/worker/clock.h"
@@ -35,15 +36,10 @@ std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row) {
   for (int i = 0; i < row->key_count; i++) sync->has_keys &= row->key[i] > 0;
   if (!sync->has_keys) return sync;
   sync->reader = std::make_unique<RowReader>(*row);
-  Call([&] {
-    Relation rel = table_open(row->source, AccessShareLock);
-    for (int i = 0; i < row->key_count; i++)
-      InitKeyColumn(&sync->keys[i], TupleDescAttr(RelationGetDescr(rel), row->key[i] - 1),
-                    CurrentMemoryContext);
-    table_close(rel, AccessShareLock);
-  });
-  for (int i = 0; i < row->key_count; i++)
-    sync->columns.push_back({row->key[i], sync->keys[i].type});
+  for (int i = 0; i < row->key_count; i++) {
+    const Oid stamp = Call([&] { return StampOf(get_atttype(row->source, row->key[i])); });
+    sync->columns.push_back({row->key[i], stamp});
+  }
   return sync;
 }
 
@@ -52,15 +48,7 @@ bool KeyOfEvent(const OutboxSync& sync, const core::KeyEvent& event, std::string
   if (!sync.has_keys || event.values.empty() ||
       !core::SplitValues(event.values, event.columns->size(), &values))
     return false;
-  core::AppendKeyHeader(packed, sync.columns);
-  for (const core::CapturedColumn& column : sync.columns) {
-    const auto it = std::find(event.columns->begin(), event.columns->end(), column);
-    if (it == event.columns->end()) return false;
-    const std::string_view value = values[static_cast<std::size_t>(it - event.columns->begin())];
-    if (value.data() == nullptr) return false;
-    core::AppendValue(packed, value);
-  }
-  return true;
+  return core::PackColumns(*event.columns, values, sync.columns, packed);
 }
 
 void VisitQueue(std::int32_t queue, const EventVisitor& visit) {

@@ -11,7 +11,6 @@
 #include "core/queue_record.h"
 #include "core/snapshot.h"
 #include "pg/catalog.h"
-#include "pg/document/key_codec.h"
 #include "pg/document/row_reader.h"
 #include "pg/queue/queue_reader.h"
 
@@ -21,11 +20,9 @@ namespace polyglot::pg {
 struct OutboxSync {
   const SyncRow* row;
   std::unique_ptr<RowReader> reader;
-  core::Snapshot acknowledged;  // what it sees is delivered, or parked
+  core::Snapshot acknowledged;  // what it sees is delivered, or parked (then there is a row of it)
   std::vector<core::CapturedColumn> columns;
-  KeyColumn keys[INDEX_MAX_KEYS];
   bool has_keys = true;  // false: a key column was dropped, the sync has failed
-  std::uint64_t parked = 0;
 };
 std::unique_ptr<OutboxSync> OpenOutboxSync(const SyncRow* row);
 

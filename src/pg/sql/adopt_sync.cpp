@@ -8,6 +8,7 @@
 #include "pg/server_options.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/published.h"
+#include "pg/sql/sync_checks.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_adopt_sync);
@@ -79,6 +80,7 @@ Datum polyglot_adopt_sync(PG_FUNCTION_ARGS) {
   using namespace polyglot::pg;
   CheckMayWrite("polyglot.adopt_sync()");
   SyncRow* sync = OwnedSyncArgument(fcinfo);
+  CheckEncoding();
   CheckSound(sync);
   const Oid server = ServerOf(sync);
   (void)LockTree(sync->source);  // no transaction may be under way that records nothing

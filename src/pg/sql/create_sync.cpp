@@ -165,6 +165,7 @@ void CheckManaged(const NewSync* sync) {
 }
 
 void CheckDefinition(NewSync* sync) {
+  CheckEncoding();
   CheckSyncName(sync->name);
   CheckManaged(sync);
   CheckIndexFree(sync->server_name, sync->index);

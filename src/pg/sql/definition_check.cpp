@@ -119,6 +119,19 @@ void CheckPublishers(const char* options, bool published) {
                     errmsg("option \"publishers\" needs a sync with source => NULL")));
 }
 
+void CheckEncoding() {
+  const int encoding = GetDatabaseEncoding();
+  if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII) return;
+  if (OidIsValid(FindDefaultConversionProc(encoding, PG_UTF8)) &&
+      OidIsValid(FindDefaultConversionProc(PG_UTF8, encoding)))
+    return;
+  ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                  errmsg("there is no conversion between the encoding %s of this database and UTF8",
+                         pg_encoding_to_char(encoding)),
+                  errhint("Documents are sent in UTF8: create the database with another "
+                          "encoding.")));
+}
+
 void CheckIndexName(const char* index, bool managed) {
   if (*index == '\0') BadIndexName(index, "is empty");
   if (strlen(index) > (managed ? kLongestAlias : 255)) BadIndexName(index, "is too long");

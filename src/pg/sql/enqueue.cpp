@@ -1,6 +1,11 @@
 // polyglot.enqueue, requeue, discard: events that no change of a row has made, and dead letters.
 
+#include <string>
+
 #include "pg/capture/transaction_buffer.h"
+#include "pg/document/row_reader.h"
+#include "pg/encoding.h"
+#include "pg/guard.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/key_argument.h"
 #include "pg/sql/visibility.h"
@@ -30,8 +35,14 @@ SyncRow* EnqueueTarget(FunctionCallInfo fcinfo) {
   return sync;
 }
 
-void Record(Oid source, const char* packed, int length) {
-  RecordKeyEvent(source, core::EventKind::kEnqueue, {packed, static_cast<size_t>(length)});
+bool Record(Oid source, const char* packed, int length) {
+  return RecordKeyEvent(source, core::EventKind::kEnqueue, {packed, static_cast<size_t>(length)});
+}
+
+// Of a key that was made from the column types as they are now.
+void RecordNew(const SyncRow* sync, const KeyArgument& key) {
+  if (!Record(sync->source, key.packed, key.packed_length))
+    elog(ERROR, "the key does not fit the columns of sync \"%s\"", sync->name);
 }
 
 int MaxArgument(FunctionCallInfo fcinfo, int number) {
@@ -64,24 +75,61 @@ int64 CountLetters(const SyncRow* sync, const char* document_id) {
   return count;
 }
 
+// Letters whose keys do not fit any more: by their document ids, which mostly are the same. Returns
+// how many of them no key has.
+int RecordByIds(const SyncRow* sync, char** ids, int count) {
+  int left = 0;
+  if (count == 0) return 0;
+  Enter([&] {
+    RowReader reader(*sync);
+    for (int i = 0; i < count; ++i) {
+      std::string packed;
+      const std::string id = ExactInUtf8(ids[i]);
+      if (!reader.KeyOfId(id, &packed) || !Call([&] {
+            return Record(sync->source, packed.data(), static_cast<int>(packed.size()));
+          }))
+        ++left;
+    }
+  });
+  return left;
+}
+
+void ReportLeft(const SyncRow* sync, int left) {
+  if (left == 0) return;
+  ereport(WARNING,
+          (errmsg_plural("%d dead letter of sync \"%s\" was left as it is",
+                         "%d dead letters of sync \"%s\" were left as they are", left, left,
+                         sync->name),
+           errdetail("A key column has another type than when they were written, and no key of that "
+                     "type has their document ids."),
+           errhint("The index is filled anew from the table after such a change; polyglot.discard "
+                   "removes letters.")));
+}
+
 // Re-records the keys of a sync's dead letters. The rows stay until the server has taken a newer
 // version of the document: a failure in between loses nothing.
 int RequeueOne(const SyncRow* sync, const char* document_id, int most) {
   if (!sync->source_exists || most == 0) return 0;
   AsExtensionOwner as_owner;
   SPI_connect();
-  int rows = static_cast<int>(
-      Execute("SELECT key FROM polyglot.dead_letter WHERE sync_id = $1::integer"
-              " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
-              {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  int rows = static_cast<int>(Execute(
+      "SELECT key, document_id FROM polyglot.dead_letter WHERE sync_id = $1::integer"
+      " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
+      {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  SPITupleTable* letters = SPI_tuptable;
+  char** misfits = static_cast<char**>(palloc(sizeof(char*) * (rows + 1)));
+  int misfit_count = 0;
   for (int i = 0; i < rows; ++i) {
     bool is_null;
-    Datum key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
+    Datum key = SPI_getbinval(letters->vals[i], letters->tupdesc, 1, &is_null);
     bytea* packed = DatumGetByteaPP(key);
-    Record(sync->source, VARDATA_ANY(packed), static_cast<int>(VARSIZE_ANY_EXHDR(packed)));
+    if (!Record(sync->source, VARDATA_ANY(packed), static_cast<int>(VARSIZE_ANY_EXHDR(packed))))
+      misfits[misfit_count++] = SPI_getvalue(letters->vals[i], letters->tupdesc, 2);
   }
+  const int left = RecordByIds(sync, misfits, misfit_count);
   SPI_finish();
-  return rows;
+  ReportLeft(sync, left);
+  return rows - left;
 }
 
 int DiscardSome(const SyncRow* sync, const char* document_id, int most) {
@@ -119,7 +167,7 @@ Datum polyglot_enqueue(PG_FUNCTION_ARGS) {
   SyncRow* sync = EnqueueTarget(fcinfo);
   KeyArgument key{};
   ParseKeyArguments(fcinfo, 1, *sync, &key);
-  Record(sync->source, key.packed, key.packed_length);
+  RecordNew(sync, key);
   PG_RETURN_VOID();
 }
 
@@ -128,7 +176,7 @@ Datum polyglot_enqueue_text(PG_FUNCTION_ARGS) {
   SyncRow* sync = EnqueueTarget(fcinfo);
   KeyArgument key{};
   ParseKeyText(RequiredText(fcinfo, 1, "key"), *sync, &key);
-  Record(sync->source, key.packed, key.packed_length);
+  RecordNew(sync, key);
   PG_RETURN_VOID();
 }
 

@@ -98,7 +98,7 @@ void Pack(const KeyColumns& key, KeyArgument* out) {
   const auto count = static_cast<uint16>(key.count);
   appendBinaryStringInfo(&packed, reinterpret_cast<const char*>(&count), sizeof count);
   for (int i = 0; i < key.count; ++i) {
-    const core::CapturedColumn column{key.column[i].attnum, key.column[i].type};
+    const core::CapturedColumn column{key.column[i].attnum, key.column[i].stamp};
     appendBinaryStringInfo(&packed, reinterpret_cast<const char*>(&column.attnum),
                            sizeof column.attnum);
     appendBinaryStringInfo(&packed, reinterpret_cast<const char*>(&column.type),

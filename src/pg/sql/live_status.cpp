@@ -1,6 +1,7 @@
 #include "pg/sql/live_status.h"
 
 #include "pg/encoding.h"
+#include "pg/sql/visibility.h"
 
 namespace polyglot::pg {
 
@@ -128,8 +129,10 @@ const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {
       if (*text != '\0') return ReadableInServer(text);
     return nullptr;
   }
-  return sync->failed_hint ? psprintf("%s; hint: %s", sync->failed_reason, sync->failed_hint)
-                           : sync->failed_reason;
+  const char* reason = sync->failed_reason;
+  if (sync->failed_detail && OwnsSource(sync))
+    reason = psprintf("%s: %s", reason, sync->failed_detail);
+  return sync->failed_hint ? psprintf("%s; hint: %s", reason, sync->failed_hint) : reason;
 }
 
 // A worker that reads its queue knows what it has parked or settled a moment ago; the queue's rows

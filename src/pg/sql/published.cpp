@@ -134,8 +134,9 @@ uint64 ChangeAsOwner(const SyncRow* sync, const char* sql, int count, Oid* types
 void RecordRetraction(const SyncRow* sync, const char* id) {
   KeyArgument key{};
   ParseKeyText(id, *sync, &key);
-  RecordKeyEvent(sync->source, core::EventKind::kEnqueue,
-                 {key.packed, static_cast<size_t>(key.packed_length)});
+  if (!RecordKeyEvent(sync->source, core::EventKind::kEnqueue,
+                      {key.packed, static_cast<size_t>(key.packed_length)}))
+    elog(ERROR, "the id does not fit the table of sync \"%s\"", sync->name);
 }
 
 }  // namespace

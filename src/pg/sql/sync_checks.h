@@ -27,6 +27,8 @@ void CheckRouting(Oid source, const char* routing);
 /// than a recorded change takes.
 void CheckCapturedColumns(Oid source);
 
+/// 0A000 when no document can be made of texts of this database.
+void CheckEncoding();
 /// 22023 unless a search server would take the name (with room for the generation's suffix).
 void CheckIndexName(const char* index, bool managed);
 /// 22023 unless it is a JSON object. `what` names the argument.

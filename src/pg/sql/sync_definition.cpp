@@ -112,7 +112,7 @@ void RequestRebuilds(Oid source, const char* reason, LiveIndex live) {
 
 void MarkSyncFailed(int32 sync, const char* reason, const char* hint) {
   Change(
-      "UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3"
+      "UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3, failed_detail = NULL"
       " WHERE sync_id = $1::integer",
       {psprintf("%d", sync), reason, hint});
   AnnounceConfigChange();

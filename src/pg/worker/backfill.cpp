@@ -57,8 +57,21 @@ core::Operation PageOperation(const SyncRuntime& sync, const RowBatch& batch, co
   return op;
 }
 
+// The key has other types than when the position was stored: rows may stand anywhere in the new order.
+void NoteRestart(SyncRuntime* sync) {
+  BackfillState& b = sync->backfill;
+  b.acknowledged.clear();
+  b.cursor.clear();
+  b.pages.clear();
+  b.rows = 0;
+  b.dirty = true;
+  sync->rebuild.fewest = 0;
+  sync->rebuild.most = kAnyNumber;
+}
+
 void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std::uint64_t version) {
   BackfillState& b = sync->backfill;
+  if (batch->restarted) NoteRestart(sync);
   b.end_reached = batch->end_reached;
   if (batch->last_key.empty()) return;
   b.cursor = batch->last_key;

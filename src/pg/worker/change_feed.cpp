@@ -17,22 +17,8 @@ constexpr std::int64_t kRecordsPerStep = 5000;
 
 // ---- events → keys ----------------------------------------------------------------------------
 
-// The values of these columns of an event, as a packed key. false: the event has not all of them,
-// or with another type: it was recorded before the definition changed.
-bool PackColumns(const core::KeyEvent& event, const std::vector<std::string_view>& values,
-                 const std::vector<core::CapturedColumn>& wanted, std::string* packed) {
-  core::AppendKeyHeader(packed, wanted);
-  for (const core::CapturedColumn& column : wanted) {
-    const auto it = std::find(event.columns->begin(), event.columns->end(), column);
-    if (it == event.columns->end()) return false;
-    const auto at = static_cast<std::size_t>(it - event.columns->begin());
-    if (values[at].data() == nullptr) return false;
-    core::AppendValue(packed, values[at]);
-  }
-  return true;
-}
-
-// The routing value of an event, if the sync has one and the event knows it.
+// The routing value of an event, if the sync has one and the event knows it. false: it was recorded
+// before the column's type changed.
 bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
                const std::vector<std::string_view>& values, std::optional<std::string>* routing) {
   if (sync->routing_att == 0) return true;
@@ -43,7 +29,8 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
     core::AppendKeyHeader(&packed, {column});
     core::AppendValue(&packed, values[i]);
     PgError error;
-    if (!sync->reader->RoutingOfValue(packed, &text, &error)) return false;
+    if (!sync->reader->RoutingOfValue(packed, &text, &error))
+      return ERRCODE_TO_CATEGORY(error.sqlstate) == ERRCODE_DATA_EXCEPTION;  // has no document
     if (!text.empty()) *routing = std::move(text);
   }
   return true;
@@ -52,10 +39,22 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
 bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
   std::vector<std::string_view> values;
   if (!core::SplitValues(event.values, event.columns->size(), &values)) return false;
-  if (!PackColumns(event, values, sync->key_columns, &key->key)) return false;
+  if (!core::PackColumns(*event.columns, values, sync->key_columns, &key->key)) return false;
   PgError error;
   if (!sync->reader->IdOfKey(key->key, &key->id, &error)) return false;
   return RoutingOf(sync, event, values, &key->routing);
+}
+
+// polyglot.enqueue names a key of one sync; others of the same table may have other columns as theirs.
+bool IsForAnother(const SyncRuntime& sync, const core::KeyEvent& event) {
+  std::vector<std::string_view> values;
+  if (event.kind != core::EventKind::kEnqueue ||
+      !core::SplitValues(event.values, event.columns->size(), &values))
+    return false;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    for (const core::CapturedColumn& key : sync.key_columns)
+      if ((*event.columns)[i].attnum == key.attnum && values[i].data() == nullptr) return true;
+  return false;
 }
 
 // Keys that go to the parked table with this transaction.
@@ -88,7 +87,7 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   PendingKey key;
   if (!MakeKey(sync, event, &key)) {
     // A generation that is outdated already will be replaced by one that it fits.
-    if (sync->live.outdated_since == 0)
+    if (sync->live.outdated_since == 0 && !IsForAnother(*sync, event))
       BringInStep(context, sync, "an event does not fit the definition any more");
     return;
   }

@@ -5,6 +5,7 @@
 
 #include "pg/capture/capture_triggers.h"
 #include "pg/catalog.h"
+#include "pg/document/key_codec.h"
 #include "pg/encoding.h"
 #include "pg/server_connection.h"
 #include "pg/server_options.h"
@@ -115,7 +116,7 @@ std::string TypeOf(Oid source, AttrNumber column) {
   int32 typmod = -1;
   if (column != InvalidAttrNumber)
     get_atttypetypmodcoll(source, column, &type, &typmod, &collation);
-  return std::to_string(type) + "/" + std::to_string(typmod);
+  return std::to_string(type) + "/" + std::to_string(StampOf(type)) + "/" + std::to_string(typmod);
 }
 
 // Everything that decides what documents look like and which keys name them.
@@ -144,7 +145,8 @@ void LoadMapping(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) 
           &error))
     sync->mapping = Text(mapping);
   else
-    FailSync(context, sync, error);
+    FailSync(context, sync, ReadableInUtf8(error.message).c_str(),
+             ReadableInUtf8(error.hint).c_str());
   sync->settings = Text(row.settings);
 }
 
@@ -164,7 +166,7 @@ void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync
   sync->replace_index = OptionIsTrue(row.options, "replace_index");
   sync->key_columns.clear();
   for (int i = 0; i < row.key_count; i++)
-    sync->key_columns.push_back({row.key[i], get_atttype(row.source, row.key[i])});
+    sync->key_columns.push_back({row.key[i], StampOf(get_atttype(row.source, row.key[i]))});
   sync->reader = std::make_unique<RowReader>(row);
   LoadMapping(context, row, sync);
 }
@@ -181,8 +183,8 @@ void SetIndex(const SyncRow& row, SyncRuntime* sync) {
 
 void SetProgress(SyncRuntime* sync, const SyncRow& row) {
   BackfillState& backfill = sync->backfill;
-  for (int i = 0; i < row.backfill_key_count; i++)
-    backfill.acknowledged.emplace_back(row.backfill_key[i]);
+  if (row.backfill_key != nullptr)
+    backfill.acknowledged.assign(row.backfill_key, static_cast<std::size_t>(row.backfill_key_length));
   backfill.rows = static_cast<std::uint64_t>(row.backfill_rows);
   backfill.total = static_cast<std::uint64_t>(row.backfill_total);
   if (strcmp(row.phase, "backfill") == 0) StartBackfill(sync);

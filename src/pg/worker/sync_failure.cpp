@@ -5,17 +5,46 @@
 #include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
+namespace {
+
+// Classes whose messages name objects, never values.
+bool NamesObjectsOnly(int sqlstate) {
+  switch (ERRCODE_TO_CATEGORY(sqlstate)) {
+    case MAKE_SQLSTATE('0', 'A', '0', '0', '0'):  // not supported
+    case MAKE_SQLSTATE('2', '1', '0', '0', '0'):  // cardinality
+    case MAKE_SQLSTATE('2', '8', '0', '0', '0'):  // authorization
+    case MAKE_SQLSTATE('3', 'D', '0', '0', '0'):  // database, schema
+    case MAKE_SQLSTATE('3', 'F', '0', '0', '0'):
+    case MAKE_SQLSTATE('4', '2', '0', '0', '0'):  // names, types, privileges
+    case MAKE_SQLSTATE('5', '3', '0', '0', '0'):  // resources, limits, states
+    case MAKE_SQLSTATE('5', '4', '0', '0', '0'):
+    case MAKE_SQLSTATE('5', '5', '0', '0', '0'):
+    case MAKE_SQLSTATE('5', '7', '0', '0', '0'):
+    case MAKE_SQLSTATE('5', '8', '0', '0', '0'):
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::string PublicText(const PgError& error) {
+  if (NamesObjectsOnly(error.sqlstate)) return ReadableInUtf8(error.message);
+  return std::string("reading its rows fails with SQLSTATE ") + unpack_sql_state(error.sqlstate);
+}
 
 void Postpone(SyncRuntime* sync) {
   constexpr core::Time kRetry{500'000};
   sync->read_at = MonotonicNow() + kRetry;
 }
 
-void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint) {
+void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint,
+              const char* detail) {
   if (sync->failed) return;
   sync->failed = true;
   if (sync->IsBuilding()) return RebuildFailed(context, *sync, reason);
-  StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint);
+  StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint, detail);
   SetSyncError(sync->slot, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(),
                        ReadableInServer(reason)),
@@ -23,8 +52,9 @@ void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, con
 }
 
 void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error) {
-  FailSync(context, sync, ReadableInUtf8(error.message).c_str(),
-           ReadableInUtf8(error.hint).c_str());
+  const std::string text = PublicText(error), message = ReadableInUtf8(error.message);
+  FailSync(context, sync, text.c_str(), ReadableInUtf8(error.hint).c_str(),
+           message == text ? nullptr : message.c_str());
 }
 
 }  // namespace polyglot::pg

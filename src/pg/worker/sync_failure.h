@@ -1,6 +1,8 @@
 #pragma once
 // A sync that cannot go on, for a moment or until somebody acts.
 
+#include <string>
+
 #include "pg/guard.h"
 #include "pg/worker/worker_context.h"
 
@@ -9,9 +11,14 @@ namespace polyglot::pg {
 /// The rows of the sync are not read for a moment: what they come to cannot be stored.
 void Postpone(SyncRuntime* sync);
 
+/// What others than the owner of the rows may see of an error: texts of the classes that quote values
+/// (data, constraints, what functions raise) are told by their SQLSTATE alone. UTF-8.
+std::string PublicText(const PgError& error);
+
 /// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.
-/// Texts in UTF-8.
-void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint);
+/// Texts in UTF-8; `detail`, if any, is for the owner of the rows only.
+void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint,
+              const char* detail = nullptr);
 void FailSync(WorkerContext* context, SyncRuntime* sync, const PgError& error);
 
 }  // namespace polyglot::pg

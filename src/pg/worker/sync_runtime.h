@@ -103,16 +103,16 @@ struct RepairState {
 /// The backfill of a sync: pages read, and how far they are acknowledged.
 struct BackfillState {
   bool running = false;
-  std::vector<std::string> cursor;  // key text of the last row read; empty: from the start
+  std::string cursor;  // packed key of the last row read; empty: from the start
   bool end_reached = false;
   struct Page {
     std::uint64_t number;
-    std::vector<std::string> last_key;
+    std::string last_key;
     std::uint64_t rows, documents;
   };
   std::deque<Page> pages;  // read, not acknowledged
   std::uint64_t last_page = 0;
-  std::vector<std::string> acknowledged;  // key text of the last acknowledged row
+  std::string acknowledged;  // packed key of the last acknowledged row
   std::uint64_t rows = 0, total = 0;
   bool dirty = false;  // progress not yet stored
   core::Time stored_at{0}, rate_at{0}, hold_until{0};

@@ -16,13 +16,16 @@ bool LockState(SyncRuntime* sync) {
   return got;
 }
 
-void StoreFailed(std::int32_t sync, const char* reason, const char* hint) {
+void StoreFailed(std::int32_t sync, const char* reason, const char* hint, const char* detail) {
   Parameters p;
   p.Int4(sync);
   p.TextOrNull(reason);
   p.TextOrNull(hint);
-  p.Run("UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3 WHERE sync_id = $1",
-        SPI_OK_UPDATE);
+  p.TextOrNull(detail);
+  p.Run(
+      "UPDATE polyglot.sync_state SET failed_reason = $2, failed_hint = $3, failed_detail = $4"
+      " WHERE sync_id = $1",
+      SPI_OK_UPDATE);
 }
 
 void StoreIndex(std::int32_t sync, const IndexState& index) {
@@ -76,18 +79,13 @@ void StoreBackfill(const SyncRuntime& sync) {
   const BackfillState& backfill = sync.backfill;
   Parameters p;
   p.Int4(sync.id);
-  Datum* keys = Columns::New(backfill.acknowledged.size());
-  int count = 0;
-  for (const std::string& key : backfill.acknowledged)
-    keys[count++] =
-        PointerGetDatum(cstring_to_text_with_len(key.data(), static_cast<int>(key.size())));
-  p.Array(TEXTOID, keys, count);
+  p.Bytea(backfill.acknowledged);
   p.Int8(static_cast<std::int64_t>(backfill.rows));
   p.Int8(static_cast<std::int64_t>(backfill.total));
   p.Int8(sync.rebuild.fewest);
   p.Int8(sync.rebuild.most);
   p.Run(
-      "UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, '{}'), backfill_rows = $3,"
+      "UPDATE polyglot.sync_state SET backfill_key = NULLIF($2, ''), backfill_rows = $3,"
       " backfill_total = $4, fewest_documents = $5, most_documents = $6 WHERE sync_id = $1",
       SPI_OK_UPDATE);
 }

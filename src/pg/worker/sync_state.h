@@ -12,7 +12,8 @@ namespace polyglot::pg {
 /// of somebody else has it (drop_sync, or DDL that fails the sync), or it is gone: nothing is
 /// stored before `store_at`, because the worker must not wait for him.
 bool LockState(SyncRuntime* sync);
-void StoreFailed(std::int32_t sync, const char* reason, const char* hint);
+/// `detail` is shown to the owner of the rows only.
+void StoreFailed(std::int32_t sync, const char* reason, const char* hint, const char* detail);
 void StoreIndex(std::int32_t sync, const IndexState& index);
 void StorePhase(std::int32_t sync, const char* phase);
 /// nullptr: index and table have been compared.

@@ -42,7 +42,9 @@ bool Able(const SyncRuntime& sync) {
 
 bool Due(const SyncRuntime& sync) {
   const core::Time now = MonotonicNow();
-  if (!Able(sync) || now < sync.store_at || now < sync.verification->rest_until) return false;
+  if (!Able(sync) || now < sync.store_at || now < sync.verification->rest_until ||
+      now < sync.verification->not_before)
+    return false;
   return sync.verification->unfinished || Requested(sync) || ReconcileDue(*sync.verification) ||
          RepairDue(sync);
 }
@@ -53,6 +55,7 @@ void Reset(VerificationState* state) {
   next.reconcile_us = state->reconcile_us;
   next.last_started = state->last_started;
   next.generation = state->generation + 1;
+  next.not_before = state->not_before;
   *state = std::move(next);
 }
 

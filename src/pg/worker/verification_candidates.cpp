@@ -56,10 +56,10 @@ bool Load(SyncRuntime* sync) {
 }
 
 // Nothing but going through the table tells which row forms a hashed id.
-bool Resolve(WorkerContext* context, SyncRuntime* sync) {
+bool Resolve(SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
   RowBatch batch;
-  if (!ReadVerificationPage(context, sync, &batch)) return false;
+  if (!ReadVerificationPage(sync, &batch)) return false;
   for (const ReadRow& row : batch.rows) {
     if (!core::IsHashedId(batch.Id(row))) continue;
     for (Candidate& candidate : state->judgement.candidates)
@@ -90,8 +90,8 @@ bool Read(WorkerContext* context, SyncRuntime* sync) {
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadKeys(keys, kBytes, &judgement.rows, &error);
-    if (status != ReadStatus::kOk && LockState(sync)) FailSync(context, sync, error);
   });
+  if (status != ReadStatus::kOk) FailVerification(sync, error);
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
   if (judgement.rows.truncated && judgement.candidates.size() > 1) {
@@ -411,7 +411,7 @@ bool JudgeCandidates(WorkerContext* context, SyncRuntime* sync, core::Time now) 
     case Step::kLoad:
       return Load(sync);
     case Step::kResolve:
-      return Resolve(context, sync);
+      return Resolve(sync);
     case Step::kRead:
       return Read(context, sync);
     case Step::kSettle:

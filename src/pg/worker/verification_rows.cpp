@@ -5,9 +5,10 @@
 #include "core/document_id.h"
 #include "core/error_text.h"
 #include "core/index_body.h"
+#include "pg/encoding.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/sync_failure.h"
 #include "pg/worker/verification_steps.h"
 
 namespace polyglot::pg {
@@ -213,8 +214,7 @@ void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 // Looks hits up in the table by the keys that their ids tell. What is not found is a candidate.
 class Lookup {
  public:
-  Lookup(WorkerContext* context, SyncRuntime* sync)
-      : context_(context), sync_(sync), state_(sync->verification.get()) {}
+  explicit Lookup(SyncRuntime* sync) : sync_(sync), state_(sync->verification.get()) {}
 
   void Run() {
     InTransaction([&] {
@@ -245,10 +245,7 @@ class Lookup {
     PgError error{};
     if (!keys.empty() &&
         sync_->reader->ReadKeys(keys, kBytesPerPage, &batch, &error) != ReadStatus::kOk) {
-      if (LockState(sync_))
-        FailSync(context_, sync_, error);
-      else
-        state_->withdrawn = true;  // these hits are lost: from the beginning again
+      FailVerification(sync_, error);
       failed_ = true;
     } else if (batch.truncated && keys.size() > 1) {
       Read(candidates, count / 2);
@@ -266,7 +263,6 @@ class Lookup {
     });
   }
 
-  WorkerContext* context_;
   SyncRuntime* sync_;
   VerificationState* state_;
   bool failed_ = false;
@@ -311,7 +307,17 @@ bool Sampled(const VerificationState& state, std::string_view id) {
          state.sample * static_cast<double>(std::uint64_t{1} << 53);
 }
 
-bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch) {
+void FailVerification(SyncRuntime* sync, const PgError& error) {
+  constexpr core::Time kRetry{10'000'000};
+  VerificationState* state = sync->verification.get();
+  state->withdrawn = true;
+  state->not_before = MonotonicNow() + kRetry;
+  SetSyncError(sync->slot, ("verification: " + PublicText(error)).c_str());
+  ereport(LOG, (errmsg("polyglot_sync: the verification of sync \"%s\" has failed: %s",
+                       sync->name.c_str(), ReadableInServer(PublicText(error)))));
+}
+
+bool ReadVerificationPage(SyncRuntime* sync, RowBatch* batch) {
   VerificationState* state = sync->verification.get();
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
@@ -319,12 +325,13 @@ bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* b
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadPage(state->cursor, kRowsPerPage, kBytesPerPage, batch, &error);
-    if (status != ReadStatus::kOk && LockState(sync)) FailSync(context, sync, error);
   });
+  if (status != ReadStatus::kOk) FailVerification(sync, error);
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
   state->end_reached = batch->end_reached;
   if (!batch->last_key.empty()) state->cursor = batch->last_key;
+  state->withdrawn |= batch->restarted;
   return true;
 }
 
@@ -368,7 +375,7 @@ bool CompareRows(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   }
   if (state->chunks.size() + static_cast<std::size_t>(state->in_flight) >= kChunks) return false;
   auto batch = std::make_shared<RowBatch>();
-  if (!ReadVerificationPage(context, sync, batch.get())) return false;
+  if (!ReadVerificationPage(sync, batch.get())) return false;
   TakeRows(state, std::move(batch));
   return true;
 }
@@ -380,7 +387,7 @@ bool WalkIndex(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (state->in_flight == 0 && state->step == Step::kOpen) Open(context, sync, now);
   if (state->in_flight == 0 && state->step == Step::kWalk && !state->lookup_waits)
     Walk(context, sync, now);
-  if (!state->hits.empty()) Lookup(context, sync).Run();
+  if (!state->hits.empty()) Lookup(sync).Run();
   if (state->step != Step::kClose || state->lookup_waits || sync->failed) return false;
   EndWalk(sync, now);
   return true;

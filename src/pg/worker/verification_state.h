@@ -99,6 +99,7 @@ struct VerificationState {
   double unfinished_sample = 1;
   bool unfinished_repair = false;
   core::Time rest_until{0};  // others first
+  core::Time not_before{0};  // the rows could not be read
 
   // The run.
   Step step = Step::kIdle;
@@ -118,7 +119,7 @@ struct VerificationState {
   core::ContentRules rules;
 
   // kTable
-  std::vector<std::string> cursor;
+  std::string cursor;  // packed key
   bool end_reached = false;
   std::deque<RowChunk> chunks;   // to be asked for
   std::vector<Candidate> fresh;  // not yet stored

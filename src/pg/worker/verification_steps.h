@@ -35,8 +35,10 @@ void TryLater(SyncRuntime* sync, const net::Response& response,
 bool IsQuiet(const SyncRuntime& sync);
 /// Is the document part of the sample?
 bool Sampled(const VerificationState& state, std::string_view id);
-/// Reads the next page of rows. false: the sync has failed, or the table cannot be read now.
-bool ReadVerificationPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch);
+/// The rows cannot be read: the verification begins anew, some time later. The sync goes on.
+void FailVerification(SyncRuntime* sync, const PgError& error);
+/// Reads the next page of rows. false: not now, or the verification has failed.
+bool ReadVerificationPage(SyncRuntime* sync, RowBatch* batch);
 
 /// Asks what keeps the index's documents from being comparable.
 void AskForRules(WorkerContext* context, SyncRuntime* sync, core::Time now);

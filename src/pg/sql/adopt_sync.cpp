@@ -8,6 +8,7 @@
 #include "pg/server_options.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/published.h"
+#include "pg/sql/sync_checks.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_adopt_sync);
@@ -34,6 +35,7 @@ Oid ServerOf(const SyncRow* sync) {
   const Oid server = FindServerOrError(sync->server_name);
   const AclResult allowed = ServerAclCheck(server, GetUserId(), ACL_USAGE);
   if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, sync->server_name);
+  CheckConfined(LoadServerOptions(server), sync->server_name, sync->index);
   return server;
 }
 

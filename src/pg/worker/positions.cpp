@@ -181,6 +181,10 @@ std::string NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   if (sync.index.alias_elsewhere && sync.index.physical != nullptr)
     add("the alias points elsewhere, searches see other documents: point it to index \"" +
         *sync.index.physical + "\" again");
+  if (!sync.index.alias_shared.empty())
+    add("the alias names index \"" + sync.index.alias_shared +
+        "\" as well, searches see its documents, too: take the alias away from it, and out of the "
+        "index template that gives it");
   return notice;
 }
 

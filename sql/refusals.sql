@@ -114,7 +114,34 @@ SELECT refused($$'plain_goods', 'refusal', index => '_goods'$$);
 SELECT refused($$'plain_goods', 'refusal', index => '..'$$);
 SELECT refused($$'plain_goods', 'refusal', index => 'good goods'$$);
 SELECT refused(format($$'plain_goods', 'refusal', index => %L$$, repeat('x', 241)));
+SELECT refused($$'plain_goods', 'refusal', index => 'Ω'$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'İstanbul'$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'ǆ_ǅ'$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'polyglot-sync-owners'$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'polyglot-sync-owners', manage_index => false$$);
+SELECT refused($$'plain_goods', 'refusal', index => 'polyglot-sync-owners-2'$$);
+SELECT refused($$NULL, 'refusal', 'polyglot-sync-owners'$$);
 SELECT refused($$'plain_goods', 'refusal', mapping => '[1]'$$);
+
+-- What stands below "mappings" and "settings", not these themselves, nor what is in them.
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"mappings": {"properties": {}}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"settings": {"number_of_shards": 1}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"_doc": {"properties": {}}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"address": {"type": "flattened"}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"address": {"properties": {}}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"properties": 1}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"properties": []}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"properties": {"name": "text"}}'$$);
+SELECT refused($$'plain_goods', 'refusal', mapping => '{"properties": {"name": {"type": 1}}}'$$);
+SELECT refused($$'plain_goods', 'refusal',
+               mapping => '{"properties": {"name": {"properties": {"a": {"fields": 1}}}}}'$$);
+SELECT refused($$'plain_goods', 'refusal', settings => '{"settings": {"number_of_shards": 1}}'$$);
+SELECT refused($$'plain_goods', 'refusal', settings => '{"mappings": {}}'$$);
+SELECT refused($$'plain_goods', 'refusal', settings => '{"index": 1}'$$);
+SELECT refused(format($$'plain_goods', 'refusal', mapping => %L$$,
+                      repeat('{"properties": {"a": ', 1000) || '{}' || repeat('}}', 1000)));
+SELECT refused(format($$'plain_goods', 'refusal', settings => %L$$,
+                      repeat('{"a": ', 1000) || '{}' || repeat('}', 1000)));
 SELECT refused($$'plain_goods', 'refusal', manage_index => false, mapping => '{}'$$);
 SELECT refused($$'plain_goods', 'refusal', manage_index => false,
                options => '{"replace_index": true}'$$);
@@ -124,10 +151,60 @@ SELECT polyglot.create_sync('plain_goods', 'refusal', 'first');
 SELECT refused($$'plain_goods', 'refusal', 'first'$$);
 SELECT refused($$'plain_goods', 'refusal', 'second', 'first'$$);
 
+-- One whose index the first will or may have, or the other way round; by whatever server.
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first-000001'$$);
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first-1000000'$$);
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first-000007', manage_index => false$$);
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first-000007',
+               options => '{"replace_index": true}'$$);
+CREATE SERVER refusal_too FOREIGN DATA WRAPPER polyglot_sync
+  OPTIONS (url 'http://127.0.0.1:8, HTTP://127.0.0.1:9/');
+SELECT refused($$'plain_goods', 'refusal_too', 'second', 'first'$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'second', 'first-000002', manage_index => false$$);
+SELECT refused($$NULL, 'refusal_too', 'second', 'first'$$);
+SELECT polyglot.create_sync('plain_goods', 'refusal', 'second', 'third-000001');
+SELECT refused($$'plain_goods', 'refusal_too', 'third'$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'third', 'third', manage_index => false$$);
+SELECT polyglot.drop_sync('third');
+SELECT polyglot.drop_sync('second');
+CREATE SERVER refusal_elsewhere FOREIGN DATA WRAPPER polyglot_sync
+  OPTIONS (url 'http://127.0.0.1:7');
+SELECT refused($$'plain_goods', 'refusal_elsewhere', 'second', 'first-000001'$$);
+SELECT polyglot.drop_sync('second');
+SELECT refused($$'plain_goods', 'refusal', 'second', 'first-00001'$$);
+SELECT polyglot.drop_sync('second');
+
+-- A server that confines names of indexes; only its owner may let it.
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (ADD confine 'true')$$);
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (ADD confine 'maybe', ADD index_prefix 'x')$$);
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (ADD confine 'true', ADD index_prefix '')$$);
+SELECT tell($$ALTER SERVER refusal OPTIONS (ADD confine 'true', ADD index_prefix 'only_')$$);
+ALTER SERVER refusal_too OPTIONS (ADD confine 'true', ADD index_prefix 'only_');
+SELECT refused($$'plain_goods', 'refusal_too', 'second', 'other'$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'second', 'other', manage_index => false$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'second', 'other',
+               options => '{"replace_index": true}'$$);
+SELECT refused($$NULL, 'refusal_too', 'second', 'other'$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'second'$$);
+SELECT refused($$'plain_goods', 'refusal_too', 'third', 'only_mine'$$);
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (SET index_prefix 'nobody_')$$);
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (DROP index_prefix)$$);
+SELECT polyglot.drop_sync('second'), polyglot.drop_sync('third');
+CREATE ROLE refusal_user;
+GRANT USAGE ON FOREIGN SERVER refusal_too TO refusal_user;
+SET ROLE refusal_user;
+SELECT tell($$ALTER SERVER refusal_too OPTIONS (SET confine 'false')$$);
+RESET ROLE;
+DROP SERVER refusal_too CASCADE;
+DROP SERVER refusal_elsewhere CASCADE;
+DROP ROLE refusal_user;
+
 -- alter_sync.
 SELECT tell($$SELECT polyglot.alter_sync('nobody', filter => 'true')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', capture => 'wal')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', mapping => '[1]')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', mapping => '{"mappings": {}}')$$);
+SELECT tell($$SELECT polyglot.alter_sync('first', settings => '{"settings": {}}')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', reset => '{key}')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'true', reset => '{filter}')$$);
 SELECT tell($$SELECT polyglot.alter_sync('first', filter => 'id')$$);

@@ -45,6 +45,7 @@ MetaPairs MetaOf(const VersionRecord& record) {
   return {{"system_identifier", std::to_string(record.system_identifier)},
           {"database", std::to_string(record.database)},
           {"sync", std::to_string(record.sync)},
+          {"instance", std::to_string(record.instance)},
           {"epoch", std::to_string(record.epoch)},
           {"timeline", std::to_string(record.timeline)},
           {"version_bound", std::to_string(record.bound)}};
@@ -56,6 +57,7 @@ std::optional<VersionRecord> RecordOf(const MetaPairs& meta) {
   if (record.system_identifier == 0) return std::nullopt;
   record.database = Read<std::uint32_t>(meta, "database");
   record.sync = Read<std::int32_t>(meta, "sync");
+  record.instance = Read<std::int32_t>(meta, "instance");
   record.timeline = Read<std::uint32_t>(meta, "timeline");
   record.epoch = Read<std::uint64_t>(meta, "epoch");
   record.bound = Read<std::uint64_t>(meta, "version_bound");

@@ -21,6 +21,7 @@ struct VersionRecord {
   std::uint64_t system_identifier = 0;
   std::uint32_t database = 0;
   std::int32_t sync = 0;
+  std::int32_t instance = 0;   // of the extension: numbers of syncs come again after DROP EXTENSION
   std::uint32_t timeline = 0;  // 0: not recorded
   std::uint64_t epoch = 1;
   std::uint64_t bound = 0;  // no operation was sent with a higher position

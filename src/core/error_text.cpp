@@ -5,11 +5,13 @@
 #include <cstdint>
 
 #include "core/bulk_response.h"
+#include "core/rapidjson.h"
 
 namespace polyglot::core {
 namespace {
 
 constexpr std::size_t kShownBytes = 400;
+constexpr std::size_t kWholeBytes = 2000;
 
 /// Error types whose reasons name indexes, nodes, limits and users, never a document's contents.
 constexpr std::array<std::string_view, 8> kWithoutValues = {
@@ -85,6 +87,24 @@ std::string WithoutValues(std::string_view text) {
   return out;
 }
 
+std::string_view TextOf(const rapidjson::Value& object, const char* name) {
+  const auto member = object.FindMember(name);
+  if (member == object.MemberEnd() || !member->value.IsString()) return {};
+  return {member->value.GetString(), member->value.GetStringLength()};
+}
+
+/// What an error says, and each of its causes that says something else.
+void AppendReasons(const rapidjson::Value& error, std::string* out) {
+  std::string_view reason = TextOf(error, "reason");
+  if (out->find(reason) == std::string::npos) {
+    if (!out->empty()) *out += ": ";
+    *out += reason;
+  }
+  const auto cause = error.FindMember("caused_by");
+  if (cause != error.MemberEnd() && cause->value.IsObject() && out->size() < kWholeBytes)
+    AppendReasons(cause->value, out);
+}
+
 }  // namespace
 
 std::string SanitiseText(std::string_view text, std::size_t max_bytes) {
@@ -128,6 +148,16 @@ std::string NormaliseRefusal(std::string_view body) {
   const ServerError error = ParseServerError(body);
   if (error.type.empty() && error.reason.empty()) return NormaliseError("", body);
   return NormaliseError(error.type, error.reason);
+}
+
+std::string WholeRefusal(std::string_view body) {
+  rapidjson::Document answer;
+  if (!ParseObject(body, &answer)) return NormaliseError("", body);
+  const auto error = answer.FindMember("error");
+  if (error == answer.MemberEnd() || !error->value.IsObject()) return NormaliseRefusal(body);
+  std::string text(TextOf(error->value, "type"));
+  AppendReasons(error->value, &text);
+  return SanitiseText(WithoutAddresses(text), kWholeBytes);
 }
 
 }  // namespace polyglot::core

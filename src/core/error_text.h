@@ -24,4 +24,8 @@ std::string NormaliseError(std::string_view type, std::string_view reason);
 /// The same of the body of an answer that refuses a request as a whole.
 std::string NormaliseRefusal(std::string_view body);
 
+/// All that such a body says, causes included: only of requests that carry nothing but names,
+/// mapping and settings, which are their author's to see, never a row's values.
+std::string WholeRefusal(std::string_view body);
+
 }  // namespace polyglot::core

@@ -31,10 +31,6 @@ void PutPair(Writer* writer, std::string_view key, std::string_view value) {
 
 std::string Text(const StringBuffer& buffer) { return {buffer.GetString(), buffer.GetSize()}; }
 
-Value Copy(std::string_view text, Document* document) {
-  return Value(text.data(), Length(text), document->GetAllocator());
-}
-
 /// Member of an object; nullptr when there is none or `value` is no object.
 const Value* Find(const Value* value, std::string_view name) {
   if (value == nullptr || !value->IsObject()) return nullptr;
@@ -49,37 +45,6 @@ std::string StringOf(const Value* value) {
 
 Error NotUsable(std::string_view what) {
   return {.message = "answer of the search server " + std::string(what), .hint = {}};
-}
-
-std::optional<Error> ReadObject(std::string_view text, const char* what, Document* document) {
-  if (text.empty()) text = "{}";
-  if (ParseObject(text, document)) return std::nullopt;
-  return Error{.message = std::string("the ") + what + " is not a JSON object", .hint = {}};
-}
-
-/// The object under `name`, made if it is missing; anything else in its place is replaced.
-Value* Descend(Value* object, const char* name, Document* document) {
-  auto& allocator = document->GetAllocator();
-  auto member = object->FindMember(name);
-  if (member == object->MemberEnd()) {
-    object->AddMember(Copy(name, document), Value(rapidjson::kObjectType), allocator);
-    member = object->FindMember(name);
-  }
-  if (!member->value.IsObject()) member->value.SetObject();
-  return &member->value;
-}
-
-void SetMeta(Value* mapping, const MetaPairs& meta, Document* document) {
-  Value* ours = Descend(Descend(mapping, "_meta", document), "polyglot_sync", document);
-  ours->SetObject();
-  for (const auto& [name, value] : meta)
-    ours->AddMember(Copy(name, document), Copy(value, document), document->GetAllocator());
-}
-
-/// Settings may be spelt {"index":{"x":…}}, {"index.x":…} or {"x":…}.
-bool HasSetting(const Value& settings, const std::string& name) {
-  return Find(&settings, "index." + name) != nullptr || Find(&settings, name) != nullptr ||
-         Find(Find(&settings, "index"), name) != nullptr;
 }
 
 void AddAliasAction(Writer* writer, const char* action, std::string_view index,
@@ -145,39 +110,6 @@ bool IsPartial(const Document& answer) {
 
 }  // namespace
 
-Result<std::string> CreateIndexBody(std::string_view mapping, std::string_view settings,
-                                    const MetaPairs& meta) {
-  Document mapping_tree;
-  Document settings_tree;
-  if (auto error = ReadObject(mapping, "mapping", &mapping_tree)) return *error;
-  if (auto error = ReadObject(settings, "settings", &settings_tree)) return *error;
-  SetMeta(&mapping_tree, meta, &mapping_tree);
-  if (!HasSetting(settings_tree, "gc_deletes"))
-    settings_tree.AddMember("index.gc_deletes", "1h", settings_tree.GetAllocator());
-  StringBuffer buffer;
-  Writer writer(buffer);
-  writer.StartObject();
-  writer.Key("settings");
-  settings_tree.Accept(writer);
-  writer.Key("mappings");
-  mapping_tree.Accept(writer);
-  writer.EndObject();
-  return Text(buffer);
-}
-
-Result<std::string> MetaBody(std::string_view mapping, const MetaPairs& meta) {
-  Document tree;
-  if (auto error = ReadObject(mapping, "mapping", &tree)) return *error;
-  SetMeta(&tree, meta, &tree);
-  StringBuffer buffer;
-  Writer writer(buffer);
-  writer.StartObject();
-  writer.Key("_meta");
-  tree["_meta"].Accept(writer);
-  writer.EndObject();
-  return Text(buffer);
-}
-
 std::string AliasBody(const AliasChange& change) {
   StringBuffer buffer;
   Writer writer(buffer);
@@ -188,7 +120,7 @@ std::string AliasBody(const AliasChange& change) {
     AddAliasAction(&writer, "remove_index", index, {});
   for (const std::string& index : change.remove_from)
     AddAliasAction(&writer, "remove", index, change.alias);
-  AddAliasAction(&writer, "add", change.index, change.alias);
+  if (!change.index.empty()) AddAliasAction(&writer, "add", change.index, change.alias);
   writer.EndArray();
   writer.EndObject();
   return Text(buffer);
@@ -204,6 +136,7 @@ Result<std::vector<IndexDescription>> ParseIndices(std::string_view body) {
         .name = StringOf(&member.name), .uuid = {}, .aliases = {}, .meta = MetaOf(member.value)};
     index.mapping = MetaMapping(member.value);
     index.uuid = StringOf(Find(Find(Find(&member.value, "settings"), "index"), "uuid"));
+    index.data_stream = StringOf(Find(&member.value, "data_stream"));
     const Value* aliases = Find(&member.value, "aliases");
     if (aliases != nullptr && aliases->IsObject())
       for (const auto& alias : aliases->GetObject()) index.aliases.push_back(StringOf(&alias.name));

@@ -1,33 +1,22 @@
 #pragma once
-// Bodies and answers of everything but `_bulk`: indexes, aliases, mappings, point-in-time searches,
-// versions. Text in, text out; whatever a server sends may be anything, so parsers return errors.
+// Bodies and answers of everything but `_bulk` and the making of indexes (index_definition.h):
+// descriptions, aliases, point-in-time searches, versions. Text in, text out; whatever a server
+// sends may be anything, so parsers return errors.
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "core/index_definition.h"
 #include "core/result.h"
 
 namespace polyglot::core {
 
-/// What we write about ourselves into an index: `mappings._meta.polyglot_sync`.
-using MetaPairs = std::vector<std::pair<std::string, std::string>>;
-
-/// Body of `PUT /<index>`. `mapping`: the JSON object that becomes "mappings"; `settings`: the
-/// user's JSON object or "". User settings win over the defaults (index.gc_deletes 1h), in
-/// whichever of the three spellings they come. Other keys of the mapping's own `_meta` stay.
-Result<std::string> CreateIndexBody(std::string_view mapping, std::string_view settings,
-                                    const MetaPairs& meta);
-
-/// Body of `PUT /<index>/_mapping` that writes the pairs anew. `_meta` is replaced as a whole by
-/// the server: `mapping` is the one the index was created from, or "".
-Result<std::string> MetaBody(std::string_view mapping, const MetaPairs& meta);
-
-/// One atomic `POST /_aliases`: `alias` points to `index` and to nothing else.
+/// One atomic `POST /_aliases`: `alias` points to `index` and to nothing else; "": it is only taken
+/// away.
 struct AliasChange {
   std::string alias;
   std::string index;
@@ -42,8 +31,9 @@ struct IndexDescription {
   std::string name;  // the physical one
   std::string uuid;
   std::vector<std::string> aliases;
-  MetaPairs meta;       // of polyglot_sync
-  std::string mapping;  // `{"_meta": …}`, all of it; "" when there is none
+  MetaPairs meta;           // of polyglot_sync
+  std::string mapping;      // `{"_meta": …}`, all of it; "" when there is none
+  std::string data_stream;  // that it is a backing index of; ""
 };
 Result<std::vector<IndexDescription>> ParseIndices(std::string_view body);
 /// The change that makes `alias` point to `index`; `holders`: what GET of both names has found.
@@ -63,7 +53,7 @@ inline constexpr std::string_view kRefreshSettingPath =
 Result<std::string> RefreshSettingBody(std::string_view body);
 /// What to add to those paths to get nothing else.
 inline constexpr std::string_view kDescribeFilter =
-    "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid";
+    "filter_path=*.aliases,*.mappings._meta,*.settings.index.uuid,*.data_stream";
 
 /// What in an index keeps its documents from being what was sent: found by GET /<index> with
 /// kContentFilter.

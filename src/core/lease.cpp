@@ -92,11 +92,6 @@ LeaseItem ItemOf(const Value& entry) {
   return item;
 }
 
-bool SameSync(const LeaseRecord& one, const LeaseRecord& other) {
-  return one.system_identifier == other.system_identifier && one.database == other.database &&
-         one.sync == other.sync;
-}
-
 // Up to where the owner of the lease and we have the same history.
 std::uint64_t CommonHistory(const LeaseQuestion& q) {
   const std::uint32_t timeline = q.found->record.timeline;
@@ -196,6 +191,11 @@ Result<std::vector<LeaseItem>> ParseRenewed(std::string_view body) {
   return out;
 }
 
+bool SameSync(const LeaseRecord& one, const LeaseRecord& other) {
+  return one.system_identifier == other.system_identifier && one.database == other.database &&
+         one.sync == other.sync;
+}
+
 bool IsOwnLease(const LeaseRecord& lease, const LeaseRecord& now) {
   return SameSync(lease, now) && lease.incarnation == now.incarnation;
 }
@@ -217,6 +217,7 @@ LeaseJudgement JudgeLease(const LeaseQuestion& q) {
   if (!q.found) return {};
   const LeaseRecord& lease = q.found->record;
   if (IsOwnLease(lease, q.now)) return {.raise = lease.epoch > q.now.epoch};
+  if (q.sibling) return {.verdict = LeaseVerdict::kContested};
   if (q.adopt) return {.raise = true, .doubt = true};
   if (q.abandoned) return {};
   if (lease.incarnation.empty() || lease.released || q.unchanged >= kLeaseWatch) return Take(q);

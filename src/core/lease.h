@@ -101,6 +101,7 @@ struct LeaseQuestion {
   Time unchanged{0}, watched{0};  // how long; 0: it is seen for the first time
   int renewals = 0;               // meanwhile
   bool abandoned = false;         // the lease is that of a sync which this database has dropped
+  bool sibling = false;           // … of another sync of this database, which has it for good
   bool adopt = false;             // whoever has it
 };
 
@@ -116,7 +117,9 @@ struct LeaseJudgement {
   bool doubt = false;  // … and what he wrote may not be what our table holds
 };
 
-/// Does the lease bear the name of this very sync of this postmaster?
+/// Does the lease name this very sync of this database?
+bool SameSync(const LeaseRecord& one, const LeaseRecord& other);
+/// … and this postmaster?
 bool IsOwnLease(const LeaseRecord& lease, const LeaseRecord& now);
 LeaseJudgement JudgeLease(const LeaseQuestion& question);
 

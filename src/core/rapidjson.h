@@ -31,9 +31,7 @@ inline constexpr unsigned kTreeFlags =
 /// through here.
 inline constexpr unsigned kForeignFlags = rapidjson::kParseIterativeFlag;
 
-/// What reads or writes a tree recurs, level by level: no search server means so many.
-inline bool IsTooDeep(std::string_view text) {
-  constexpr std::size_t kMost = 1000;
+inline bool IsDeeperThan(std::string_view text, std::size_t most) {
   std::size_t depth = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -41,11 +39,14 @@ inline bool IsTooDeep(std::string_view text) {
     if (c == '\\' && in_string) ++i;
     if (c == '"') in_string = !in_string;
     if (in_string) continue;
-    if ((c == '{' || c == '[') && ++depth > kMost) return true;
+    if ((c == '{' || c == '[') && ++depth > most) return true;
     if ((c == '}' || c == ']') && depth > 0) --depth;
   }
   return false;
 }
+
+/// What reads or writes a tree recurs, level by level: no search server means so many.
+inline bool IsTooDeep(std::string_view text) { return IsDeeperThan(text, 1000); }
 
 /// Parses an object that a user or a server wrote; false: it is none that we would read.
 inline bool ParseObject(std::string_view text, rapidjson::Document* document) {

@@ -27,6 +27,7 @@ constexpr OptionRule kServerRules[] = {
     {"batch_operations", OptionKind::kCount, 1, 50000, 5000, {}},
     {"linger", OptionKind::kTime, 0, 10 * kSecond, 2, {}},
     {"index_prefix", OptionKind::kIndexPrefix, 0, 0, 0, {}},
+    {"confine", OptionKind::kBoolean, 0, 0, 0, {}},
     {"max_queue_size", OptionKind::kMegabytes, 0, INT_MAX, 10 << 10, {}},
     {"aws_region", OptionKind::kWord, 0, 0, 0, {}},
     {"aws_service", OptionKind::kWord, 0, 0, 0, {}},
@@ -141,6 +142,13 @@ void CheckOneLine(const OptionRule& rule, const char* value) {
   if (HasControlCharacter(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must not contain control characters", rule.name)));
+}
+
+void CheckBoolean(const OptionRule& rule, const char* value) {
+  bool on;
+  if (parse_bool(value, &on)) return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                  errmsg("option \"%s\" must be true or false", rule.name)));
 }
 
 void CheckIndexPrefix(const OptionRule& rule, const char* value) {
@@ -261,6 +269,9 @@ void CheckOptionValue(const OptionRule& rule, const char* value) {
       break;
     case OptionKind::kIndexPrefix:
       CheckIndexPrefix(rule, value);
+      break;
+    case OptionKind::kBoolean:
+      CheckBoolean(rule, value);
       break;
     case OptionKind::kTime:
     case OptionKind::kBytes:

@@ -19,6 +19,7 @@ enum class OptionKind {
   kMegabytes,
   kCount,
   kIndexPrefix,
+  kBoolean,
   kSecret,  // one line, never shown
 };
 

@@ -78,11 +78,25 @@ void CheckCredentials(List* options) {
   RequireWith(options, "aws_secret_key", "aws_access_key", nullptr);
 }
 
+bool IsTrue(List* options, const char* name) {
+  const char* value = OptionOf(options, name);
+  bool on = false;
+  return value && parse_bool(value, &on) && on;
+}
+
+bool HasPrefix(List* options) {
+  const char* prefix = OptionOf(options, "index_prefix");
+  return prefix && *prefix != '\0';
+}
+
 void CheckServer(List* options) {
   if (!OptionOf(options, "url"))
     ereport(ERROR,
             (errcode(ERRCODE_FDW_OPTION_NAME_NOT_FOUND), errmsg("option \"url\" is required"),
              errhint("Write OPTIONS (url 'https://host:port').")));
+  if (IsTrue(options, "confine") && !HasPrefix(options))
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                    errmsg("option \"confine\" needs option \"index_prefix\"")));
   RequireWith(options, "client_cert", "client_key", nullptr);
   RequireWith(options, "client_key", "client_cert", nullptr);
 }
@@ -191,6 +205,7 @@ ServerOptions* LoadServerOptions(Oid server) {
   result->batch_operations = static_cast<int>(NumberOption(options, "batch_operations"));
   const char* prefix = OptionOf(options, "index_prefix");
   result->index_prefix = pstrdup(prefix ? prefix : "");
+  result->confine = IsTrue(options, "confine");
   result->max_queue_bytes = NumberOption(options, "max_queue_size") << 20;
   result->aws_region = CopyOption(options, "aws_region");
   result->aws_service = CopyOption(options, "aws_service");

@@ -24,6 +24,7 @@ struct ServerOptions {
   int64 batch_bytes;
   int batch_operations;
   char* index_prefix;     // "" when not set
+  bool confine;           // every index has it
   int64 max_queue_bytes;  // 0: no limit
   char* aws_region;
   char* aws_service;

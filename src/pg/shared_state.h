@@ -10,7 +10,8 @@ namespace polyglot::pg {
 
 inline constexpr int kMaxWorkers = 64;
 inline constexpr int kMaxNodes = 8;
-inline constexpr int kErrorText = 256;
+// What a search server says of a mapping is long.
+inline constexpr int kErrorText = 1024;
 // Transactions running at an acknowledged snapshot that views know by name; with more of them, all
 // from the lowest on count as not acknowledged.
 inline constexpr int kMaxRunning = 32;

@@ -49,10 +49,10 @@ def test_latin1_a_message_of_postgresql_and_a_refused_index(latin1):
     (letter,) = latin1.dead_letters()
     assert (letter[1], letter[3]) == ("no number", 0) and letter[5].endswith('"é"')
     latin1.execute("CREATE TABLE refused (id integer PRIMARY KEY)")
-    latin1.create_sync("refused", settings={"index.no_such": 1})
+    latin1.create_sync("refused", settings={"index.no_such_ü": 1})
     latin1.wait_for_state("refused", "failed")
     error = latin1.status("refused")["last_error"]
-    assert "the server refuses the index: " in error and "unknown setting ..." in error
+    assert "the server refuses the index: " in error and "unknown setting [index.no_such_ü]" in error
     latin1.execute("UPDATE t SET v = '3' WHERE id = 'plain'")
     latin1.wait("t")
     assert latin1.documents("t")["plain"] == {"n": 3}

@@ -272,3 +272,76 @@ def test_another_cluster_gets_nothing_before_it_was_looked_at(pg, search, own_se
         theirs.indices.refresh(index=db.index("t"))
         assert theirs.count(index=db.index("t"))["count"] == db.value("SELECT count(*) FROM t")
     db.drop()
+
+
+@pytest.fixture
+def own_db(pg, own_search):
+    """A database whose search server nobody else uses."""
+    if own_search.pid is None:
+        own_search.start()
+    database = Database(pg, own_search)
+    yield database
+    database.drop()
+
+
+def test_a_limit_of_the_cluster_blocks_and_passes(own_db):
+    client = own_db.search.client()
+    own_db.execute("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1)")
+    client.cluster.put_settings(body={"persistent": {"cluster.max_shards_per_node": 1}})
+    try:
+        own_db.create_sync("t")
+        own_db.wait_for_state("t", "blocked")
+        error = own_db.status("t")["last_error"]
+        assert "shards open" in error and "this cluster currently has" in error
+        assert "hint: Raise cluster.max_shards_per_node" in error
+    finally:
+        client.cluster.put_settings(body={"persistent": {"cluster.max_shards_per_node": None}})
+    own_db.execute("INSERT INTO t VALUES (2)")
+    own_db.assert_equal("t")
+    own_db.wait_for_state("t", "streaming")
+
+
+def test_a_cluster_that_takes_no_new_index_blocks_that_sync_alone(own_db):
+    client = own_db.search.client()
+    own_db.execute("CREATE TABLE t (id integer PRIMARY KEY); INSERT INTO t VALUES (1);"
+                   "CREATE TABLE u (id integer PRIMARY KEY); INSERT INTO u VALUES (1)")
+    own_db.create_sync("t")
+    own_db.assert_equal("t")
+    client.cluster.put_settings(body={"persistent": {"cluster.max_shards_per_node": 1}})
+    try:
+        own_db.create_sync("u")
+        own_db.wait_for_state("u", "blocked")
+        own_db.execute("INSERT INTO t VALUES (2)")
+        own_db.wait("t")
+        own_db.execute("SELECT polyglot.rebuild_sync('t')")  # the index in use goes on meanwhile
+        processes.wait_for(lambda: "shards open" in (own_db.status("t")["last_error"] or ""), "the reason")
+        own_db.execute("INSERT INTO t VALUES (3)")
+        own_db.wait("t")
+    finally:
+        client.cluster.put_settings(body={"persistent": {"cluster.max_shards_per_node": None}})
+    own_db.execute("SELECT polyglot.run_sync('u')")
+    own_db.assert_equal("u")
+    processes.wait_for(lambda: own_db.value("SELECT generation FROM polyglot.syncs WHERE sync = 't'") > 1,
+                       "the rebuild")
+    own_db.assert_equal("t")
+
+
+def test_a_data_stream_is_no_index(own_db):
+    db = own_db
+    if db.search.kind == "opensearch" or db.search.version.startswith("7."):
+        pytest.skip("its distribution for tests has no data streams")
+    client = db.search.client()
+    name = db.index("stream")
+    client.indices.put_index_template(name=name, body={
+        "index_patterns": [name + "*"], "data_stream": {}, "priority": 700,
+        "template": {"mappings": {"properties": {"@timestamp": {"type": "date"}}}}})
+    client.index(index=name, op_type="create", body={"@timestamp": "2026-01-01"})
+    backing = list(client.indices.get(index=name))[0]
+    db.execute("CREATE TABLE mine (id integer PRIMARY KEY)")
+    for index in (name, backing):
+        db.create_sync("mine", index=index, manage_index=False)
+        db.wait_for_state("mine", "failed")
+        assert "data stream" in db.status("mine")["last_error"]
+        db.execute("SELECT polyglot.drop_sync('mine')")
+    client.indices.refresh(index=backing)
+    assert client.count(index=backing)["count"] == 1  # neither it nor its template can be deleted here

@@ -41,6 +41,15 @@ TEST(NormaliseRefusal, ReadsTheErrorOfTheBody) {
   EXPECT_EQ(NormaliseRefusal(""), "");
 }
 
+TEST(WholeRefusal, SaysAllButTheSameTwice) {
+  EXPECT_EQ(WholeRefusal(R"({"error":{"type":"mapper_parsing_exception","reason":"Failed to parse )"
+                         R"(mapping: bad [a]","caused_by":{"type":"x","reason":"bad [a]",)"
+                         R"("caused_by":{"type":"y","reason":"because of 7"}}},"status":400})"),
+            "mapper_parsing_exception: Failed to parse mapping: bad [a]: because of 7");
+  EXPECT_EQ(WholeRefusal("Bad Gateway <html>"), "Bad Gateway …");
+  EXPECT_EQ(WholeRefusal(R"({"error":"no handler found"})"), "no handler found");
+}
+
 TEST(NormaliseError, ValuesThatHoldQuotesAndBracketsDoNotLeak) {
   for (const char* reason :
        {"failed to parse field [a] secret [b]", "failed on 'a' secret 'b'", "failed (1) secret",

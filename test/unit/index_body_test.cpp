@@ -7,53 +7,6 @@
 namespace polyglot::core {
 namespace {
 
-const MetaPairs kMeta = {{"sync", "products"}, {"database", "shop \"1\""}};
-constexpr char kOurs[] = R"("polyglot_sync":{"sync":"products","database":"shop \"1\""})";
-
-TEST(IndexBody, CreateWithDefaults) {
-  const auto body =
-      CreateIndexBody(R"({"dynamic":false,"properties":{"a":{"type":"long"}}})", "", kMeta);
-  ASSERT_TRUE(body.ok());
-  EXPECT_EQ(body.value(), R"({"settings":{"index.gc_deletes":"1h"},"mappings":{"dynamic":false,)"
-                          R"("properties":{"a":{"type":"long"}},"_meta":{)" +
-                              std::string(kOurs) + "}}}");
-}
-
-TEST(IndexBody, UserSettingsWinInEverySpelling) {
-  for (const char* settings : {R"({"index.gc_deletes":"2h"})", R"({"gc_deletes":"2h"})",
-                               R"({"index":{"gc_deletes":"2h"}})"}) {
-    const auto body = CreateIndexBody("{}", settings, kMeta);
-    ASSERT_TRUE(body.ok());
-    EXPECT_EQ(body.value().find("1h"), std::string::npos) << settings;
-    EXPECT_NE(body.value().find(settings), std::string::npos);
-  }
-  const auto body = CreateIndexBody("{}", R"({"number_of_shards":3})", kMeta);
-  EXPECT_NE(body.value().find(R"({"number_of_shards":3,"index.gc_deletes":"1h"})"),
-            std::string::npos);
-}
-
-TEST(IndexBody, OtherMetaStaysOursIsWrittenAnew) {
-  const auto body = MetaBody(R"({"_meta":{"x":1,"polyglot_sync":{"old":"1"}}})", kMeta);
-  ASSERT_TRUE(body.ok());
-  EXPECT_EQ(body.value(), R"({"_meta":{"x":1,)" + std::string(kOurs) + "}}");
-  EXPECT_EQ(MetaBody("", kMeta).value(), R"({"_meta":{)" + std::string(kOurs) + "}}");
-  EXPECT_TRUE(MetaBody(R"({"_meta":7})", kMeta).ok());
-}
-
-TEST(IndexBody, WhatUsersKeepInMetaSurvivesBeingReadAndWritten) {
-  const auto r = ParseIndices(
-      R"({"p":{"mappings":{"_meta":{"a":[1,{"b":null}],"polyglot_sync":{"sync":"old"}}}}})");
-  EXPECT_EQ(MetaBody(r.value()[0].mapping, kMeta).value(),
-            R"({"_meta":{"a":[1,{"b":null}],)" + std::string(kOurs) + "}}");
-}
-
-TEST(IndexBody, WhatIsNoObjectIsRefused) {
-  EXPECT_FALSE(CreateIndexBody("[]", "", kMeta).ok());
-  EXPECT_FALSE(CreateIndexBody("{", "", kMeta).ok());
-  EXPECT_FALSE(CreateIndexBody("{}", "3", kMeta).ok());
-  EXPECT_FALSE(CreateIndexBody(std::string(1'000'000, '['), "", kMeta).ok());
-}
-
 TEST(IndexBody, AliasActions) {
   EXPECT_EQ(
       AliasBody({.alias = "p", .index = "p-2", .remove_from = {"p-1"}, .remove_index = {"p"}}),

@@ -7,6 +7,7 @@
 #include "pg/server_options.h"
 #include "pg/sql/expression_check.h"
 #include "pg/sql/published.h"
+#include "pg/sql/sync_checks.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_watch_ddl);
@@ -279,8 +280,9 @@ void ServerChanged(Oid server) {
       " FROM polyglot.sync_state s, pg_foreign_server f WHERE s.sync_id = d.id"
       " AND s.server = f.oid AND f.oid = $1::oid AND d.server <> f.srvname",
       {psprintf("%u", server)});
-  SPI_finish();
   CommandCounterIncrement();
+  CheckServerConfines(server);
+  SPI_finish();
   FollowServerOwner(server);
   AnnounceConfigChange();
 }

@@ -100,6 +100,10 @@ char* DeriveMapping(Oid source, int column_count, char** columns, const char* us
   Fields fields{};
   Outcome outcome{};
   if (!has_document_expression) fields = FieldsOf(source, column_count, columns);
+  if (user_mapping != nullptr) {
+    const std::string_view utf8 = ToUtf8(user_mapping, strlen(user_mapping));
+    user_mapping = pnstrdup(utf8.data(), utf8.size());
+  }
   Write(has_document_expression ? nullptr : &fields, user_mapping, &outcome);
   if (outcome.json != nullptr) return outcome.json;
   if (outcome.message[0] == '\0')

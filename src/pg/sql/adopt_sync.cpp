@@ -35,6 +35,7 @@ Oid ServerOf(const SyncRow* sync) {
   const Oid server = FindServerOrError(sync->server_name);
   const AclResult allowed = ServerAclCheck(server, GetUserId(), ACL_USAGE);
   if (allowed != ACLCHECK_OK) aclcheck_error(allowed, OBJECT_FOREIGN_SERVER, sync->server_name);
+  CheckConfined(LoadServerOptions(server), sync->server_name, sync->index);
   return server;
 }
 

@@ -168,7 +168,8 @@ void CheckDefinition(NewSync* sync) {
   CheckEncoding();
   CheckSyncName(sync->name);
   CheckManaged(sync);
-  CheckIndexFree(sync->server_name, sync->index);
+  CheckConfined(LoadServerOptions(sync->server), sync->server_name, sync->index);
+  CheckIndexFree(sync->server, sync->index, sync->manage_index);
   if (sync->published) return;
   sync->key = ChooseKey(sync->source, sync->key);
   CheckDocumentDefinition(sync->source, sync->name, sync->document);

@@ -1,31 +1,12 @@
-// Index names, JSON arguments and options of a sync.
+// JSON arguments and options of a sync.
 
+#include "core/index_definition.h"
 #include "pg/document/document_limit.h"
 #include "pg/sql/sync_checks.h"
 
 namespace polyglot::pg {
 
 namespace {
-
-// "-000001" and a little room: names of physical indexes are at most 255 bytes long.
-constexpr size_t kLongestAlias = 240;
-
-[[noreturn]] void BadIndexName(const char* index, const char* why) {
-  ereport(ERROR,
-          (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-           errmsg("invalid index name \"%s\": it %s", index, why),
-           errhint("Choose another one by \"index\": lower case, not beginning with -, _, or "
-                   "+, and without blanks and any of \\ / * ? \" < > | , # :")));
-  pg_unreachable();
-}
-
-bool HasUpperCase(const char* name) {
-  Datum lower_case =
-      DirectFunctionCall1Coll(::lower, DEFAULT_COLLATION_OID, CStringGetTextDatum(name));
-  for (const char* c = name; *c; ++c)
-    if (*c >= 'A' && *c <= 'Z') return true;
-  return strcmp(TextDatumGetCString(lower_case), name) != 0;
-}
 
 bool IsBoolean(const JsonbValue* value) { return value->type == jbvBool; }
 
@@ -99,6 +80,36 @@ void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index
                     errhint("An index that polyglot_sync does not manage is never replaced.")));
 }
 
+// What the C++ below leaves behind for the code that may ereport.
+struct Shape {
+  char wrong[512];  // "": nothing
+  char hint[256];
+};
+
+void CopyText(const std::string& text, char* to, int size) {
+  const int length = static_cast<int>(text.size());
+  strlcpy(to, text.c_str(), pg_mbcliplen(text.c_str(), length, size - 1) + 1);
+}
+
+Shape ShapeOf(std::optional<core::Error> (*check)(std::string_view), const char* json) noexcept {
+  Shape shape{};
+  try {
+    if (const auto error = check(json)) {
+      CopyText(error->message, shape.wrong, sizeof shape.wrong);
+      CopyText(error->hint, shape.hint, sizeof shape.hint);
+    }
+  } catch (const std::exception&) {
+    strlcpy(shape.wrong, "out of memory", sizeof shape.wrong);
+  }
+  return shape;
+}
+
+void RaiseShape(const Shape& shape) {
+  if (shape.wrong[0] == '\0') return;
+  ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", shape.wrong),
+                  shape.hint[0] ? errhint("%s", shape.hint) : 0));
+}
+
 Jsonb* ParseJson(const char* json) {
   return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
 }
@@ -132,21 +143,13 @@ void CheckEncoding() {
                           "encoding.")));
 }
 
-void CheckIndexName(const char* index, bool managed) {
-  if (*index == '\0') BadIndexName(index, "is empty");
-  if (strlen(index) > (managed ? kLongestAlias : 255)) BadIndexName(index, "is too long");
-  if (strcmp(index, ".") == 0 || strcmp(index, "..") == 0) BadIndexName(index, "is a dot");
-  if (strchr("-_+", *index)) BadIndexName(index, "begins with -, _, or +");
-  if (strpbrk(index, "\\/*?\"<>| ,#:")) BadIndexName(index, "contains a forbidden character");
-  for (const char* c = index; *c; ++c)
-    if (static_cast<unsigned char>(*c) < 0x20) BadIndexName(index, "contains a control character");
-  if (HasUpperCase(index)) BadIndexName(index, "is not in lower case");
-}
-
 void CheckJsonObject(const char* json, const char* what) {
-  if (!json || JB_ROOT_IS_OBJECT(ParseJson(json))) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what)));
+  if (!json) return;
+  if (!JB_ROOT_IS_OBJECT(ParseJson(json)))
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s must be a JSON object", what)));
+  if (strcmp(what, "mapping") == 0) RaiseShape(ShapeOf(core::CheckMappingShape, json));
+  if (strcmp(what, "settings") == 0) RaiseShape(ShapeOf(core::CheckSettingsShape, json));
 }
 
 void CheckOptions(const char* options, bool manage_index, bool captured) {

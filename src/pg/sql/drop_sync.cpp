@@ -44,6 +44,34 @@ void SetPaused(const SyncRow* sync, bool paused) {
   AnnounceConfigChange();
 }
 
+bool IsCopyOfAnother(const SyncRow* sync) {
+  return static_cast<uint64>(sync->system_identifier) != GetSystemIdentifier() ||
+         sync->database != MyDatabaseId;
+}
+
+// What a sync that was restored or copied names is its original's; one that failed before it had an
+// index was refused it.
+bool IsIndexOfOther(const SyncRow* sync) {
+  if (!sync->has_state) return true;
+  if (sync->adopt) return false;
+  return IsCopyOfAnother(sync) || (sync->failed_reason && !sync->physical_index);
+}
+
+void ReportKept(const SyncRow* sync) {
+  const bool here = sync->has_state &&
+                    static_cast<uint64>(sync->system_identifier) == GetSystemIdentifier() &&
+                    sync->database != MyDatabaseId;
+  const char* database = here ? get_database_name(sync->database) : nullptr;
+  if (!sync->has_state || IsCopyOfAnother(sync))
+    ereport(NOTICE, (database ? errmsg("index \"%s\" belongs to database \"%s\": kept",
+                                       sync->index, database)
+                              : errmsg("index \"%s\" belongs to another database: kept",
+                                       sync->index)));
+  else
+    ereport(NOTICE, (errmsg("index \"%s\" was not made by sync \"%s\": kept", sync->index,
+                            sync->name)));
+}
+
 }  // namespace
 
 }  // namespace polyglot::pg
@@ -58,7 +86,9 @@ Datum polyglot_drop_sync(PG_FUNCTION_ARGS) {
                     errmsg("index \"%s\" is not managed by polyglot_sync", sync->index),
                     errhint("Drop the sync without drop_index, and the index where it was made.")));
   const bool published = IsPublishedSource(sync->source);  // its source goes with it
-  EndSync(sync, drop_index);
+  const bool kept = drop_index && IsIndexOfOther(sync);
+  EndSync(sync, drop_index && !kept);
+  if (kept) ReportKept(sync);
   // While somebody uses the table they stay; without a sync they record nothing.
   if (sync->source_exists && !published) (void)DropUnusedCaptureTriggers(sync->source);
   PG_RETURN_VOID();

@@ -3,6 +3,7 @@
 // name and the options), each with SQLSTATE and hint.
 
 #include "pg/prelude.h"
+#include "pg/server_options.h"
 #include "pg/sql/arguments.h"
 
 namespace polyglot::pg {
@@ -29,9 +30,15 @@ void CheckCapturedColumns(Oid source);
 
 /// 0A000 when no document can be made of texts of this database.
 void CheckEncoding();
-/// 22023 unless a search server would take the name (with room for the generation's suffix).
+/// 22023 unless a search server would take the name (with room for the generation's suffix); 42939
+/// for our own.
 void CheckIndexName(const char* index, bool managed);
-/// 22023 unless it is a JSON object. `what` names the argument.
+/// 42501 when the server's option confine forbids the name.
+void CheckConfined(const ServerOptions* options, const char* server, const char* index);
+/// 55000 when a sync of the server has a name that its options forbid. Needs SPI.
+void CheckServerConfines(Oid server);
+/// 22023 unless it is a JSON object, and one that may stand below "mappings" or "settings" of an
+/// index. `what` names the argument.
 void CheckJsonObject(const char* json, const char* what);
 /// 22023 for unknown names or wrong values, or when something is missing; 0A000 for what later
 /// versions bring.

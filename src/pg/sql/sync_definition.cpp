@@ -83,16 +83,6 @@ void CheckSyncName(const char* name) {
                     errhint("Give this one another name by \"name\".")));
 }
 
-void CheckIndexFree(const char* server, const char* index) {
-  if (Change("SELECT 1 FROM polyglot.sync_definition WHERE server = $1::name AND index = $2",
-             {server, index}) == 0)
-    return;
-  ereport(ERROR,
-          (errcode(ERRCODE_DUPLICATE_OBJECT),
-           errmsg("index \"%s\" is already used by another sync on server \"%s\"", index, server),
-           errhint("Every sync has an index of its own; choose another one by \"index\".")));
-}
-
 void RequestRebuild(const SyncRow* sync, const char* reason, LiveIndex live) {
   char* id = psprintf("%d", sync->id);
   if (sync->manage_index)

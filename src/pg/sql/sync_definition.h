@@ -18,8 +18,9 @@ void CheckDocumentDefinition(Oid source, const char* sync, const DocumentDefinit
 
 /// ERROR 42710 when the name is taken or empty (22023).
 void CheckSyncName(const char* name);
-/// ERROR 42710 when another sync of that server has this index.
-void CheckIndexFree(const char* server, const char* index);
+/// ERROR 42710 when another sync of that cluster, as far as this database can know, has this index,
+/// or may make one of that name; `managed`: so may the new one.
+void CheckIndexFree(Oid server, const char* index, bool managed);
 
 /// What a rebuild means for the index that is searched until it has ended.
 enum class LiveIndex {

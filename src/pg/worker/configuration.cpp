@@ -145,9 +145,8 @@ void LoadMapping(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) 
           &error))
     sync->mapping = Text(mapping);
   else
-    FailSync(context, sync, ReadableInUtf8(error.message).c_str(),
-             ReadableInUtf8(error.hint).c_str());
-  sync->settings = Text(row.settings);
+    FailSync(context, sync, error);
+  sync->settings = row.settings == nullptr ? std::string() : ReadableInUtf8(row.settings);
 }
 
 void SetDefinition(WorkerContext* context, const SyncRow& row, SyncRuntime* sync) {
@@ -227,6 +226,7 @@ SyncRuntime* AddSync(WorkerContext* context, const SyncRow& row) {
   SyncRuntime* sync = owned.get();
   sync->id = row.id;
   sync->incarnation = NewIncarnation();
+  sync->instance = context->instance;
   sync->epoch = static_cast<std::uint64_t>(row.epoch);
   TakeSlot(row, sync);
   if (sync->slot == nullptr && row.builds == 0) ReportNoSlot(row);
@@ -257,6 +257,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
                   static_cast<std::uint32_t>(row.timeline));
   }
   sync->adopt = row.adopt;
+  sync->confined_to = options.confine ? options.index_prefix : "";
   SetDefinition(context, row, sync);
   ConfigureVerification(sync, row.options, row.created_at);
   ConfigureBackfill(sync, row.options);
@@ -265,6 +266,12 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
     FailSync(context, sync,
              "this database is a copy of the one that the sync was created in, or was upgraded",
              "To let this database write to the index, call polyglot.adopt_sync.");
+  if (!sync->failed && !sync->alias.starts_with(sync->confined_to))
+    FailSync(context, sync,
+             ("index \"" + sync->alias + "\" does not begin with \"" + sync->confined_to +
+              "\", as the server's option confine wants")
+                 .c_str(),
+             "Drop the sync and create it with another index, or take the option back.");
   UseChannel(context, sync, ChannelFor(context, options, row.owner));
   if (strcmp(row.phase, "resync") == 0 && row.resync_version == 0 && !sync->failed)
     WantResync(sync, row.resync_reason == nullptr ? "asked for" : row.resync_reason);
@@ -314,11 +321,19 @@ ServerOptions* LoadServer(WorkerContext* context) {
 
 void LoadSyncIds(WorkerContext* context) {
   context->syncs_of_database.clear();
-  const uint64 rows = Execute("SELECT sync_id FROM polyglot.sync_state", {});
+  const uint64 rows = Execute(
+      "SELECT s.sync_id, coalesce(d.index, ''), n.last_value::pg_catalog.int4"
+      " FROM polyglot.sync_state s LEFT JOIN polyglot.sync_definition d ON d.id = s.sync_id,"
+      " polyglot.sync_id n",
+      {});
+  TupleDesc desc = rows == 0 ? nullptr : SPI_tuptable->tupdesc;
   bool isnull;
-  for (uint64 i = 0; i < rows; i++)
-    context->syncs_of_database.insert(
-        DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+  for (uint64 i = 0; i < rows; i++) {
+    HeapTuple tuple = SPI_tuptable->vals[i];
+    context->syncs_of_database[DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull))] =
+        SPI_getvalue(tuple, desc, 2);
+    context->last_sync_number = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
+  }
 }
 
 // Server or extension have gone, and the syncs with them.

@@ -6,6 +6,7 @@
 #include "core/error_text.h"
 #include "core/index_body.h"
 #include "pg/catalog.h"
+#include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/parking.h"
@@ -45,7 +46,7 @@ void WriteFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
   versions.retry_at = MonotonicNow() + kBlockedRetry;
   if (!versions.BeyondBound()) return;
   Block(sync, MonotonicNow());
-  sync->why = "the index does not take its version bound: " + core::NormaliseRefusal(reply.body);
+  sync->why = "the index does not take its version bound: " + core::WholeRefusal(reply.body);
   SetSyncError(sync->slot, sync->why.c_str());
 }
 
@@ -106,7 +107,8 @@ core::EpochQuestion QuestionOf(WorkerContext* context, const SyncRuntime& sync,
   question.now = RecordToWrite(sync);
   question.stored_timeline = sync.versions.timeline;
   question.flushed = FlushedPosition();
-  if (sync.managed) question.index = core::RecordOf(index.meta);
+  // In an index that is not managed there is one of somebody whom it was taken from, if any.
+  if (sync.managed || sync.adopt) question.index = core::RecordOf(index.meta);
   question.first = !sync.versions.judged;
   question.acknowledged = sync.versions.judged ? sync.versions.bound : 0;
   question.adopt = sync.adopt;
@@ -298,6 +300,7 @@ core::VersionRecord ThisDatabase() {
 core::VersionRecord RecordToWrite(const SyncRuntime& sync) {
   core::VersionRecord record = ThisDatabase();
   record.sync = sync.PublicId();
+  record.instance = sync.instance;
   record.epoch = sync.epoch;
   record.bound = sync.versions.stored_bound;
   return record;
@@ -314,6 +317,10 @@ void StartVersions(SyncRuntime* sync, std::uint64_t stored_bound, std::uint32_t 
 }
 
 void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
+  // Nobody takes an index from a sync of the same database.
+  const IndexOwner owner = OwnerOf(*context, *sync, index);
+  if (owner == IndexOwner::kSibling)
+    return RefuseName(context, sync, BelongsToOther(index.name, owner));
   const core::EpochQuestion question = QuestionOf(context, *sync, index);
   const core::EpochJudgement judgement = core::JudgeEpoch(question);
   switch (judgement.verdict) {
@@ -326,8 +333,7 @@ void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
     case core::EpochVerdict::kRaise:
       return RaiseEpoch(sync, judgement);
     case core::EpochVerdict::kForeign:
-      return RefuseIndex(sync, "index \"" + index.name + "\" belongs to another sync or database",
-                         "Drop the sync and create it again with an index of its own.");
+      return RefuseName(context, sync, BelongsToOther(index.name, owner));
     case core::EpochVerdict::kContested:
       return RefuseContested(sync);
     case core::EpochVerdict::kExhausted:

@@ -5,6 +5,7 @@
 
 #include "core/epoch.h"
 #include "core/index_body.h"
+#include "core/index_owner.h"
 #include "core/lease.h"
 #include "pg/catalog.h"
 #include "pg/worker/epoch.h"
@@ -72,6 +73,15 @@ bool IsUsed(const WorkerContext& context, const std::string& index) {
   return false;
 }
 
+// A sync that lives, here or elsewhere, and is not the one that the index was dropped for.
+bool IsAnothers(const WorkerContext& context, const IndexDrop& drop,
+                const core::VersionRecord& owner) {
+  if (owner.system_identifier == 0) return false;
+  if (!core::SameDatabase(owner, ThisDatabase())) return true;
+  const auto sync = context.syncs_of_database.find(owner.sync);
+  return sync != context.syncs_of_database.end() && sync->second != drop.alias;
+}
+
 // A name may be anybody's by now. What a late bulk request of ours has made bears no record after
 // we have deleted the index. In place of one that was being built and got lost, which nobody else
 // knows, it may even bear ours: the next change of the bound has written it there.
@@ -79,15 +89,27 @@ bool IsOurs(const WorkerContext& context, const IndexDrop& drop,
             const core::IndexDescription& found) {
   if (IsUsed(context, found.name)) return false;
   const auto record = core::RecordOf(found.meta);
-  if (record && !core::SameDatabase(*record, ThisDatabase())) return false;
+  if (record && IsAnothers(context, drop, *record)) return false;
   if (!record && drop.deleted) return true;
   if (drop.unless_aliased && !drop.uuid.empty() && found.aliases.empty()) return true;
   return drop.uuid.empty() ? record.has_value() : found.uuid == drop.uuid;
 }
 
-// A copy of this database, whose indexes these are as well, may live and use them.
-void TakeOwner(WorkerContext* context, const std::string& index, IndexDrop* drop,
+// Who fills it without managing it says so in a document of its own.
+void TakeClaim(WorkerContext* context, const std::string& index, IndexDrop* drop,
                const core::BulkReply& reply) {
+  if (!TellsHolders(reply)) return;
+  const auto claim = core::ParseLease(reply.body);
+  if (claim.ok() && claim.value() &&
+      IsAnothers(*context, *drop, core::OwnerIn(claim.value()->record)))
+    drop->done = true;
+  else
+    Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
+}
+
+// A copy of this database, whose indexes these are as well, may live and use them.
+void TakeLease(WorkerContext* context, const std::string& index, IndexDrop* drop,
+               const std::string& uuid, const core::BulkReply& reply) {
   if (!TellsHolders(reply)) return;
   const auto lease = core::ParseLease(reply.body);
   const bool unowned = !lease.ok() || !lease.value() || lease.value()->record.released ||
@@ -102,7 +124,7 @@ void TakeOwner(WorkerContext* context, const std::string& index, IndexDrop* drop
       return;
     }
   }
-  Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
+  Ask(context, index, "GET", core::LeasePath(Encoded(core::OwnerName(uuid))), TakeClaim);
 }
 
 bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
@@ -123,7 +145,11 @@ void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop
   } else if (drop->unless_aliased && core::HasAlias(description, drop->alias)) {
     drop->done = !IsAliasOfSync(*context, drop->alias);  // otherwise the next rebuild takes it
   } else {
-    Ask(context, index, "GET", core::LeasePath(Encoded(drop->alias)), TakeOwner);
+    Ask(context, index, "GET", core::LeasePath(Encoded(drop->alias)),
+        [uuid = description.uuid](WorkerContext* c, const std::string& name, IndexDrop* d,
+                                  const core::BulkReply& answer) {
+          TakeLease(c, name, d, uuid, answer);
+        });
   }
 }
 

@@ -4,12 +4,12 @@
 #include <iterator>
 #include <utility>
 
-#include "core/error_text.h"
 #include "core/index_body.h"
-#include "core/json_writer.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/index_alias.h"
 #include "pg/worker/index_checks.h"
-#include "pg/worker/fault_limits.h"
+#include "pg/worker/index_creation.h"
+#include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/rebuild.h"
@@ -23,17 +23,6 @@ constexpr std::size_t kQuestionsAtOnce = 4;
 
 using Descriptions = std::vector<core::IndexDescription>;
 
-// An index that names another database as its owner.
-bool IsForeign(const core::IndexDescription& index) {
-  const auto record = core::RecordOf(index.meta);
-  return record && !core::SameDatabase(*record, ThisDatabase());
-}
-
-bool IsOwn(const SyncRuntime& sync, const core::IndexDescription& index) {
-  const auto record = core::RecordOf(index.meta);
-  return record && !IsForeign(index) && record->sync == sync.PublicId();
-}
-
 void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
   sync->index.physical = std::make_shared<const std::string>(index.name);
   sync->index.uuid = index.uuid;
@@ -41,108 +30,62 @@ void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescripti
   sync->index.dirty = true;
   if (sync->managed && std::exchange(sync->index.redefined, false))
     WantRebuild(context, *sync, "its index was made for an earlier definition", true, false);
+  if (HasAliasEarly(*sync, index)) return TakeAliasAway(context, sync, index);
   NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
 }
 
-// ---- creating ---------------------------------------------------------------------------------
-
 void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
              core::Time now);
 
-void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Time now);
-
-void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
-                  const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
-  if (reply.transport_ok && reply.http_status == 200) {
-    FaultPoint("index made");
-    sync->index.generation = generation;
-    sync->index.created_here = true;
-    sync->index.redefined = false;
-    sync->index.physical = std::make_shared<const std::string>(PhysicalName(*sync, generation));
-    AskUuid(context, sync, *sync->index.physical, MonotonicNow());
-  } else if (reply.transport_ok && reply.http_status == 400 &&
-             reply.body.find("resource_already_exists_exception") != std::string::npos) {
-    if (sync->IsBuilding())  // another name must be stored first
-      return RefuseIndex(sync, "an index named \"" + sync->index.planned + "\" exists already", "");
-    Create(context, sync, generation + 1, MonotonicNow());
-  } else if (reply.transport_ok && reply.http_status == 400) {
-    RefuseIndex(sync, "the server refuses the index: " + core::NormaliseRefusal(reply.body),
-                "Correct mapping or settings: drop the sync and create it again.");
-  } else if (reply.transport_ok && sync->IsBuilding() && reply.http_status != 401) {
-    // Not the server's trouble: the live generation goes on.
-    RefuseIndex(sync, "the server does not make the index: " + core::NormaliseRefusal(reply.body),
-                "");
-  } else {
-    IndexUnavailable(context, sync, response, kIndexRetry);
-  }
+void RetryIndex(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+  IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
-// `body` is the object that CreateIndexBody made, never an empty one.
-std::string WithAlias(std::string body, const std::string& alias) {
-  body.pop_back();
-  body += ",\"aliases\":{";
-  core::AppendJsonString(alias, &body);
-  return body + ":{}}}";
-}
-
-void Create(WorkerContext* context, SyncRuntime* sync, int generation, core::Time now) {
-  auto body =
-      core::CreateIndexBody(sync->mapping, sync->settings, core::MetaOf(RecordToWrite(*sync)));
-  if (!body.ok()) {
-    RefuseIndex(sync, body.error().message, body.error().hint);
-    return;
-  }
-  std::string text = body.value();
-  // A free alias comes with the index, in one step; a taken one is switched after the backfill.
-  if (!sync->index.alias_pending && !sync->IsBuilding())
-    text = WithAlias(std::move(text), sync->alias);
-  sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask(
-      "PUT", "/" + Encoded(PhysicalName(*sync, generation)), std::move(text), now,
-      ForSync(context, sync,
-              [generation](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
-                TakeCreation(c, s, generation, r);
-              }));
+void Create(WorkerContext* context, SyncRuntime* sync, int generation) {
+  MakeIndex(context, sync, generation, [](WorkerContext* c, SyncRuntime* s) {
+    AskUuid(c, s, *s->index.physical, MonotonicNow());
+  });
 }
 
 // ---- whose name is it -------------------------------------------------------------------------
 
-void RefuseName(SyncRuntime* sync, const core::IndexDescription& holder) {
-  if (IsForeign(holder))
-    RefuseIndex(sync, "index \"" + holder.name + "\" belongs to a sync of another database",
-                "Choose another index name, or delete that index if it is not needed.");
-  else
-    RefuseIndex(
-        sync, "an index named \"" + sync->alias + "\" exists already",
-        "Use options => '{\"replace_index\": true}' to replace it after the first backfill, or "
-        "choose another index name.");
+// Created by us, but we died before that was stored: no document is in it.
+const core::IndexDescription* FindUnstored(const WorkerContext& context, const SyncRuntime& sync,
+                                           const Descriptions& holders) {
+  if (sync.index.generation != 0) return nullptr;
+  for (const core::IndexDescription& holder : holders) {
+    const auto record = core::RecordOf(holder.meta);
+    if (OwnerOf(context, sync, holder) == IndexOwner::kThis && record->instance == sync.instance &&
+        core::GenerationOf(sync.alias, holder.name))
+      return &holder;
+  }
+  return nullptr;
 }
 
 // What stands under the alias' name when we have no index yet.
 void TakeHolders(WorkerContext* context, SyncRuntime* sync, const Descriptions& holders) {
-  for (const core::IndexDescription& holder : holders) {
-    if (IsOwn(*sync, holder) && holder.name != sync->alias && sync->index.generation == 0) {
-      // Created by us, but we died before that was stored: no document is in it.
-      sync->index.generation = std::max(1, std::atoi(holder.name.c_str() + sync->alias.size() + 1));
-      Adopt(context, sync, holder);
-      return;
-    }
-    const bool foreign = IsForeign(holder) && !sync->adopt;
-    if (foreign || (holder.name == sync->alias && !sync->replace_index)) {
-      RefuseName(sync, holder);
-      return;
-    }
+  if (const core::IndexDescription* unstored = FindUnstored(*context, *sync, holders)) {
+    sync->index.generation = *core::GenerationOf(sync->alias, unstored->name);
+    return Adopt(context, sync, *unstored);
   }
-  sync->index.alias_pending = !holders.empty();
-  Create(context, sync, std::max(sync->index.generation, sync->live.last_generation) + 1,
-         MonotonicNow());
+  const bool any = !holders.empty();
+  CheckHolders(context, sync, holders,
+               {.free =
+                    [any](WorkerContext* c, SyncRuntime* s) {
+                      s->index.alias_pending = any;
+                      Create(c, s, std::max(s->index.generation, s->live.last_generation) + 1);
+                    },
+                .refused = RefuseName,
+                .unavailable = RetryIndex});
 }
 
 void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions& holders,
                    const net::Response& response) {
-  if (holders.size() != 1) {
+  const bool one = holders.size() == 1 && (holders[0].name == sync->alias ||
+                                           core::HasAlias(holders[0], sync->alias) ||
+                                           !holders[0].data_stream.empty());
+  if (!one) {
     sync->index.missing = true;
     IndexUnavailable(context, sync, response, kBlockedRetry);
     sync->why =
@@ -150,9 +93,12 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
     SetSyncError(sync->slot, sync->why.c_str());
     return;
   }
-  const bool replaced = !sync->index.uuid.empty() && sync->index.uuid != holders[0].uuid;
-  Adopt(context, sync, holders[0]);
-  sync->index.lost |= replaced;
+  const core::IndexDescription& index = holders[0];
+  const bool replaced = !sync->index.uuid.empty() && sync->index.uuid != index.uuid;
+  ClaimIndex(context, sync, index, [index, replaced](WorkerContext* c, SyncRuntime* s) {
+    Adopt(c, s, index);
+    s->index.lost |= replaced;
+  });
 }
 
 void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
@@ -189,8 +135,9 @@ void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response&
   auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const Descriptions& found = parsed.value();
-  if (found.empty()) return Create(context, sync, sync->index.generation, MonotonicNow());
-  if (found.size() == 1 && found[0].name == sync->index.planned && IsOwn(*sync, found[0]))
+  if (found.empty()) return Create(context, sync, sync->index.generation);
+  if (found.size() == 1 && found[0].name == sync->index.planned &&
+      OwnerOf(*context, *sync, found[0]) == IndexOwner::kThis)
     return Adopt(context, sync, found[0]);
   RefuseIndex(sync, "an index named \"" + sync->index.planned + "\" exists already", "");
 }
@@ -238,8 +185,15 @@ void Compare(WorkerContext* context, SyncRuntime* sync, const core::IndexDescrip
   } else if (index.uuid != sync->index.uuid) {
     return Lost(sync);
   }
+  if (!sync->managed)
+    return ClaimIndex(context, sync, index, [index](WorkerContext* c, SyncRuntime* s) {
+      NoteAlias(s, index);
+      AcceptIndex(c, s, index);
+    });
+  if (HasAliasEarly(*sync, index)) return TakeAliasAway(context, sync, index);
   NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
+  LookAtAlias(context, sync, index);
 }
 
 void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
@@ -263,6 +217,7 @@ void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physi
 
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->channel->delivery().HoldSync(sync->id, true);
+  if (!HoldsLease(context, *sync, now)) sync->claim = ClaimState{};
   if (!HoldsLease(context, *sync, now))
     return AskLease(context, sync, now,
                     [](WorkerContext* c, SyncRuntime* s) { Begin(c, s, MonotonicNow()); });
@@ -291,11 +246,18 @@ void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& 
   if (!TellsHolders(response.reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
   auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "{}");
   if (!holders.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
+  sync->index.checking = true;
+  const Descriptions replaced = ReplacedBy(*sync, holders.value());
   const core::AliasChange change =
       core::ChangeOfAlias(sync->alias, *sync->index.physical, holders.value());
-  sync->index.checking = true;
-  sync->channel->Ask("POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
-                     ForSync(context, sync, TakeAliasAnswer));
+  CheckHolders(context, sync, replaced,
+               {.free =
+                    [change](WorkerContext* c, SyncRuntime* s) {
+                      s->channel->Ask("POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
+                                      ForSync(c, s, TakeAliasAnswer));
+                    },
+                .refused = RefuseName,
+                .unavailable = RetryIndex});
 }
 
 // Searches are to see in it what has been delivered from the first moment on.

@@ -93,9 +93,27 @@ void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Resp
   sync->index.retry_at = now + (index_only ? NextWaitOfRefused(sync, now) : wait);
   if (!index_only) NoteServerTrouble(sync->channel, reply, now);
   sync->why = reply.transport_ok ? "HTTP status " + std::to_string(reply.http_status) + ": " +
-                                       core::NormaliseRefusal(reply.body)
+                                       core::WholeRefusal(reply.body)
                                  : reply.transport_error;
   if (!index_only && IsServerTrouble(reply)) sync->channel->why = sync->why;
+  SetSyncError(sync->slot, sync->why.c_str());
+}
+
+void AskLater(SyncRuntime* sync, core::Time wait) {
+  sync->index.step = IndexStep::kUnavailable;
+  sync->index.checking = false;
+  sync->index.retry_at = MonotonicNow() + wait;
+  if (!sync->blocked) sync->why.clear();
+}
+
+void IndexBlocked(SyncRuntime* sync, const std::string& reason, const std::string& hint) {
+  const core::Time now = MonotonicNow();
+  Block(sync, now);
+  AskLater(sync, NextWaitOfRefused(sync, now));
+  CheckAgain(sync);
+  sync->channel->delivery().HoldSync(sync->id, true);
+  sync->channel->set_state(true, false, now);  // it has answered
+  sync->why = reason + (hint.empty() ? "" : "; hint: " + hint);
   SetSyncError(sync->slot, sync->why.c_str());
 }
 
@@ -113,20 +131,6 @@ void IndexReady(SyncRuntime* sync) {
   if (!sync->channel->connected()) sync->channel->delivery().ResetBackoff(now);
   sync->channel->set_state(true, false, now);
   sync->channel->delivery().HoldSync(sync->id, sync->versions.BeyondBound() || sync->held);
-}
-
-void NoteAlias(SyncRuntime* sync, const core::IndexDescription& index) {
-  const auto& names = index.aliases;
-  const bool elsewhere = !sync->index.alias_pending && !sync->IsBuilding() &&
-                         index.name != sync->alias &&
-                         std::find(names.begin(), names.end(), sync->alias) == names.end();
-  if (elsewhere && !sync->index.alias_elsewhere)
-    ereport(WARNING,
-            (errmsg("polyglot_sync: the alias \"%s\" does not name index \"%s\" of sync \"%s\"",
-                    sync->alias.c_str(), index.name.c_str(), sync->name.c_str()),
-             errhint("Searches see other documents, or none. Point the alias to that index again, "
-                     "or drop the sync.")));
-  sync->index.alias_elsewhere = elsewhere;
 }
 
 void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint) {

@@ -47,10 +47,12 @@ bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,
 /// Asked in vain; asked again after `wait`, or later when it is refused again and again.
 void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
                       core::Time wait);
+/// Asked in vain, for no fault of the server: asked again after `wait`.
+void AskLater(SyncRuntime* sync, core::Time wait);
+/// The server takes no new index now, or not this one yet: blocked, and tried again by itself.
+void IndexBlocked(SyncRuntime* sync, const std::string& reason, const std::string& hint);
 /// Exists and is ours: may be written to.
 void IndexReady(SyncRuntime* sync);
-/// Does the alias that applications search still name the index that is filled?
-void NoteAlias(SyncRuntime* sync, const core::IndexDescription& index);
 /// The sync is to fail, for good: stored at the next occasion.
 void RefuseIndex(SyncRuntime* sync, std::string reason, std::string hint);
 

@@ -1,13 +1,9 @@
 #include "pg/worker/lease.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
-#include "pg/catalog.h"
+#include "core/index_owner.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_steps.h"
 
@@ -24,37 +20,6 @@ using Then = std::function<void(WorkerContext*, SyncRuntime*)>;
 
 SyncRuntime* HolderOf(WorkerContext* context, const SyncRuntime& sync) {
   return context->Find(sync.PublicId());
-}
-
-// ---- who we are -------------------------------------------------------------------------------
-
-// Another one after each start of the machine; empty where it cannot be had.
-std::string BootId() {
-  const int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  char text[64];
-  const ssize_t length = read(fd, text, sizeof text);
-  close(fd);
-  return length < 36 ? std::string() : std::string(text, 36);
-}
-
-// A copy of the data folder has files of its own, and PG_VERSION is never written anew.
-std::string Home() {
-  const std::string boot = BootId();
-  struct stat file;
-  if (boot.empty() || stat("PG_VERSION", &file) != 0) return {};
-  return boot + "/" + std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino);
-}
-
-std::vector<core::TimelineEnd> LoadHistory() {
-  List* entries = readTimeLineHistory(GetWALInsertionTimeLine());
-  std::vector<core::TimelineEnd> history;
-  ListCell* cell;
-  foreach (cell, entries) {
-    auto* entry = static_cast<TimeLineHistoryEntry*>(lfirst(cell));
-    if (entry->end != InvalidXLogRecPtr) history.push_back({entry->tli, entry->end});
-  }
-  return history;
 }
 
 core::LeaseRecord RecordOf(const WorkerContext& context, const SyncRuntime& sync) {
@@ -85,27 +50,20 @@ void Held(LeaseState* lease, std::int64_t seq_no, std::int64_t primary_term, std
   lease->watch.End();
 }
 
-void LookLater(SyncRuntime* sync, core::Time wait) {
-  sync->index.step = IndexStep::kUnavailable;
-  sync->index.checking = false;
-  sync->index.retry_at = MonotonicNow() + wait;
-  if (!sync->blocked) sync->why.clear();
-}
-
 // Somebody was faster, for one this very server's other generation: a race, not an error.
 void LostRace(SyncRuntime* sync) {
   sync->channel->delivery().HoldSync(sync->id, true);
   sync->index.check_before_write = true;
   CheckAgain(sync);
   sync->channel->set_state(true, false, MonotonicNow());
-  LookLater(sync, kRetry);
+  AskLater(sync, kRetry);
 }
 
 void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   // The index of the leases has just been made: its shard is not there yet, which tells nothing of
   // the server.
   const bool new_index = MonotonicNow() - context->lease_index_made < kShardsCome;
-  if (new_index && response.reply.http_status == 503) return LookLater(sync, kShardRetry);
+  if (new_index && response.reply.http_status == 503) return AskLater(sync, kShardRetry);
   if (response.reply.transport_ok && response.reply.http_status == 409) return LostRace(sync);
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
@@ -143,7 +101,7 @@ void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
       "PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(), MonotonicNow(),
       ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
         const int status = response.reply.http_status;
-        if (status == 200 || status == 400) return LookLater(s, core::Time{0});  // 400: it is there
+        if (status == 200 || status == 400) return AskLater(s, core::Time{0});  // 400: it is there
         NotHeld(c, s, response);
       }));
 }
@@ -169,18 +127,29 @@ core::LeaseQuestion QuestionOf(WorkerContext* context, const SyncRuntime& holder
   question.abandoned = record.incarnation == question.now.incarnation &&
                        record.database == question.now.database &&
                        context->syncs_of_database.count(record.sync) == 0;
+  const auto other = context->syncs_of_database.find(record.sync);
+  question.sibling = record.system_identifier == question.now.system_identifier &&
+                     record.database == question.now.database && record.sync != holder.id &&
+                     other != context->syncs_of_database.end() && other->second == holder.alias;
   question.adopt = holder.adopt;
   return question;
 }
 
 void Wait(SyncRuntime* sync) {
-  LookLater(sync, kLookAgain);
+  AskLater(sync, kLookAgain);
   sync->channel->set_state(true, false, MonotonicNow());
 }
 
-void Contested(SyncRuntime* holder, SyncRuntime* sync) {
+void Contested(SyncRuntime* holder, SyncRuntime* sync, bool sibling) {
   Wait(sync);
   holder->lease = LeaseState{};
+  if (sibling)
+    return RefuseIndex(holder,
+                       "index \"" + holder->alias +
+                           "\" belongs to another sync of this database, whose server is the same "
+                           "by another name",
+                       "Every sync has an index of its own: drop this one and create it with "
+                       "another index.");
   RefuseIndex(holder,
               "index \"" + holder->alias +
                   "\" is owned by another copy of this database, "
@@ -196,6 +165,8 @@ void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fou
   lease->disturbed |= judgement.raise;
   lease->vouches &= !judgement.doubt;
   lease->found_epoch = std::max(lease->found_epoch, found.record.epoch);
+  if (!core::SameSync(found.record, RecordOf(*context, *HolderOf(context, *sync))))
+    lease->before = found.record;
   Write(context, sync, &found, std::move(then));
 }
 
@@ -203,14 +174,15 @@ void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fo
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::Time now = MonotonicNow();
   holder->lease.watch.Look(found, now);
-  const core::LeaseJudgement judgement = JudgeLease(QuestionOf(context, *holder, found, now));
+  const core::LeaseQuestion question = QuestionOf(context, *holder, found, now);
+  const core::LeaseJudgement judgement = JudgeLease(question);
   switch (judgement.verdict) {
     case core::LeaseVerdict::kTake:
       return Take(context, sync, found, judgement, std::move(then));
     case core::LeaseVerdict::kWatch:
       return Wait(sync);
     case core::LeaseVerdict::kContested:
-      return Contested(holder, sync);
+      return Contested(holder, sync, question.sibling);
   }
 }
 
@@ -243,9 +215,21 @@ void TakeItem(SyncRuntime* sync, const core::LeaseItem& item, std::uint64_t epoc
     sync->lease.held = false;  // or the answer to an earlier renewal was: it is looked at again
 }
 
+// Somebody has adopted the index: whose it is now is asked for anew.
+void TakeClaimItem(SyncRuntime* sync, const core::LeaseItem& item) {
+  if (item.status / 100 == 2) {
+    sync->claim.seq_no = item.seq_no;
+    sync->claim.primary_term = item.primary_term;
+  } else if (item.status == 409 || item.status == 404) {
+    sync->claim = ClaimState{};
+    sync->lease.held = false;
+  }
+}
+
 struct Renewal {
   std::int32_t sync;
   std::uint64_t incarnation, epoch;
+  bool claim;  // of an index that is not managed, not of the alias
 };
 
 void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, core::Time asked,
@@ -257,7 +241,12 @@ void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, c
   for (std::size_t i = 0; i < renewals.size(); i++) {
     SyncRuntime* sync = context->Find(renewals[i].sync);
     if (sync == nullptr || sync->incarnation != renewals[i].incarnation) continue;
-    sync->lease.renewing = false;
+    if (renewals[i].claim) {
+      if (complete && !sync->claim.uuid.empty()) TakeClaimItem(sync, items.value()[i]);
+      continue;
+    }
+    const bool given_back = !std::exchange(sync->lease.renewing, false);
+    if (given_back) continue;
     sync->lease.renew_at = MonotonicNow() + kRetry + kEarly;
     if (complete) TakeItem(sync, items.value()[i], renewals[i].epoch, asked);
   }
@@ -288,6 +277,13 @@ bool AnyDue(const WorkerContext& context, const Channel* channel, core::Time now
   });
 }
 
+core::LeaseWrite ClaimOf(const SyncRuntime& sync, std::string body) {
+  return {.name = core::OwnerName(sync.claim.uuid),
+          .seq_no = sync.claim.seq_no,
+          .primary_term = sync.claim.primary_term,
+          .body = std::move(body)};
+}
+
 void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   const bool farewells = std::any_of(context->farewells.begin(), context->farewells.end(),
                                      [channel](const auto& f) { return f.first == channel; });
@@ -300,8 +296,11 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
     if (now + 2 * kEarly < lease.renew_at) continue;  // what is due soon goes along
     const core::LeaseRecord record = RecordOf(*context, *sync);
     writes.push_back(WriteOf(*sync, record));
-    renewals.push_back({id, sync->incarnation, record.epoch});
+    renewals.push_back({id, sync->incarnation, record.epoch, false});
     lease.renewing = true;
+    if (sync->claim.uuid.empty()) continue;
+    writes.push_back(ClaimOf(*sync, core::LeaseBody(core::OwnerDocument(RecordToWrite(*sync)))));
+    renewals.push_back({id, sync->incarnation, record.epoch, true});
   }
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
     writes.push_back(std::move(farewell));
@@ -333,13 +332,6 @@ std::vector<core::LeaseWrite> Goodbyes(WorkerContext* context, const Channel* ch
 
 }  // namespace
 
-void LoadLeaseIdentity(WorkerContext* context) {
-  context->home = Home();
-  context->incarnation =
-      context->home + "/" + std::to_string(PgStartTime) + "/" + std::to_string(PostmasterPid);
-  context->history = LoadHistory();
-}
-
 LeaseState* LeaseOf(WorkerContext* context, const SyncRuntime& sync) {
   SyncRuntime* holder = HolderOf(context, sync);
   return holder == nullptr ? nullptr : &holder->lease;
@@ -362,8 +354,23 @@ void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now, Then th
                              }));
 }
 
+void GiveBackLease(WorkerContext* context, SyncRuntime* sync) {
+  SyncRuntime* holder = HolderOf(context, *sync);
+  if (holder == nullptr || holder->channel == nullptr) return;
+  LeaseState& lease = holder->lease;
+  if (lease.held)
+    context->farewells.emplace_back(
+        holder->channel,
+        core::LeaseWrite{holder->alias, lease.seq_no, lease.primary_term,
+                         lease.before ? core::LeaseBody(*lease.before) : std::string()});
+  lease = LeaseState{};
+}
+
 void DropLease(WorkerContext* context, const SyncRuntime& sync) {
-  if (sync.IsBuilding() || !sync.lease.held || sync.channel == nullptr) return;
+  if (sync.IsBuilding() || sync.channel == nullptr) return;
+  if (!sync.claim.uuid.empty())
+    context->farewells.emplace_back(sync.channel, ClaimOf(sync, ""));
+  if (!sync.lease.held) return;
   context->farewells.emplace_back(
       sync.channel, core::LeaseWrite{sync.alias, sync.lease.seq_no, sync.lease.primary_term, ""});
 }

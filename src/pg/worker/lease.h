@@ -24,7 +24,9 @@ void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now,
               std::function<void(WorkerContext*, SyncRuntime*)> then);
 /// The lease of this sync, or of the one that it builds for.
 LeaseState* LeaseOf(WorkerContext* context, const SyncRuntime& sync);
-/// The sync has ended: nobody needs its lease.
+/// The lease is as it was found: the index belongs to somebody else.
+void GiveBackLease(WorkerContext* context, SyncRuntime* sync);
+/// The sync has ended: nobody needs its lease, nor its claim.
 void DropLease(WorkerContext* context, const SyncRuntime& sync);
 /// Renews what is due. C++ phase.
 void KeepLeases(WorkerContext* context, core::Time now);

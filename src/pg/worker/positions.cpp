@@ -201,6 +201,10 @@ Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
     notice.Add("the alias points elsewhere, searches see other documents: point it to index \"" +
                    *sync.index.physical + "\" again",
                "Or drop the sync.");
+  if (!sync.index.alias_shared.empty())
+    notice.Add("the alias names index \"" + sync.index.alias_shared +
+                   "\" as well, searches see its documents, too",
+               "Take the alias away from it, and out of the index template that gives it.");
   return notice;
 }
 

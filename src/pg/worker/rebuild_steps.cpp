@@ -5,6 +5,8 @@
 
 #include "core/index_body.h"
 #include "pg/worker/fault_limits.h"
+#include "pg/worker/index_alias.h"
+#include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"
 
 namespace polyglot::pg {
@@ -116,12 +118,16 @@ void TakeSwitched(WorkerContext* context, SyncRuntime* building, const net::Resp
   building->rebuild.step = Step::kSwitched;
 }
 
-void RefuseHolder(WorkerContext* context, SyncRuntime* building) {
+void RefuseHolder(WorkerContext* context, SyncRuntime* building, const Refusal& refusal) {
+  building->rebuild.asking = false;
   SyncRuntime* live = context->Find(building->rebuild.builds);
   StepBack(context, building, MonotonicNow());
-  RefuseIndex(live, "an index named \"" + live->alias + "\" exists already",
-              "Delete it, or use options => '{\"replace_index\": true}', then call "
-              "polyglot.resume_sync.");
+  RefuseIndex(live, refusal.reason, refusal.hint);
+}
+
+void HolderNotTold(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
+  building->rebuild.asking = false;
+  NotUsable(context, building, response);
 }
 
 using Descriptions = std::vector<core::IndexDescription>;
@@ -131,13 +137,17 @@ void PointAlias(WorkerContext* context, SyncRuntime* building, const net::Respon
   auto found = known ? core::ParseIndices(IsUsable(response) ? response.reply.body : "{}")
                      : core::Result<Descriptions>(core::Error{});
   if (!found.ok()) return NotUsable(context, building, response);
-  for (const core::IndexDescription& index : found.value())
-    if (index.name == building->alias && !building->replace_index)
-      return RefuseHolder(context, building);
   const core::AliasChange change =
       core::ChangeOfAlias(building->alias, *building->index.physical, found.value());
-  Ask(context, building, "POST", "/_aliases", core::AliasBody(change), TakeSwitched);
-  FaultPoint("asked to switch");
+  building->rebuild.asking = true;
+  CheckHolders(context, building, ReplacedBy(*building, found.value()),
+               {.free =
+                    [change](WorkerContext* c, SyncRuntime* b) {
+                      Ask(c, b, "POST", "/_aliases", core::AliasBody(change), TakeSwitched);
+                      FaultPoint("asked to switch");
+                    },
+                .refused = RefuseHolder,
+                .unavailable = HolderNotTold});
 }
 
 void AskHolders(WorkerContext* context, SyncRuntime* building, const net::Response& response) {

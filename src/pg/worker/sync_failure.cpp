@@ -43,7 +43,9 @@ void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, con
               const char* detail) {
   if (sync->failed) return;
   sync->failed = true;
-  if (sync->IsBuilding()) return RebuildFailed(context, *sync, reason);
+  if (sync->IsBuilding())
+    return RebuildFailed(context, *sync,
+                         hint[0] == '\0' ? reason : psprintf("%s; hint: %s", reason, hint));
   StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint, detail);
   SetSyncError(sync->slot, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(),

@@ -41,6 +41,8 @@ struct IndexState {
   int generation = 0;
   bool alias_pending = false;
   bool alias_elsewhere = false;    // somebody pointed the alias away from our index
+  std::string alias_shared;        // … to this one as well
+  core::Time alias_check_at{0};
   bool checking = false;           // a UUID check is under way
   bool alone = false;              // a check of many told nothing of it
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
@@ -67,6 +69,13 @@ struct LeaseState {
   // What taking it told, until the index was judged.
   bool raises = false, vouches = true;
   std::uint64_t found_epoch = 0;
+  std::optional<core::LeaseRecord> before;  // another sync's, as it was found
+};
+
+/// The document that names the owner of an index which the sync does not manage: index_owner.h.
+struct ClaimState {
+  std::string uuid;  // of the index; empty: not looked at since the lease was taken
+  std::int64_t seq_no = 0, primary_term = 0;
 };
 
 /// Which versions may be used, as design.md, "Versions", says: see epoch.h.
@@ -207,9 +216,11 @@ struct ParkedState {
 
 struct SyncRuntime {
   std::int32_t id = 0;
+  std::int32_t instance = 0;      // of the extension
   std::uint64_t incarnation = 0;  // answers to what an earlier one asked are ignored
   std::string name, alias, fingerprint;
   std::string mapping, settings;      // JSON texts for a new index
+  std::string confined_to;            // server option confine: what names of indexes begin with
   std::string failure, failure_hint;  // found outside a transaction, not yet stored
   Oid source = InvalidOid, owner = InvalidOid;
   bool managed = true, paused = false, failed = false, replace_index = false;
@@ -226,6 +237,7 @@ struct SyncRuntime {
   PendingKeys keys;
   IndexState index;
   LeaseState lease;
+  ClaimState claim;
   VersionState versions;
   RepairState repair;
   BackfillState backfill;

@@ -7,7 +7,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -48,7 +47,8 @@ struct WorkerContext {
   std::vector<SyncRuntime*> awake;           // those that have something to do: attention.h
   core::Time looked_at{0};                   // when all of them were looked at
   std::uint64_t request_seen = 0;            // the newest request of a session then
-  std::set<std::int32_t> syncs_of_database;  // those of other servers too
+  std::map<std::int32_t, std::string> syncs_of_database;  // those of other servers too: the alias
+  std::int32_t last_sync_number = 0;  // no sync that was known then has a higher one
   std::string home, incarnation;             // core/lease.h
   std::vector<core::TimelineEnd> history;
   core::Time lease_index_made{-1'000'000'000};

@@ -99,7 +99,8 @@ class Faults(torture_definitions.DefinitionFaults):
             if started > seconds:
                 return
             try:
-                getattr(self, "_" + kind.replace(" ", "_").replace("-", "_"))(lasts, sync, random.Random(seed))
+                act = getattr(self, "_" + kind.replace(" ", "_").replace("-", "_"))
+                act(lasts, sync, random.Random(seed))
                 self.count(kind)
             except Exception as error:  # a fault that could not be done is a fault of the test
                 self.broken.append(f"{kind} ({sync}, {seed}): {error!r}")

@@ -186,7 +186,8 @@ void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& di
       " dead letter' ELSE u.t || '; its last delivery is a dead letter' END,"
       " repaired = $8 AND l.sync_id IS NULL"
       " FROM unnest($2, $3, $4, $5, $6, $7) AS u(id, r, h, p, k, t)"
-      " LEFT JOIN polyglot.dead_letter l ON l.sync_id = $1 AND l.document_id = u.id AND l.routing = u.r AND l.has_routing = u.h"
+      " LEFT JOIN polyglot.dead_letter l ON l.sync_id = $1 AND l.document_id = u.id"
+      " AND l.routing = u.r AND l.has_routing = u.h"
       " WHERE d.sync_id = $1 AND d.number = $9 AND d.document_id = u.id AND d.routing = u.r"
       " AND d.has_routing = u.h",
       SPI_OK_UPDATE);

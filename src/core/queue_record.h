@@ -8,8 +8,8 @@
 //   values := one for each column: length:u16 bytes; 0xFFFF = NULL
 //
 // A value's bytes are the datum itself: the fixed-length bytes, or a varlena's payload, detoasted
-// and without header (pg/document/key_codec.h tells how long ones are stored), or a cstring's bytes.
-// Little endian as the machine is: rows never leave it.
+// and without header (pg/document/key_codec.h tells how long ones are stored), or a cstring's
+// bytes. Little endian as the machine is: rows never leave it.
 //
 // `packed key` := columns:u16 column{columns} values: the self-describing form that parked keys,
 // dead letters and operations carry.

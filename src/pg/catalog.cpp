@@ -5,17 +5,17 @@ namespace polyglot::pg {
 namespace {
 
 // One list of columns for every way to look a sync up, behind its id; ReadRow counts on this order.
-#define SYNC_COLUMNS                                                                          \
-  " d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"                \
-  " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text,"               \
-  " d.settings::text, d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"   \
-  " d.counters_since,"                                                                        \
-  " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation," \
-  " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"                    \
-  " s.version_bound, s.failed_reason, s.failed_hint, s.failed_detail, s.phase, s.resync_version,"              \
-  " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"   \
-  " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"              \
-  " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since"           \
+#define SYNC_COLUMNS                                                                              \
+  " d.name, d.source::oid, d.server::text, d.index, d.capture, d.key::text[],"                    \
+  " d.columns::text[], d.filter, d.document, d.routing::text, d.mapping::text,"                   \
+  " d.settings::text, d.options::text, d.manage_index, d.backfill, d.paused, d.created_at,"       \
+  " d.counters_since,"                                                                            \
+  " s.sync_id IS NOT NULL, s.server, s.queue, s.system_identifier, s.database, s.generation,"     \
+  " s.physical_index, s.index_uuid, s.alias_pending, s.epoch, s.timeline,"                        \
+  " s.version_bound, s.failed_reason, s.failed_hint, s.failed_detail, s.phase, s.resync_version," \
+  " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"       \
+  " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"                  \
+  " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since"               \
   " FROM polyglot.sync_definition d "
 
 constexpr char kSelect[] =

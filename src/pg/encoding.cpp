@@ -46,8 +46,8 @@ char* Convert(int from, int to, std::string_view text, Replace&& replace) {
   while (!text.empty()) {
     const int taken = AppendBeginning(&out, conversion, from, to, text);
     text.remove_prefix(static_cast<std::size_t>(taken));
-    // A conversion ends at a broken character, at the end of what it was given, or before a character
-    // that this end cuts in two: only what it cannot even begin with is broken.
+    // A conversion ends at a broken character, at the end of what it was given, or before a
+    // character that this end cuts in two: only what it cannot even begin with is broken.
     if (taken > 0 || text.empty()) continue;
     const auto length = static_cast<std::size_t>(LengthOfBroken(characters, text));
     replace(&out, text.substr(0, length));

@@ -155,10 +155,10 @@ void AddSync(CapturePlan* plan, Relation definitions, Relation states, HeapTuple
 Oid OurRelationOrError(const char* name) {
   const Oid relation = OurRelation(name);
   if (!OidIsValid(relation) && OidIsValid(OurExtension()))
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-                    errmsg("table \"polyglot.%s\" does not exist", name),
-                    errdetail("Changes of synchronised tables cannot be recorded without it."),
-                    errhint("Restore it, or drop the extension polyglot_sync.")));
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table \"polyglot.%s\" does not exist", name),
+             errdetail("Changes of synchronised tables cannot be recorded without it."),
+             errhint("Restore it, or drop the extension polyglot_sync.")));
   return relation;
 }
 
@@ -207,8 +207,8 @@ void* Keep(const void* bytes, Size size) {
 
 CapturePlan* KeepPlan(const CapturePlan& draft) {
   auto* plan = static_cast<CapturePlan*>(Keep(&draft, sizeof draft));
-  plan->queues = static_cast<int32*>(
-      Keep(draft.queues, sizeof(int32) * static_cast<Size>(draft.queue_count)));
+  plan->queues =
+      static_cast<int32*>(Keep(draft.queues, sizeof(int32) * static_cast<Size>(draft.queue_count)));
   plan->columns = static_cast<CaptureColumn*>(
       Keep(draft.columns, sizeof(CaptureColumn) * static_cast<Size>(draft.column_count)));
   return plan;
@@ -225,7 +225,8 @@ bool SameColumns(const CapturePlan& a, const CapturePlan& b) {
   for (int i = 0; i < a.column_count; i++) {
     const CaptureColumn &x = a.columns[i], &y = b.columns[i];
     if (x.source_att != y.source_att || x.leaf_att != y.leaf_att || x.type != y.type ||
-        x.stamp != y.stamp || x.is_key != y.is_key || x.typlen != y.typlen || x.typbyval != y.typbyval)
+        x.stamp != y.stamp || x.is_key != y.is_key || x.typlen != y.typlen ||
+        x.typbyval != y.typbyval)
       return false;
   }
   return true;

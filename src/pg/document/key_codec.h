@@ -40,18 +40,18 @@ struct KeyColumn {
   Oid input_param;
 };
 
-/// What values of a type are recorded as: it tells their bytes from those of any other type. The base
-/// type behind domains. For what is made of rows, whose attributes may change while the type stays,
-/// a hash of these as well.
+/// What values of a type are recorded as: it tells their bytes from those of any other type. The
+/// base type behind domains. For what is made of rows, whose attributes may change while the type
+/// stays, a hash of these as well.
 Oid StampOf(Oid type);
 
-/// A routing value whose stored form is longer would leave too little of a queue row to the key. A row
-/// that has one becomes a dead letter, no document.
+/// A routing value whose stored form is longer would leave too little of a queue row to the key. A
+/// row that has one becomes a dead letter, no document.
 inline constexpr Size kLongestRouting = 4000;
 
-/// A varlena's payload as it is stored: as it is, unless it is long, or begins with the mark. Then the
-/// mark, and what follows: the same, compressed (a B-tree takes keys that are longer than a queue
-/// row, if they are short when compressed), or as it is. *bytes may be palloc'd.
+/// A varlena's payload as it is stored: as it is, unless it is long, or begins with the mark. Then
+/// the mark, and what follows: the same, compressed (a B-tree takes keys that are longer than a
+/// queue row, if they are short when compressed), or as it is. *bytes may be palloc'd.
 void StorePayload(const char** bytes, Size* length);
 
 /// `attribute` must not be of a dropped column.

@@ -100,17 +100,18 @@ class OutboxRows {
     TimestampTz captured_at;
   };
 
-  // What is committed now: an event that is parked counts as processed, because there is such a row.
+  // What is committed now: an event that is parked counts as processed, because there is such a
+  // row.
   static Portal OpenParked(int32 sync) {
     AsExtensionOwner as_owner;
     Oid types[] = {INT4OID};
     Datum values[] = {Int32GetDatum(sync)};
     PushActiveSnapshot(GetLatestSnapshot());
-    Portal portal = SPI_cursor_open_with_args(
-        nullptr,
-        "SELECT document_id, key, captured_at FROM polyglot.parked_key"
-        " WHERE sync_id OPERATOR(pg_catalog.=) $1",
-        1, types, values, nullptr, true, 0);
+    Portal portal =
+        SPI_cursor_open_with_args(nullptr,
+                                  "SELECT document_id, key, captured_at FROM polyglot.parked_key"
+                                  " WHERE sync_id OPERATOR(pg_catalog.=) $1",
+                                  1, types, values, nullptr, true, 0);
     PopActiveSnapshot();
     return portal;
   }
@@ -148,12 +149,12 @@ class OutboxRows {
   void Emit(const OutboxSync& sync, const char* event_id, const char* operation,
             const std::string* packed, const std::string* id, const std::uint64_t* xid,
             TimestampTz created_at, bool processed) {
-    // A parked key may have been recorded as other types than the columns have now: it has an id, and
-    // no key.
+    // A parked key may have been recorded as other types than the columns have now: it has an id,
+    // and no key.
     std::string json;
     PgError error;
-    const bool has_key = packed != nullptr && sync.has_keys &&
-                         sync.reader->KeyJson(*packed, &json, &error);
+    const bool has_key =
+        packed != nullptr && sync.has_keys && sync.reader->KeyJson(*packed, &json, &error);
     Call([&] {
       MemoryContext caller = MemoryContextSwitchTo(row_context_);
       Datum out[kColumns] = {};

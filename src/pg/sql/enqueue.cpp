@@ -96,14 +96,15 @@ int RecordByIds(const SyncRow* sync, char** ids, int count) {
 
 void ReportLeft(const SyncRow* sync, int left) {
   if (left == 0) return;
-  ereport(WARNING,
-          (errmsg_plural("%d dead letter of sync \"%s\" was left as it is",
-                         "%d dead letters of sync \"%s\" were left as they are", left, left,
-                         sync->name),
-           errdetail("A key column has another type than when they were written, and no key of that "
-                     "type has their document ids."),
-           errhint("The index is filled anew from the table after such a change; polyglot.discard "
-                   "removes letters.")));
+  ereport(
+      WARNING,
+      (errmsg_plural("%d dead letter of sync \"%s\" was left as it is",
+                     "%d dead letters of sync \"%s\" were left as they are", left, left,
+                     sync->name),
+       errdetail("A key column has another type than when they were written, and no key of that "
+                 "type has their document ids."),
+       errhint("The index is filled anew from the table after such a change; polyglot.discard "
+               "removes letters.")));
 }
 
 // Re-records the keys of a sync's dead letters. The rows stay until the server has taken a newer
@@ -112,10 +113,10 @@ int RequeueOne(const SyncRow* sync, const char* document_id, int most) {
   if (!sync->source_exists || most == 0) return 0;
   AsExtensionOwner as_owner;
   SPI_connect();
-  int rows = static_cast<int>(Execute(
-      "SELECT key, document_id FROM polyglot.dead_letter WHERE sync_id = $1::integer"
-      " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
-      {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
+  int rows = static_cast<int>(
+      Execute("SELECT key, document_id FROM polyglot.dead_letter WHERE sync_id = $1::integer"
+              " AND ($2 IS NULL OR document_id = $2) ORDER BY last_failed_at LIMIT $3::integer",
+              {psprintf("%d", sync->id), document_id, psprintf("%d", most)}));
   SPITupleTable* letters = SPI_tuptable;
   char** misfits = static_cast<char**>(palloc(sizeof(char*) * (rows + 1)));
   int misfit_count = 0;

@@ -30,8 +30,8 @@ bool HasRoom(const WorkerContext& context, const SyncRuntime& sync) {
   const core::Delivery& delivery = sync.channel->delivery();
   const std::uint64_t queued =
       delivery.Slow(sync.id) ? delivery.QueuedOperations() : delivery.PromptOperations();
-  return queued < Window(context, sync.channel) &&
-         delivery.HasRoom(sync.id) && (queued == 0 || delivery.QueuedBytes() < kQueuedBytes);
+  return queued < Window(context, sync.channel) && delivery.HasRoom(sync.id) &&
+         (queued == 0 || delivery.QueuedBytes() < kQueuedBytes);
 }
 
 bool MayRead(const WorkerContext& context, const SyncRuntime& sync) {
@@ -57,7 +57,8 @@ core::Operation PageOperation(const SyncRuntime& sync, const RowBatch& batch, co
   return op;
 }
 
-// The key has other types than when the position was stored: rows may stand anywhere in the new order.
+// The key has other types than when the position was stored: rows may stand anywhere in the new
+// order.
 void NoteRestart(SyncRuntime* sync) {
   BackfillState& b = sync->backfill;
   b.acknowledged.clear();

@@ -45,7 +45,8 @@ bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
   return RoutingOf(sync, event, values, &key->routing);
 }
 
-// polyglot.enqueue names a key of one sync; others of the same table may have other columns as theirs.
+// polyglot.enqueue names a key of one sync; others of the same table may have other columns as
+// theirs.
 bool IsForAnother(const SyncRuntime& sync, const core::KeyEvent& event) {
   std::vector<std::string_view> values;
   if (event.kind != core::EventKind::kEnqueue ||

@@ -183,7 +183,8 @@ void SetIndex(const SyncRow& row, SyncRuntime* sync) {
 void SetProgress(SyncRuntime* sync, const SyncRow& row) {
   BackfillState& backfill = sync->backfill;
   if (row.backfill_key != nullptr)
-    backfill.acknowledged.assign(row.backfill_key, static_cast<std::size_t>(row.backfill_key_length));
+    backfill.acknowledged.assign(row.backfill_key,
+                                 static_cast<std::size_t>(row.backfill_key_length));
   backfill.rows = static_cast<std::uint64_t>(row.backfill_rows);
   backfill.total = static_cast<std::uint64_t>(row.backfill_total);
   if (strcmp(row.phase, "backfill") == 0) StartBackfill(sync);

@@ -11,8 +11,8 @@ namespace polyglot::pg {
 /// The rows of the sync are not read for a moment: what they come to cannot be stored.
 void Postpone(SyncRuntime* sync);
 
-/// What others than the owner of the rows may see of an error: texts of the classes that quote values
-/// (data, constraints, what functions raise) are told by their SQLSTATE alone. UTF-8.
+/// What others than the owner of the rows may see of an error: texts of the classes that quote
+/// values (data, constraints, what functions raise) are told by their SQLSTATE alone. UTF-8.
 std::string PublicText(const PgError& error);
 
 /// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.

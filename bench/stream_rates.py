@@ -47,7 +47,8 @@ class Build:
         self.name, self.server = name, server
         postgres.PG_CONFIG = pg_config
         self.pg = Postgres(f"bench-{name}", settings={"max_wal_size": "8GB", "autovacuum": "off",
-                                                      "checkpoint_timeout": "1h"}).start()
+                                                      "checkpoint_timeout": "1h",
+                                                      "polyglot_sync.max_syncs": "2000"}).start()
         self.index = f"stream-{name}-{self.pg.port}"
         self.pg.execute("CREATE DATABASE bench")
         self.sql(f"CREATE TABLE docs {COLUMNS}; CREATE TABLE plain {COLUMNS};"

@@ -172,6 +172,8 @@ class Build:
         found["one event ms"] = (exact_cpu(pid) - used) * 10
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         found["private MB"] = int(status.split("RssAnon:")[1].split()[0]) / 1024
+        self.sql("SELECT polyglot.stop_workers()")  # it would make the indexes anew
+        processes.wait_for(lambda: not self.worker(), "the worker's end")
         for i in range(count + 1):
             self.server.request("DELETE", f"/{self.index}-{i}-000001", timeout=60)
         return found

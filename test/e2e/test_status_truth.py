@@ -254,6 +254,16 @@ def test_waiting_in_vain_ends_at_once_and_says_why(t):
     t.wait()
 
 
+def test_who_waits_right_after_a_resumption_is_not_told_of_the_pause(t):
+    for number in range(20):
+        t.execute("SELECT polyglot.pause_sync('t')")
+        t.wait_for_state("t", "paused")
+        t.execute("UPDATE t SET v = %s WHERE id = 1", (str(number),))
+        with t.connect() as session:
+            session.execute("SELECT polyglot.resume_sync('t')")
+            assert session.execute("SELECT polyglot.wait_for_sync('t', '60s')").fetchone()[0] is True
+
+
 def test_waiting_ends_when_somebody_pauses_meanwhile(away):
     answers = []
     other = threading.Thread(target=lambda: answers.append(

@@ -116,7 +116,9 @@ const char* StateOf(const SyncRow* sync, const LiveStatus& live) {
   if (sync->failed_reason || !sync->has_state) return "failed";
   if (sync->paused) return "paused";
   if (!live.running) return "not running";
-  return live.has_slot ? StateName(live.state) : "starting";
+  // One that was resumed a moment ago, of which its worker has not heard yet, waits for that only.
+  const bool resumed = live.state == SyncState::kPaused || live.state == SyncState::kFailed;
+  return live.has_slot && !resumed ? StateName(live.state) : "starting";
 }
 
 const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {

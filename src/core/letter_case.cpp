@@ -54,11 +54,14 @@ bool IsUpperCase(std::uint32_t character) {
   return character <= range.last && (character - range.first) % range.step == 0;
 }
 
-// The character at the start of `text`, which is cut off.
+// The character at the start of `text`, which is cut off; 0: a byte of none.
 std::uint32_t NextCharacter(std::string_view* text) {
   const auto lead = static_cast<std::uint8_t>(text->front());
   std::size_t length = lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  length = std::min(length, text->size());
+  if ((length == 1 && lead >= 0x80) || length > text->size()) {
+    text->remove_prefix(1);
+    return 0;
+  }
   std::uint32_t character = length == 1 ? lead : lead & (0xFFu >> (length + 1));
   for (std::size_t i = 1; i < length; ++i)
     character = character << 6 | (static_cast<std::uint8_t>((*text)[i]) & 0x3Fu);

@@ -50,10 +50,10 @@ def test_a_huge_row_is_a_dead_letter_within_bounds(two, statement):
 
 
 def test_large_documents_one_after_another(two):
-    """Seven rows of 60 MB that the server takes, or refuses for want of memory of its own."""
+    """Seven rows of 12 MB, each longer than a bulk request."""
     worker = two.wait_for_worker()
     with memory.Sampler(two.pg) as sampler:
-        two.execute("INSERT INTO f SELECT g, repeat(md5(g::text), 1875000) FROM generate_series(1, 7) g")
+        two.execute("INSERT INTO f SELECT g, repeat(md5(g::text), 375000) FROM generate_series(1, 7) g")
         two.execute("INSERT INTO ok VALUES (1)")
         two.wait("ok")
         two.wait("f", timeout="300s")

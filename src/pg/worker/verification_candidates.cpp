@@ -156,6 +156,8 @@ void TakeNoAnswer(SyncRuntime* sync, const net::Response& response, bool certain
   Judgement& judgement = state->judgement;
   const core::BulkReply& reply = response.reply;
   const bool alone = judgement.candidates.size() == 1;
+  // No answer at all, or none that was waited for, accuses no single document.
+  if (alone && !certain && !reply.transport_ok) return TryLater(sync, response);
   const bool again = !certain && ++judgement.failures < kVerificationTries;
   if (!certain) TryLater(sync, response, again || alone ? kVerificationRetry : kVerificationNarrow);
   if (judgement.content == Content::kAskedAgain) {

@@ -222,6 +222,19 @@ CREATE TABLE polyglot.difference (
   PRIMARY KEY (sync_id, number, document_id, routing, has_routing)
 );
 
+-- What a worker is about to read, while it is careful after a crash, and what workers have died on twice.
+CREATE TABLE polyglot.reading (
+  queue integer PRIMARY KEY,
+  item bigint NOT NULL,
+  restarts integer NOT NULL
+);
+CREATE TABLE polyglot.set_aside (
+  queue integer NOT NULL,
+  item bigint NOT NULL,
+  since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+  PRIMARY KEY (queue, item)
+);
+
 -- Rows of ours that a subscription applies here are another database's: discarded.
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.instance
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
@@ -257,6 +270,13 @@ ALTER TABLE polyglot.rebuild_request ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.publisher
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.publisher ENABLE REPLICA TRIGGER ignore_replicated;
+
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.reading
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.reading ENABLE REPLICA TRIGGER ignore_replicated;
+CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.set_aside
+  FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
+ALTER TABLE polyglot.set_aside ENABLE REPLICA TRIGGER ignore_replicated;
 
 INSERT INTO polyglot.instance (number, system_identifier, database)
 SELECT 1 + (pg_catalog.random() * 2147483645)::integer, c.system_identifier, d.oid

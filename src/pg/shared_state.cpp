@@ -9,6 +9,8 @@ namespace polyglot::pg {
 namespace {
 
 SharedState* shared = nullptr;
+// Of the postmaster, inherited by every process: shared memory is made anew after a crash.
+int startups = 0;
 shmem_request_hook_type previous_request = nullptr;
 shmem_startup_hook_type previous_startup = nullptr;
 
@@ -65,6 +67,7 @@ void StartupHook() {
   bool found;
   shared = static_cast<SharedState*>(ShmemInitStruct("polyglot_sync", SharedSize(), &found));
   if (!found) {
+    startups++;
     memset(static_cast<void*>(shared), 0, SharedSize());
     shared->lock = &(GetNamedLWLockTranche("polyglot_sync"))->lock;
     shared->launcher_process_number = -1;
@@ -85,6 +88,8 @@ void StartupHook() {
 }  // namespace
 
 SharedState* Shared() { return shared; }
+
+int CrashRestarts() { return startups > 1 ? startups - 1 : 0; }
 
 void RequestSharedState() {
   previous_request = shmem_request_hook;

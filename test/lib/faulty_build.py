@@ -12,7 +12,8 @@ from conftest import running_cluster
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What knows of the limits; everything else is taken over from the build of the run.
 REBUILT = ("src/pg/settings.o", "src/pg/worker/worker.o", "src/pg/worker/rebuild.o",
-           "src/pg/worker/rebuild_steps.o", "src/pg/worker/index_keeper.o",
+           "src/pg/worker/rebuild_steps.o", "src/pg/worker/change_feed.o",
+           "src/pg/worker/rereading.o", "src/pg/worker/fault_limits.o", "src/pg/worker/index_keeper.o",
            "src/pg/worker/index_drops.o", "src/pg/worker/findings.o")
 
 

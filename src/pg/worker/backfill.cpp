@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "pg/worker/change_feed.h"
+#include "pg/worker/crash_guard.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rereading.h"
 #include "pg/worker/source_lock.h"
@@ -84,6 +85,12 @@ void SubmitPage(WorkerContext* context, SyncRuntime* sync, RowBatch* batch, std:
     if (row.passes) SubmitOperation(context, sync, PageOperation(*sync, *batch, row, version));
 }
 
+void SetDeadly(PgError* error) {
+  error->sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;  // a text that may be shown
+  strlcpy(error->message, "workers died twice when they read the next row of the backfill",
+          sizeof error->message);
+}
+
 // false: not now, somebody is at work on the table or on what must be stored.
 bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   BackfillState& b = sync->backfill;
@@ -91,12 +98,23 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
   PgError error{};
   ReadStatus status = ReadStatus::kOk;
   bool locked = false, stored = true;
+  const std::string place = std::to_string(sync->id) + "/" + b.cursor;
+  const bool deadly = IsSetAside(place);
+  if (Careful()) {
+    NoteReading(*context, place);
+    limit = 1;
+  }
   const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
     if (!(locked = LockSource(sync))) return;
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
-    status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
+    if (deadly) {
+      SetDeadly(&error);
+      status = ReadStatus::kSyncFailed;
+    } else {
+      status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
+    }
     FlushEverythingVisible();
     if (status == ReadStatus::kOk)
       stored = RecordReadFailures(sync, batch, version);

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/queue_record.h"
+#include "pg/worker/crash_guard.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
@@ -36,12 +38,15 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
   return true;
 }
 
+constexpr char kDied[] = "workers died twice on a row of its queue, which was set aside";
+
 bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
   std::vector<std::string_view> values;
   if (!core::SplitValues(event.values, event.columns->size(), &values)) return false;
   if (!core::PackColumns(*event.columns, values, sync->key_columns, &key->key)) return false;
   PgError error;
   if (!sync->reader->IdOfKey(key->key, &key->id, &error)) return false;
+  FaultKey("fault_event", key->id);
   return RoutingOf(sync, event, values, &key->routing);
 }
 
@@ -73,7 +78,7 @@ void KeepKey(WorkerContext* context, SyncRuntime* sync, PendingKey key) {
 }
 
 void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& event,
-               const QueueRow& row, ParkList* parks) {
+               const QueueRow& row, bool aside, ParkList* parks) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
   if (!sync->resync_wanted.empty()) return;  // older than the version that will be drawn
   // The backfill, when it begins, will see what this transaction sees; nothing else will be seen of
@@ -84,7 +89,7 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
     return;
   }
   if (event.kind == core::EventKind::kResync)
-    return BringInStep(context, sync, "unknown rows changed");
+    return BringInStep(context, sync, aside ? kDied : "unknown rows changed");
   PendingKey key;
   if (!MakeKey(sync, event, &key)) {
     // A generation that is outdated already will be replaced by one that it fits.
@@ -103,18 +108,22 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
 
 void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row, ParkList* parks) {
   if (row.instance != context->instance) return;  // copied from another database
+  const bool aside = IsSetAside(rows.Data(row));
   core::RecordReader reader(rows.Data(row));
   core::KeyEvent event;
   while (reader.Next(&event)) {
+    if (aside && event.kind != core::EventKind::kControl) event.kind = core::EventKind::kResync;
     if (event.kind == core::EventKind::kControl) continue;
     context->events_since_save++;
     for (SyncRuntime* sync : context->SyncsOf(event.source)) {
       context->Wake(sync);
-      TakeEvent(context, sync, event, row, parks);
+      TakeEvent(context, sync, event, row, aside, parks);
     }
   }
-  if (!reader.ok())
-    elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
+  if (reader.ok()) return;
+  elog(WARNING, "polyglot_sync: a damaged row of queue %d was skipped", context->queue);
+  for (auto& [id, sync] : context->syncs)
+    if (!sync->IsBuilding()) BringInStep(context, sync.get(), "a row of its queue is damaged");
 }
 
 // What somebody's open transaction keeps from being parked waits in memory.
@@ -167,6 +176,18 @@ bool HeldUp(const WorkerContext& context) {
                      [now](const SyncRuntime* sync) { return now < sync->store_at; });
 }
 
+// One row of the queue in a transaction of its own, noted before.
+static void TakeRowsCarefully(WorkerContext* context, const QueueRows& rows) {
+  for (const QueueRow& row : rows.rows) {
+    QueueRows one;
+    one.bytes.assign(rows.Data(row));
+    one.rows.push_back(row);
+    one.rows.back().offset = 0;
+    NoteReading(*context, one.bytes);
+    InTransaction([&] { TakeQueueRows(context, one); });
+  }
+}
+
 std::int64_t ReadQueue(WorkerContext* context, bool full) {
   context->park_all = PipelineFull(*context);
   if (HeldUp(*context)) return 0;
@@ -185,8 +206,9 @@ std::int64_t ReadQueue(WorkerContext* context, bool full) {
     complete = context->reader->Step(full, kRecordsPerStep, MonotonicNow(), &rows);
     if (rows.rows.empty()) return;
     FlushEverythingVisible();
-    TakeQueueRows(context, rows);
+    if (!Careful()) TakeQueueRows(context, rows);
   });
+  if (Careful()) TakeRowsCarefully(context, rows);
   if (!exists) context->leave = true;  // the extension was dropped
   if (changed) return -1;
   if (complete) CompletePass(context);

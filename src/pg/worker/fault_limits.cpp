@@ -54,16 +54,30 @@ void ApplyFaultLimits() {
   }
 }
 
-void FaultPoint(const char* name) {
-  char wanted[64] = "";
-  FILE* file = fopen("fault_point", "r");
-  if (file == nullptr) return;
-  if (fgets(wanted, sizeof wanted, file) == nullptr) wanted[0] = '\0';
+namespace {
+
+// The first line of a file in the data folder; false: there is none.
+bool ReadFault(const char* name, char* line, int size) {
+  FILE* file = fopen(name, "r");
+  if (file == nullptr) return false;
+  if (fgets(line, size, file) == nullptr) line[0] = '\0';
   fclose(file);
-  wanted[strcspn(wanted, "\n")] = '\0';
-  if (strcmp(wanted, name) != 0) return;
+  line[strcspn(line, "\n")] = '\0';
+  return true;
+}
+
+}  // namespace
+
+void FaultPoint(const char* name) {
+  char wanted[64];
+  if (!ReadFault("fault_point", wanted, sizeof wanted) || strcmp(wanted, name) != 0) return;
   (void)unlink("fault_point");
   (void)kill(getpid(), SIGKILL);
+}
+
+void FaultKey(const char* file, std::string_view text) {
+  char wanted[64];
+  if (ReadFault(file, wanted, sizeof wanted) && text == wanted) (void)kill(getpid(), SIGKILL);
 }
 
 }  // namespace polyglot::pg

@@ -3,6 +3,8 @@
 // and points at which it dies.
 // The shipped build has neither the settings nor the code.
 
+#include <string_view>
+
 namespace polyglot::pg {
 
 #ifdef POLYGLOT_FAULT_LIMITS
@@ -13,10 +15,13 @@ void ApplyFaultLimits();
 /// kill -9 of this very process if the file `fault_point` in the data folder names this point; the
 /// file goes first, so it happens once.
 void FaultPoint(const char* name);
+/// Ends this very process by SIGKILL if the file `file` in the data folder holds this text.
+void FaultKey(const char* file, std::string_view text);
 #else
 inline void DefineFaultLimits() {}
 inline void ApplyFaultLimits() {}
 inline void FaultPoint(const char*) {}
+inline void FaultKey(const char*, std::string_view) {}
 #endif
 
 }  // namespace polyglot::pg

@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "core/hash_index.h"
+#include "pg/worker/crash_guard.h"
 #include "pg/worker/epoch.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
@@ -52,8 +54,9 @@ class Rereading {
   Rereading(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
 
   bool Run() {
-    keys_ = sync_->keys.Take(kKeysPerRead);
+    keys_ = sync_->keys.Take(Careful() ? 1 : kKeysPerRead);
     if (keys_.empty()) return false;
+    if (Careful()) NoteReading(*context_, keys_.front().key);
     versions_ = DrawVersions(*sync_);
     ReadStatus status = ReadStatus::kOk;
     PgError error{};
@@ -61,6 +64,8 @@ class Rereading {
       if (!(locked_ = LockSource(sync_))) return;
       std::vector<std::string_view> packed, ids;
       for (const PendingKey& key : keys_) {
+        if (SetAside(key)) continue;
+        FaultKey("fault_key", key.id);
         packed.push_back(key.key);
         ids.push_back(key.id);
       }
@@ -91,6 +96,17 @@ class Rereading {
   bool truncated() const { return truncated_; }
 
  private:
+  // Workers died on it: a dead letter, without another look at the row.
+  bool SetAside(const PendingKey& key) {
+    if (!IsSetAside(key.key)) return false;
+    ReadFailure failure{key.id, key.key, PgError{}};
+    failure.error.sqlstate = ERRCODE_INTERNAL_ERROR;
+    strlcpy(failure.error.message, "workers died twice when they read this row",
+            sizeof failure.error.message);
+    batch_.failures.push_back(std::move(failure));
+    return true;
+  }
+
   // A parked key whose row cannot be read has its outcome: the dead letter.
   void UnparkFailures() {
     std::unordered_set<std::string_view> failed;

@@ -16,6 +16,7 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/counters.h"
+#include "pg/worker/crash_guard.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/findings.h"
@@ -124,6 +125,7 @@ void Worker::Start() {
   InTransaction([&] { LoadLeaseIdentity(&context_); });
   LoadConfiguration(&context_);
   if (context_.leave) return;
+  LoadCrashGuard(&context_);
   ReadPositions(&context_);
   RestoreCounters(&context_);
 }
@@ -217,10 +219,11 @@ void Worker::Turn() {
   if (context_.leave) return;
   const bool answered = Pump();
   AdvancePositions(&context_);
-  busy |= AdvanceVerifications(&context_, now);
+  EndCare(&context_, now);
+  if (!Careful()) busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);
   ServeSaves(&context_, now);
-  RotateQueue(&context_, now);
+  if (!Careful()) RotateQueue(&context_, now);
   LimitQueue(&context_, now);
   ServeRefreshes(&context_, now);
   ServeInspections(&context_, now);

@@ -1,0 +1,110 @@
+#include "pg/worker/crash_guard.h"
+
+#include <algorithm>
+#include <set>
+
+#include "pg/worker/statement.h"
+
+namespace polyglot::pg {
+namespace {
+
+constexpr core::Time kLongestCare{600'000'000};
+
+bool careful = false;
+bool noted = false;
+// Never freed: no static object may have a destructor.
+std::set<std::int64_t>* set_aside = nullptr;
+
+std::int64_t Name(std::string_view bytes) {
+  return static_cast<std::int64_t>(
+      hash_bytes_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
+                          static_cast<int>(bytes.size()), 0));
+}
+
+// What the last worker was reading when it died, if it was this postmaster that restarted since.
+void SetAsideLast(const WorkerContext& context) {
+  Parameters p;
+  p.Int4(context.queue);
+  p.Int4(CrashRestarts());
+  p.Run(
+      "INSERT INTO polyglot.set_aside (queue, item) SELECT queue, item FROM polyglot.reading"
+      " WHERE queue = $1 AND restarts < $2 ON CONFLICT DO NOTHING",
+      SPI_OK_INSERT);
+  if (SPI_processed > 0)
+    ereport(WARNING, (errmsg("polyglot_sync: workers of server \"%s\" died twice on the same bytes, "
+                             "which are set aside",
+                             context.server_name.c_str()),
+                      errhint("Its syncs go on without them; a core file tells more.")));
+}
+
+void Forget(const WorkerContext& context) {
+  Parameters p;
+  p.Int4(context.queue);
+  p.Run("DELETE FROM polyglot.reading WHERE queue = $1", SPI_OK_DELETE);
+  // Another version may read what this one could not.
+  p.Run(
+      "DELETE FROM polyglot.set_aside WHERE queue = $1 AND since < clock_timestamp() - interval "
+      "'1 day'",
+      SPI_OK_DELETE);
+}
+
+void LoadSetAside(const WorkerContext& context) {
+  Parameters p;
+  p.Int4(context.queue);
+  p.Run("SELECT item FROM polyglot.set_aside WHERE queue = $1", SPI_OK_SELECT);
+  bool isnull;
+  for (uint64 i = 0; i < SPI_processed; i++)
+    set_aside->insert(
+        DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
+}
+
+// Of those syncs that can go on.
+bool AnythingLeft(const WorkerContext& context) {
+  if (context.CompletedScan() == 0 || context.reader->in_pass()) return true;
+  return std::any_of(context.syncs.begin(), context.syncs.end(), [](const auto& entry) {
+    const SyncRuntime& sync = *entry.second;
+    return sync.Sends() &&
+           (!sync.keys.empty() || sync.parked.count.rows > 0 || sync.backfill.running);
+  });
+}
+
+}  // namespace
+
+void LoadCrashGuard(WorkerContext* context) {
+  careful = CrashRestarts() > 0;
+  noted = false;
+  set_aside = new std::set<std::int64_t>();
+  InTransaction([&] {
+    if (careful) SetAsideLast(*context);
+    Forget(*context);
+    LoadSetAside(*context);
+  });
+}
+
+bool Careful() { return careful; }
+
+void NoteReading(const WorkerContext& context, std::string_view bytes) {
+  noted = true;
+  InTransaction([&] {
+    Parameters p;
+    p.Int4(context.queue);
+    p.Int8(Name(bytes));
+    p.Int4(CrashRestarts());
+    p.Run(
+        "INSERT INTO polyglot.reading (queue, item, restarts) VALUES ($1, $2, $3)"
+        " ON CONFLICT (queue) DO UPDATE SET item = excluded.item, restarts = excluded.restarts",
+        SPI_OK_INSERT);
+  });
+}
+
+bool IsSetAside(std::string_view bytes) {
+  return set_aside != nullptr && !set_aside->empty() && set_aside->contains(Name(bytes));
+}
+
+void EndCare(WorkerContext* context, core::Time now) {
+  if (!careful || (AnythingLeft(*context) && now - context->started_at < kLongestCare)) return;
+  careful = false;
+  if (noted) InTransaction([&] { Forget(*context); });
+}
+
+}  // namespace polyglot::pg

@@ -1,0 +1,29 @@
+#pragma once
+// No byte of a queue row, a parked key or a table may keep a cluster down. A signal that ends a worker
+// makes PostgreSQL restart all processes, and the next worker would read the same again. After such
+// a restart a worker is careful for a while: it reads one thing at a time, and what it is about to
+// read stands in polyglot.reading, committed. What is found there after another such death is set
+// aside: a queue row is not looked into (its syncs are filled anew), a key becomes a dead letter,
+// a backfill that dies on its next row fails its sync. Without a crash all of this costs nothing.
+
+#include <string_view>
+
+#include "pg/worker/worker_context.h"
+
+namespace polyglot::pg {
+
+/// How often this postmaster has restarted its processes because one of them died.
+int CrashRestarts();
+
+/// At the start of a worker, in a transaction of its own: sets aside what the last one died on.
+void LoadCrashGuard(WorkerContext* context);
+/// Is this worker to read one thing at a time?
+bool Careful();
+/// Careful only: these bytes are about to be read. A transaction of its own.
+void NoteReading(const WorkerContext& context, std::string_view bytes);
+/// Was it these bytes that workers died on?
+bool IsSetAside(std::string_view bytes);
+/// Ends being careful when everything that was there at the start has been read.
+void EndCare(WorkerContext* context, core::Time now);
+
+}  // namespace polyglot::pg

@@ -1,0 +1,51 @@
+"""A worker that dies when it reads one queue row or one key: the third one does without it."""
+
+import pytest
+
+import processes
+from conftest import Database
+from faulty_build import faulty_cluster
+
+
+@pytest.fixture(scope="module")
+def pg():
+    yield from faulty_cluster("deadly", {"polyglot_sync.worker_restart_delay": "1s"})
+
+
+@pytest.fixture
+def two(pg, search):
+    database = Database(pg, search)
+    for table in "ab":
+        database.execute(f"CREATE TABLE {table} (id text PRIMARY KEY, v text);"
+                         f"INSERT INTO {table} SELECT '{table}' || n, '1' FROM generate_series(1, 50) n")
+        database.create_sync(table)
+    database.wait()
+    yield database
+    for fault in ("fault_event", "fault_key"):
+        (pg.data / fault).unlink(missing_ok=True)
+    pg.wait_until_up()
+    database.drop()
+
+
+def deaths(db):
+    return db.pg.log().count("terminated by signal 9")
+
+
+@pytest.mark.parametrize("fault", ["fault_event", "fault_key"])
+def test_a_row_on_which_workers_die_keeps_no_cluster_down(two, fault):
+    before = deaths(two)
+    (two.pg.data / fault).write_text("a7\n")
+    two.execute("UPDATE a SET v = '2'; UPDATE b SET v = '2'")
+    processes.wait_for(lambda: deaths(two) >= before + 2, "two deaths", 120)
+    two.pg.killed += 2
+    two.pg.wait_until_up()
+    processes.wait_for(lambda: two.pg.is_up() and two.value("SELECT count(*) FROM polyglot.set_aside") == 1,
+                       "something set aside", 120)
+    two.wait("b", "120s")
+    two.assert_equal("b", wait=False)
+    two.wait("a", "120s")
+    assert deaths(two) == before + 2
+    if fault == "fault_event":  # filled anew from the table
+        two.assert_equal("a", wait=False)
+    else:
+        assert [letter[1] for letter in two.dead_letters()] == ["a7"]

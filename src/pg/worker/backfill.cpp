@@ -97,6 +97,7 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     if (!(locked = LockSource(sync))) return;
     if (b.total == 0) b.total = static_cast<std::uint64_t>(sync->reader->EstimateRows());
     status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
+    if (!(locked = NoteStatus(sync, status))) return;
     FlushEverythingVisible();
     if (status == ReadStatus::kOk)
       stored = RecordReadFailures(sync, batch, version);

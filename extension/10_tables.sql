@@ -90,7 +90,9 @@ CREATE TABLE polyglot.sync_state (
   adopt boolean NOT NULL DEFAULT false,
   -- Somebody else has written into the index: it must be compared with the table.
   repair_reason text,
-  repair_since timestamptz NOT NULL DEFAULT pg_catalog.now()
+  repair_since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  -- Tables that were seen to have left the source's tree without an event trigger's word.
+  departed oid[] NOT NULL DEFAULT '{}'
 );
 
 -- Who wants a new generation. Rows, not updates: a worker must never wait for a user's transaction.
@@ -114,12 +116,14 @@ CREATE TABLE polyglot.publisher (
   PRIMARY KEY (sync_id, role)
 );
 
--- One pair of queue tables for each server; server = 0: free for the next server.
+-- One pair of queue tables for each server; server = 0: free for the next server. Its name stands here,
+-- too, because pg_upgrade gives foreign servers other OIDs (ResolveServers).
 CREATE TABLE polyglot.queue (
   id integer PRIMARY KEY,
   server oid NOT NULL,
   table_a oid NOT NULL,
-  table_b oid NOT NULL
+  table_b oid NOT NULL,
+  server_name name NOT NULL
 );
 
 -- In this and other tables: a routing that is too long for an index stands in long_routing, and its

@@ -2,6 +2,7 @@
 // while the extension lives: it is made once, freed when its server goes, and used again.
 
 #include "pg/catalog.h"
+#include "pg/server_names.h"
 
 namespace polyglot::pg {
 
@@ -22,10 +23,10 @@ int32 FindQueue(Oid server) {
 
 int32 TakeFreeQueue(Oid server) {
   Execute(
-      "UPDATE polyglot.queue SET server = $1::oid WHERE id ="
+      "UPDATE polyglot.queue SET server = $1::oid, server_name = $2::name WHERE id ="
       " (SELECT id FROM polyglot.queue WHERE server = 0 ORDER BY id LIMIT 1"
       "  FOR UPDATE SKIP LOCKED)",
-      {psprintf("%u", server)});
+      {psprintf("%u", server), GetForeignServer(server)->servername});
   return FindQueue(server);
 }
 
@@ -59,10 +60,11 @@ int32 CreateQueue(Oid server) {
       DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
   CreateQueueTable(psprintf("queue_%d_a", id));
   CreateQueueTable(psprintf("queue_%d_b", id));
-  Execute(psprintf("INSERT INTO polyglot.queue (id, server, table_a, table_b) VALUES"
-                   " (%d, %u, 'polyglot.queue_%d_a'::regclass, 'polyglot.queue_%d_b'::regclass)",
+  Execute(psprintf("INSERT INTO polyglot.queue (id, server, server_name, table_a, table_b) VALUES"
+                   " (%d, %u, $1::name, 'polyglot.queue_%d_a'::regclass,"
+                   " 'polyglot.queue_%d_b'::regclass)",
                    id, server, id, id),
-          {});
+          {GetForeignServer(server)->servername});
   return id;
 }
 
@@ -88,6 +90,28 @@ bool LookupQueue(int32 queue, QueueTables* tables) {
   }
   SPI_finish();
   return found;
+}
+
+// Everything that names a server by its OID; the queue itself comes last, the others look there.
+void ResolveServers() {
+  static constexpr char kOthers[] =
+      "SELECT 1 FROM polyglot.queue q LEFT JOIN pg_foreign_server f ON f.oid = q.server"
+      " WHERE q.server <> 0 AND f.srvname IS DISTINCT FROM q.server_name LIMIT 1";
+  static constexpr const char* kResolve[] = {
+      "UPDATE polyglot.sync_state s SET server = f.oid FROM polyglot.queue q"
+      " JOIN pg_foreign_server f ON f.srvname = q.server_name"
+      " WHERE q.id = s.queue AND q.server <> 0 AND s.server <> f.oid",
+      "UPDATE polyglot.dropped_index i SET server = f.oid FROM polyglot.queue q"
+      " JOIN pg_foreign_server f ON f.srvname = q.server_name"
+      " WHERE q.server = i.server AND q.server <> 0 AND i.server <> f.oid",
+      "UPDATE polyglot.queue q SET server = f.oid FROM pg_foreign_server f"
+      " WHERE f.srvname = q.server_name AND q.server <> 0 AND q.server <> f.oid"};
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  if (Execute(kOthers, {}) > 0)
+    for (const char* statement : kResolve) Execute(statement, {});
+  SPI_finish();
+  CommandCounterIncrement();
 }
 
 int32 EnsureQueue(Oid server) {

@@ -1,6 +1,9 @@
 """Partitioned tables: statements on the root and on leaves, rows that move, trees that change."""
 
+import psycopg
 import pytest
+
+import generations
 
 SCHEMA = """
 CREATE TABLE m (id integer, region text, v integer, PRIMARY KEY (id, region))
@@ -88,4 +91,22 @@ def test_a_synced_leaf_can_be_detached_and_attached(tree):
     tree.execute("ALTER TABLE m ATTACH PARTITION m_us FOR VALUES IN ('us');"
                  "INSERT INTO m VALUES (7002, 'us', 1)")
     tree.assert_equal("m_us", "us_only", key=KEY)
+    tree.assert_equal("m", key=KEY)
+
+
+def test_a_partition_whose_concurrent_detachment_waits_leaves_the_index(tree):
+    """It has left the table with the first of two transactions; a reader may keep the second for hours."""
+    with tree.connect(autocommit=False) as reader, tree.connect() as session:
+        reader.execute("SELECT count(*) FROM m")
+        session.execute("SET statement_timeout = '1s'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            session.execute("ALTER TABLE m DETACH PARTITION m_us CONCURRENTLY")
+        tree.pg.reload()  # has a worker look at once what it looks at every minute
+        generations.wait_for_generation(tree, 2, "m")
+        tree.assert_equal("m", key=KEY)
+        tree.pg.reload()
+    tree.execute("INSERT INTO m VALUES (4000, 'eu', 1)")
+    tree.assert_equal("m", key=KEY)
+    assert tree.value("SELECT generation FROM polyglot.syncs") == 2  # it is noticed once
+    tree.execute("ALTER TABLE m DETACH PARTITION m_us FINALIZE")
     tree.assert_equal("m", key=KEY)

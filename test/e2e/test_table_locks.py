@@ -224,3 +224,213 @@ def test_an_open_discard_of_an_unreadable_row_holds_up_no_other(db):
     db.wait()
     assert db.value("SELECT reason FROM polyglot.dead_letters") == \
         'invalid input syntax for type integer: "still none"'
+
+
+# ---- what documents are read from beside their table ------------------------------------------------------
+
+
+LOOKED_UP = "CREATE TABLE other (id integer PRIMARY KEY, name text); INSERT INTO other VALUES (1, 'one');" \
+    "CREATE TABLE t (id integer PRIMARY KEY, o integer); INSERT INTO t VALUES (1, 1);" \
+    "CREATE TABLE z (id integer PRIMARY KEY);"
+
+# How `other` is read: what makes it so, and the document.
+READS = {
+    "sub-select": ("", "(SELECT x.name FROM public.other x WHERE x.id = t.o)"),
+    "inlined function": (
+        "CREATE FUNCTION name_of(n integer) RETURNS text STABLE LANGUAGE sql"
+        " AS 'SELECT x.name FROM public.other x WHERE x.id = n'", "public.name_of(t.o)"),
+    "sql function": (
+        "CREATE FUNCTION name_of(n integer) RETURNS text STABLE SECURITY DEFINER LANGUAGE sql"
+        " AS 'SELECT x.name FROM public.other x WHERE x.id = n'", "public.name_of(t.o)"),
+    "plpgsql function": (
+        "CREATE FUNCTION name_of(n integer) RETURNS text STABLE LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN (SELECT x.name FROM public.other x WHERE x.id = n); END'", "public.name_of(t.o)"),
+    "dynamic SQL": (
+        "CREATE FUNCTION name_of(n integer) RETURNS text STABLE LANGUAGE plpgsql AS"
+        " 'DECLARE found text; BEGIN EXECUTE ''SELECT x.name FROM public.other x WHERE x.id = $1'' INTO found"
+        " USING n; RETURN found; END'",
+        "public.name_of(t.o)"),
+    "nested views": (
+        "CREATE VIEW below AS SELECT * FROM other; CREATE VIEW names AS SELECT id, name FROM below",
+        "(SELECT x.name FROM public.names x WHERE x.id = t.o)"),
+    "partitions": (
+        "CREATE TABLE parts (id integer PRIMARY KEY, name text) PARTITION BY RANGE (id);"
+        "CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (100);"
+        "INSERT INTO parts VALUES (1, 'one');",
+        "(SELECT x.name FROM public.parts x WHERE x.id = t.o)"),
+}
+
+
+def looked_up(db, how, filtered=False):
+    """`t`, whose documents read another table, and `z`, which has nothing to do with it."""
+    definitions, name = READS[how]
+    db.execute(LOOKED_UP + definitions)
+    arguments = {"filter": f"{name} IS NOT NULL"} if filtered else \
+        {"document": f"pg_catalog.jsonb_build_object('id', id, 'name', {name})"}
+    db.create_sync("t", **arguments)
+    db.create_sync("z")
+    db.wait()
+    assert len(db.documents("t")) == 1
+
+
+@pytest.mark.parametrize("how", READS)
+def test_a_migration_of_a_looked_up_table_is_not_the_victim_of_a_deadlock(db, how):
+    looked_up(db, how)
+    table = "part" if how == "partitions" else "other"
+    with db.connect(autocommit=False) as migration:
+        migration.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        db.execute("UPDATE t SET id = 2; INSERT INTO z SELECT generate_series(1, 1000)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '20s')"), db.status()
+        processes.wait_for(lambda: f"public.{table}:" in (db.status("t")["last_error"] or ""),
+                           lambda: db.status("t"))
+        assert not db.value("SELECT polyglot.wait_for_sync('t', '100ms')")
+        db.execute("INSERT INTO z VALUES (1001)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '20s')"), db.status()
+        migration.execute("ALTER TABLE t ADD COLUMN y integer")
+        migration.commit()
+    db.wait()
+    assert set(db.documents("t")) == {"2"} and db.documents("t")["2"]["name"] == "one"
+    assert db.status("t")["last_error"] is None
+    db.assert_equal("z")
+
+
+def test_a_filter_that_reads_a_locked_table_holds_up_no_other(db):
+    looked_up(db, "sub-select", filtered=True)
+    with db.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
+        db.execute("UPDATE t SET id = 2; INSERT INTO z VALUES (1)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '20s')"), db.status()
+    db.assert_equal("t")
+
+
+@pytest.mark.parametrize("how", ["sub-select", "plpgsql function", "dynamic SQL"])
+def test_a_looked_up_table_that_is_rewritten_is_never_seen_empty(db, how):
+    """To a snapshot that is older than the lock, a table that ALTER TABLE has rewritten is empty."""
+    looked_up(db, how)
+    for number in range(2, 12):
+        with db.connect(autocommit=False) as migration:
+            migration.execute("ALTER TABLE other ALTER COLUMN name TYPE varchar(%d)" % (10 + number % 2))
+            migration.execute("ALTER TABLE other ADD COLUMN IF NOT EXISTS c%d timestamptz DEFAULT"
+                              " pg_catalog.clock_timestamp()" % number)
+            db.execute("INSERT INTO t VALUES (%s, 1)", (number,))
+            migration.execute("SELECT pg_catalog.pg_sleep(%s)", (number % 3 * 0.05,))
+            migration.commit()
+    db.wait()
+    names = {document["name"] for document in db.documents("t").values()}
+    assert len(db.documents("t")) == 11 and names == {"one"}
+
+
+def test_a_worker_that_starts_waits_for_no_looked_up_table(db):
+    """It makes its plans anew, for a backfill, too."""
+    looked_up(db, "nested views")
+    db.execute("SELECT polyglot.stop_workers()")
+    with db.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
+        db.execute("SELECT polyglot.rebuild_sync('t'); UPDATE t SET id = 2; INSERT INTO z VALUES (1);"
+                   "SELECT polyglot.start_workers()")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '30s')"), db.status()
+        processes.wait_for(lambda: db.value("SELECT generation FROM polyglot.syncs WHERE sync = 't'") == 1 and
+                           db.status("t")["state"] == "rebuilding", lambda: db.status("t"))
+        db.execute("INSERT INTO z VALUES (2)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '30s')"), db.status()
+    db.wait()
+    assert set(db.documents("t")) == {"2"}
+
+
+def test_a_verification_waits_for_no_looked_up_table(db):
+    looked_up(db, "plpgsql function")
+    with db.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE other IN ACCESS EXCLUSIVE MODE")
+        verification = threading.Thread(target=db.execute, args=("SELECT polyglot.verify_sync('t')",))
+        verification.start()
+        processes.wait_for(lambda: db.value("SELECT count(*) FROM polyglot.verifications"), "it has begun")
+        for number in range(1, 11):
+            db.execute("INSERT INTO z VALUES (%s)", (number,))
+            assert db.value("SELECT polyglot.wait_for_sync('z', '20s')"), db.status()
+        holder.rollback()
+    verification.join()
+    assert db.query("SELECT compared, missing + orphan + different FROM polyglot.verifications") == [(1, 0)]
+
+
+# ---- rows of ours that somebody's open transaction has ----------------------------------------------------
+
+
+def stopped(db):
+    db.execute("CREATE TABLE z (id integer PRIMARY KEY); CREATE TABLE b (id integer PRIMARY KEY)")
+    db.create_sync("z")
+    db.wait()
+    db.execute("SELECT polyglot.stop_workers(); INSERT INTO z VALUES (1)")
+
+
+@pytest.mark.parametrize("statement", ["SELECT polyglot.drop_sync('b')", "SELECT polyglot.resume_sync('b')",
+                                       "DROP TABLE b"])
+def test_an_open_transaction_that_has_a_new_sync_holds_up_no_other(db, statement):
+    """No worker has seen that sync before."""
+    stopped(db)
+    db.create_sync("b")
+    with db.connect(autocommit=False) as session:
+        session.execute(statement)
+        db.execute("SELECT polyglot.start_workers()")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '30s')"), db.status()
+        session.rollback()
+    db.execute("INSERT INTO b VALUES (1)")
+    db.wait()
+    db.assert_equal("b")
+
+
+def test_an_open_transaction_that_has_the_row_of_a_deleted_index_holds_up_no_other(db):
+    stopped(db)
+    db.create_sync("b")
+    db.execute("SELECT polyglot.start_workers()")
+    db.wait()
+    db.execute("SELECT polyglot.stop_workers(); SELECT polyglot.drop_sync('b', drop_index => true)")
+    with db.connect(autocommit=False) as session:
+        session.execute("SELECT * FROM polyglot.dropped_index FOR UPDATE")
+        db.execute("SELECT polyglot.start_workers()")
+        client, index = db.search.client(), db.index("b-000001")
+        processes.wait_for(lambda: not client.indices.exists(index=index), "the index is deleted")
+        for number in range(2, 5):
+            db.execute("INSERT INTO z VALUES (%s)", (number,))
+            assert db.value("SELECT polyglot.wait_for_sync('z', '30s')"), db.status()
+        session.rollback()
+    processes.wait_for(lambda: db.value("SELECT count(*) FROM polyglot.dropped_index") == 0, "it goes")
+
+
+def test_an_open_transaction_that_has_a_sync_whose_index_cannot_tell_the_changes_holds_up_no_other(db):
+    """An index that is not managed is compared anew when unknown rows have changed: that must be stored."""
+    stopped(db)
+    db.execute("SELECT polyglot.start_workers()")
+    db.search.client().indices.create(index=db.index("b"))
+    db.create_sync("b", manage_index=False)
+    db.execute("INSERT INTO b VALUES (1), (2)")
+    db.wait()
+    with db.connect(autocommit=False) as session:
+        session.execute("SELECT polyglot.resume_sync('b')")
+        db.execute("TRUNCATE b; INSERT INTO b VALUES (3); INSERT INTO z VALUES (2)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '30s')"), db.status()
+        assert not db.value("SELECT polyglot.wait_for_sync('b', '100ms')")
+        session.rollback()
+    db.wait()
+    assert set(db.documents("b")) == {"3"}
+
+
+def test_a_repair_of_triggers_queues_behind_no_writer(db):
+    """Whoever waits behind it would wait for that writer, too."""
+    stopped(db)
+    db.create_sync("b")
+    db.execute("SELECT polyglot.start_workers()")
+    db.wait()
+    with db.connect(autocommit=False) as writer:
+        writer.execute("INSERT INTO b VALUES (1)")
+        with db.connect() as session:  # behind the back of the event triggers
+            session.execute("UPDATE pg_trigger SET tgenabled = 'D' WHERE tgrelid = 'b'::regclass"
+                            " AND tgname LIKE 'polyglot_capture%'")
+        db.pg.reload()
+        processes.wait_for(lambda: "capture triggers" in (db.status("b")["last_error"] or ""),
+                           lambda: db.status("b"))
+        assert waits_for_lock(db, "b") == 0
+        db.execute("INSERT INTO b VALUES (2); INSERT INTO z VALUES (2)")
+        assert db.value("SELECT polyglot.wait_for_sync('z', '20s')"), db.status()
+        writer.commit()
+    wait_for_generation(db, 2, "b")
+    db.assert_equal("b")

@@ -232,3 +232,33 @@ def test_a_dead_node_of_two_is_no_disconnection(pg, search, through):
         nodes = dict(db.query("SELECT node, state FROM polyglot.servers"))
         assert nodes[gate.url] == "healthy" and nodes[f"http://127.0.0.1:{closed}"] != "healthy"
         db.assert_equal("t")
+
+
+def test_reassigned_tables_are_written_with_the_new_owners_credentials(search, new_database):
+    """No event trigger hears of REASSIGN OWNED. Documents of published syncs follow the server."""
+    with gateway.Gateway(search) as gate:
+        db = new_database(server=False)
+        one, two = f"{db.name}_one", f"{db.name}_two"
+        db.execute(f"CREATE ROLE {one}; CREATE ROLE {two};"
+                   f"GRANT CREATE ON DATABASE {db.name} TO {one}, {two};"
+                   f"GRANT ALL ON SCHEMA public TO {one}, {two}")
+        db.create_server(url=gate.url)
+        db.execute(f"ALTER SERVER search OWNER TO {one};"
+                   f"CREATE USER MAPPING FOR {one} SERVER search OPTIONS (api_key 'AAAA');"
+                   f"CREATE USER MAPPING FOR {two} SERVER search OPTIONS (api_key 'BBBB');"
+                   f"CREATE TABLE t (id integer PRIMARY KEY, v text); ALTER TABLE t OWNER TO {one}")
+        db.create_sync("t")
+        db.value("SELECT polyglot.create_sync(NULL, 'search', name => 'made')")
+        db.execute("SELECT polyglot.publish('made', '1', '{}'); INSERT INTO t VALUES (1, 'one')")
+        db.wait()
+        assert {request.headers["Authorization"] for request in gate.bulks()} == {"ApiKey AAAA"}
+        db.execute(f"REASSIGN OWNED BY {one} TO {two}")
+        owners = "SELECT DISTINCT owner::text FROM polyglot.syncs"
+        processes.wait_for(lambda: db.query(owners) == [(two,)], "both belong to the new owner")
+        seen = len(gate.bulks())
+        processes.wait_for(lambda: gate.requests[-1].headers["Authorization"] == "ApiKey BBBB", "his key")
+        db.execute("SELECT polyglot.publish('made', '2', '{}'); INSERT INTO t VALUES (2, 'two')")
+        db.wait()
+        assert {request.headers["Authorization"] for request in gate.bulks()[seen:]} == {"ApiKey BBBB"}
+        db.drop()
+        db.pg.execute(f"DROP ROLE {one}; DROP ROLE {two}")

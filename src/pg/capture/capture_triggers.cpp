@@ -219,6 +219,13 @@ List* LockTree(Oid source) {
   }
 }
 
+bool TryLockTreeForTriggers(Oid source) {
+  ListCell* cell;
+  foreach (cell, SourceTree(source))
+    if (!ConditionalLockRelationOid(lfirst_oid(cell), ShareRowExclusiveLock)) return false;
+  return true;
+}
+
 bool InstallCaptureTriggers(Oid source) {
   AsExtensionOwner as_owner;
   Oid function = CaptureFunction();
@@ -279,6 +286,16 @@ void RefuseReservedName(Oid trigger) {
              errmsg("trigger name \"%s\" is reserved", NameStr(found.name)),
              errdetail("polyglot_sync gives such names to its own triggers."),
              errhint("Choose another name.")));
+}
+
+void ListCaptured(List** sources, List** relations) {
+  *sources = *relations = NIL;
+  ForEachTrigger([&](Form_pg_trigger form) {
+    const char* name = NameStr(form->tgname);
+    if (strncmp(name, kRowPrefix, strlen(kRowPrefix)) != 0) return;
+    *sources = lappend_oid(*sources, SourceOfTriggerName(name));
+    *relations = lappend_oid(*relations, form->tgrelid);
+  });
 }
 
 bool CaptureTriggersIntact(Oid source) {

@@ -12,6 +12,8 @@ namespace polyglot::pg {
 /// polyglot_sync.lock_timeout in all, then ERROR 55P03 with a hint. Returns the OIDs of the tree.
 List* LockTree(Oid source);
 
+/// The same locks without waiting; false: one is not to be had.
+bool TryLockTreeForTriggers(Oid source);
 /// Creates what is missing and repairs what was changed. The caller holds LockTree's locks.
 /// true: something had to be done.
 bool InstallCaptureTriggers(Oid source);
@@ -32,8 +34,11 @@ Oid RemoveMisnamedTrigger(Oid trigger, bool renamed);
 /// of triggers with such names is taken for news of their source.
 void RefuseReservedName(Oid trigger);
 
+/// Every relation with a capture trigger, and the source that it is for: two lists of one length.
+void ListCaptured(List** sources, List** relations);
+
 /// Are all triggers there, ours and enabled? Takes no locks. For the worker's regular check: when
-/// false it calls LockTree and InstallCaptureTriggers, and starts a resync.
+/// false it calls TryLockTreeForTriggers and InstallCaptureTriggers, and starts a resync.
 bool CaptureTriggersIntact(Oid source);
 
 /// After DETACH: removes the TRUNCATE triggers of this source from relations outside its tree.

@@ -280,6 +280,10 @@ void ServerChanged(Oid server) {
       " FROM polyglot.sync_state s, pg_foreign_server f WHERE s.sync_id = d.id"
       " AND s.server = f.oid AND f.oid = $1::oid AND d.server <> f.srvname",
       {psprintf("%u", server)});
+  Execute(
+      "UPDATE polyglot.queue q SET server_name = f.srvname FROM pg_foreign_server f"
+      " WHERE q.server = f.oid AND f.oid = $1::oid AND q.server_name <> f.srvname",
+      {psprintf("%u", server)});
   CommandCounterIncrement();
   CheckServerConfines(server);
   SPI_finish();

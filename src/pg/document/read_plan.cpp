@@ -87,8 +87,34 @@ void TakeBody(ReadPlan* plan, const SyncRow& sync) {
   if (!plan->has_document) TakeFields(plan, sync);
 }
 
-SPIPlanPtr Prepare(const char* sql, int parameter_count, Oid* types) {
-  SPIPlanPtr plan = SPI_prepare_cursor(sql, parameter_count, types, CURSOR_OPT_GENERIC_PLAN);
+// How many tables of a tree a plan is kept for.
+constexpr int kFewTables = 40;
+// Counting thousands takes milliseconds.
+constexpr int kCountInterval = 60'000;
+
+// A unique index of a partitioned table has all columns that its partitions, at any level, are made
+// by; so has the key.
+bool HasManyPartitions(Oid source) {
+  return get_rel_relkind(source) == RELKIND_PARTITIONED_TABLE &&
+         list_length(find_all_inheritors(source, NoLock, nullptr)) > kFewTables;
+}
+
+bool StillPrunes(const ReadPlan& plan) {
+  const TimestampTz now = GetCurrentTransactionStartTimestamp();
+  if (!TimestampDifferenceExceeds(plan.counted_at, now, kCountInterval)) return true;
+  return plan.prunes == HasManyPartitions(plan.relation);
+}
+
+// Of several columns that are hashed together no partition is told by lists of their values.
+bool TellByLists(Oid source) {
+  const char* key =
+      TextDatumGetCString(DirectFunctionCall1(pg_get_partkeydef, ObjectIdGetDatum(source)));
+  return strncmp(key, "HASH", 4) != 0 || strchr(key, ',') == nullptr;
+}
+
+SPIPlanPtr Prepare(const char* sql, int parameter_count, Oid* types,
+                   int option = CURSOR_OPT_GENERIC_PLAN) {
+  SPIPlanPtr plan = SPI_prepare_cursor(sql, parameter_count, types, option);
   if (plan == nullptr)
     elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
   SPI_keepplan(plan);
@@ -97,14 +123,17 @@ SPIPlanPtr Prepare(const char* sql, int parameter_count, Oid* types) {
 
 void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
   Oid types[INDEX_MAX_KEYS];
-  plan->keys_in_arrays = true;
+  plan->prunes = HasManyPartitions(sync.source);
+  plan->counted_at = GetCurrentTransactionStartTimestamp();
+  plan->keys_in_arrays = !plan->prunes || plan->key_count == 1 || TellByLists(sync.source);
   for (int i = 0; i < plan->key_count; ++i) {
     types[i] = get_array_type(plan->order[i].operand);
     if (!OidIsValid(types[i])) plan->keys_in_arrays = false;
   }
   if (!plan->keys_in_arrays)
     for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
-  plan->by_keys = Prepare(KeysQuery(*plan, sync), plan->key_count, types);
+  plan->by_keys = Prepare(KeysQuery(*plan, sync), plan->key_count, types,
+                          plan->prunes ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
 }
 
 void CheckDocumentType(ReadPlan* plan) {
@@ -165,7 +194,7 @@ bool PlanIsCurrent(const ReadPlan* plan) {
   const char* table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(source)),
                                                  RelationGetRelationName(source));
   const bool current = source->rd_rel->relowner == plan->owner && strcmp(table, plan->table) == 0 &&
-                       plan->has_heirs == HasHeirs(plan->relation) &&
+                       plan->has_heirs == HasHeirs(plan->relation) && StillPrunes(*plan) &&
                        (!OidIsValid(plan->key_index) ||
                         SearchSysCacheExists1(INDEXRELID, ObjectIdGetDatum(plan->key_index))) &&
                        equalTupleDescs(RelationGetDescr(source), plan->shape);
@@ -205,6 +234,19 @@ void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
     *plans[i] = Prepare(sql, after ? plan->key_count : 0, types);
   }
   plan->page_limit = limit;
+}
+
+bool PlansAreValid(const ReadPlan& plan) {
+  for (SPIPlanPtr kept : {plan.by_keys, plan.first_page, plan.next_page, plan.first_page_keys,
+                          plan.next_page_keys}) {
+    if (kept == nullptr) continue;
+    ListCell* cell;
+    foreach (cell, SPI_plan_get_plan_sources(kept)) {
+      auto* source = static_cast<CachedPlanSource*>(lfirst(cell));
+      if (!source->is_valid || (source->gplan != nullptr && !source->gplan->is_valid)) return false;
+    }
+  }
+  return true;
 }
 
 void FreeReadPlan(ReadPlan* plan) {

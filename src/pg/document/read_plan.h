@@ -43,6 +43,11 @@ struct ReadPlan : KeyPlan {
   KeyOrder order[INDEX_MAX_KEYS];
   bool has_heirs;       // the same key may stand in several tables
   bool keys_in_arrays;  // false: a key type has no array type, keys are read one by one
+  // There are so many partitions that a plan for all of them is made too often, by ANALYZE of any
+  // one of them, and takes too long. The key names the partition: rows are read with plans for one
+  // read.
+  bool prunes;
+  TimestampTz counted_at;  // when that was found
 
   bool has_filter, has_document;
   int passes_column, body_column;  // of the result, from 0; key columns come first
@@ -69,6 +74,8 @@ bool PlanIsCurrent(const ReadPlan* plan);
 void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory);
 /// Prepares the page plans for this limit unless they are there.
 void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit);
+/// Are the kept plans as they were when they ran last, or will they be made anew?
+bool PlansAreValid(const ReadPlan& plan);
 /// Frees the SPI plans (not the memory). Never ereports.
 void FreeReadPlan(ReadPlan* plan);
 

@@ -117,6 +117,9 @@ void AppendJoin(StringInfo sql, const ReadPlan& plan) {
   for (int i = 0; i < plan.key_count; ++i)
     appendStringInfo(sql, "%s%s %s %s.\"polyglot_sync %d\"", i > 0 ? " AND " : "",
                      plan.order[i].column, plan.order[i].equal, kKeysAlias, i + 1);
+  // A join tells the planner of no partition that it may leave out.
+  for (int i = 0; plan.prunes && i < plan.key_count; ++i)
+    appendStringInfo(sql, " AND %s %s ANY ($%d)", plan.order[i].column, plan.order[i].equal, i + 1);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "pg/document/document_limit.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/security_context.h"
+#include "pg/document/table_lock.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -29,14 +30,15 @@ bool ConcernsProcess(int sqlstate, bool rows) {
 
 // Runs f in a subtransaction and the source's security context, with SPI connected. f may throw
 // std::bad_alloc and ereport; C++ objects in it must not be alive while it calls PostgreSQL.
-// Errors that concern the whole process are thrown (PgError).
+// Errors that concern the whole process are thrown (PgError). `impatient`: hardly waits for locks.
 template <typename F>
-bool RunInside(Oid source, F&& f, PgError* error, bool rows = false) {
+bool RunInside(Oid source, F&& f, PgError* error, bool rows = false, bool impatient = false) {
   auto body = [&] {
     bool out_of_memory = false;
     SecurityContext saved;
     SPI_connect();
     EnterSourceContext(SourceOwner(source), &saved);
+    if (impatient) BePatientFor(kLockPatience);
     try {
       f();
     } catch (const std::bad_alloc&) {
@@ -150,6 +152,7 @@ ReaderState::~ReaderState() {
 }
 
 void ReaderState::DropPlan() {
+  locks.Forget();
   if (keys == plan) keys = nullptr;
   if (plan != nullptr) FreeReadPlan(plan);
   plan = nullptr;
@@ -208,7 +211,7 @@ bool ReaderState::EnsurePlan(PgError* error) {
         DropPlan();
         Build();
       },
-      error);
+      error, false, locks.impatient());
   if (ok) {
     checked_at_ = now;
     keys = plan;
@@ -363,6 +366,7 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
         RowReceiver receiver;
         Datum parameters[INDEX_MAX_KEYS];
         InitReceiver(&receiver, plan, out, false, stop_bytes, max_document);
+        receiver.stop_at = read_until;
         if (plan->keys_in_arrays) {
           KeyArrays(*plan, key_values, count, parameters);
           out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
@@ -378,7 +382,7 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
           out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
         }
       },
-      error, true);
+      error, true, locks.impatient());
   if (!ok) AddHint(error);
   return ok;
 }
@@ -392,6 +396,7 @@ bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_on
         Datum parameters[INDEX_MAX_KEYS];
         PreparePages(plan, *sync, limit);
         InitReceiver(&receiver, plan, out, keys_only, stop_bytes, max_document);
+        if (!keys_only) receiver.stop_at = read_until;
         const int count = after == nullptr ? 0 : plan->key_count;
         for (int position = 0; position < count; ++position) {
           const int key = plan->order[position].key;
@@ -401,7 +406,7 @@ bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_on
                                      : (count ? plan->next_page : plan->first_page);
         out->truncated = !Execute(plan, query, count, parameters, &receiver);
       },
-      error, true);
+      error, true, locks.impatient());
   if (!ok) AddHint(error);
   return ok;
 }
@@ -409,8 +414,8 @@ bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_on
 std::int64_t EstimateTree(Oid relation) {
   double sum = 0;
   ListCell* cell;
-  List* tree = find_all_inheritors(relation, AccessShareLock, nullptr);
-  foreach (cell, tree) {
+  foreach (cell, find_all_inheritors(relation, NoLock, nullptr)) {
+    if (!TryLockOne(lfirst_oid(cell))) continue;
     Relation part = try_relation_open(lfirst_oid(cell), NoLock);
     if (part == nullptr) continue;
     if (RELKIND_HAS_TABLE_AM(part->rd_rel->relkind)) {

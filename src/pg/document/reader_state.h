@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/queue_record.h"
+#include "pg/document/read_locks.h"
 #include "pg/document/read_plan.h"
 #include "pg/document/row_reader.h"
 #include "pg/prelude.h"
@@ -58,9 +59,13 @@ class ReaderState {
   bool RunPage(const std::string_view* after, int limit, bool keys_only, std::size_t stop_bytes,
                RowBatch* out, PgError* error);
 
+  bool TimeIsUp() const { return read_until != 0 && GetCurrentTimestamp() >= read_until; }
+
   std::size_t max_document;  // no longer one is made
   MemoryContext memory;  // of the reader; the plan has a child of it
   SyncRow* sync;         // a copy
+  ReadLocks locks;
+  TimestampTz read_until = 0;  // reads end early after that; 0: never
   ReadPlan* plan = nullptr;
   const KeyPlan* keys = nullptr;  // the plan's or one made for itself, since the last Ensure…
   std::vector<std::string_view> values;  // of the key last given to FindKeyValues

@@ -23,6 +23,12 @@ constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kIsolationSlice = 32;
 constexpr std::size_t kKeyBytes = 16u << 20;  // those of a view may be of any length
 
+// A worker has others to look after, too.
+constexpr int kReadTime = 200;  // ms
+
+// So many partitions at most one plan is made for.
+constexpr std::size_t kPrunedKeys = 100;
+
 struct Mark {
   std::size_t bytes, rows, failures;
 };
@@ -44,6 +50,36 @@ bool HasMemory() {
   void* volatile some = malloc(kSome);
   free(some);
   return some != nullptr;
+}
+
+void Forget(RowBatch* batch, const Mark& mark) {
+  RollBack(batch, mark);
+  batch->failures.resize(mark.failures);
+  batch->truncated = batch->end_reached = false;
+  batch->last_key.clear();
+}
+
+// Runs `read`, which appends to *out. In a worker it hardly waits for locks, and it is done once
+// more when it has met relations that were not locked before its snapshot was taken.
+template <typename F>
+ReadStatus WithLocks(ReaderState* state, RowBatch* out, F&& read) {
+  ReadLocks& locks = state->locks;
+  if (!locks.impatient()) return read();
+  state->read_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kReadTime);
+  const Mark mark = MarkOf(*out);
+  try {
+    if (state->plan == nullptr || !PlansAreValid(*state->plan)) locks.Forget();
+    if (locks.known()) return read();
+    locks.BeginLearning();
+    const ReadStatus status = read();
+    if (status != ReadStatus::kOk || !locks.Learn(state->sync->source)) return status;
+    Forget(out, mark);
+    return read();
+  } catch (const PgError& error) {
+    if (!locks.NoteRefused(error)) throw;
+    Forget(out, mark);
+    return ReadStatus::kLocked;
+  }
 }
 
 PgError MakeError(int sqlstate, const char* message) {
@@ -143,7 +179,17 @@ class KeyReading {
                   PgError* error) {
     for (std::size_t i = 0; i < count; ++i)
       Unpack(keys[i], ids == nullptr ? std::string_view() : ids[i]);
-    return ReadRange(0, keys_.size(), error);
+    const std::size_t most = state_->plan->prunes ? kPrunedKeys : keys_.size();
+    const std::size_t before = out_->rows.size();
+    for (std::size_t begin = 0; begin < keys_.size() && !out_->truncated;) {
+      const std::size_t end = std::min(keys_.size(), begin + most);
+      const ReadStatus status = ReadRange(begin, end, error);
+      if (status != ReadStatus::kOk) return status;
+      begin = end;
+      // What has no row is not known before the end: without rows it would come to nothing.
+      out_->truncated |= begin < keys_.size() && out_->rows.size() > before && state_->TimeIsUp();
+    }
+    return ReadStatus::kOk;
   }
 
  private:
@@ -176,7 +222,10 @@ class KeyReading {
     PgError failure{};
     if (state_->RunKeys(&values_[begin * width], end - begin, stop_bytes_, out_, &failure)) {
       if (state_->plan->key_count > 1 && end - begin > 1) DropDuplicates(out_, mark.rows);
-      return ReadStatus::kOk;
+      if (!LooksAgain(end - begin, mark)) return ReadStatus::kOk;
+      RollBack(out_, mark);
+      Call([] { ReadLocks::RenewSnapshot(); });
+      return ReadRange(begin, end, error);
     }
     RollBack(out_, mark);
     if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error)) {
@@ -194,6 +243,16 @@ class KeyReading {
     return status == ReadStatus::kOk ? ReadRange(middle, end, error) : status;
   }
 
+  // Partitions are locked as they are read, after the snapshot was taken: what it does not show may
+  // stand in one that was rewritten in between. It is looked for again, now that they are locked.
+  bool LooksAgain(std::size_t count, const Mark& mark) {
+    const std::size_t found =
+        out_->rows.size() - mark.rows + out_->failures.size() - mark.failures;
+    const bool missing = found < count && !out_->truncated;
+    renewed_ = missing && state_->plan->prunes && state_->locks.impatient() && !renewed_;
+    return renewed_;
+  }
+
   void RecordFailure(std::size_t index, const PgError& failure) {
     std::string id(ids_[index]);
     PgError ignored{};
@@ -209,6 +268,7 @@ class KeyReading {
   std::vector<std::string_view> values_;
   std::deque<std::string> refitted_;  // what keys_ and values_ point to
   bool probed_ = false;
+  bool renewed_ = false;  // a range is being read for the second time
 };
 
 std::size_t StopBytes(const RowBatch& out, std::size_t max_bytes) {
@@ -240,6 +300,7 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int
       done += slice.size();
     }
     out->truncated = false;
+    if (done > 0 && state->TimeIsUp()) break;
   }
   out->truncated = done < page.rows.size() || page.truncated;
   out->end_reached = page.rows.size() < static_cast<std::size_t>(limit) && !out->truncated;
@@ -247,35 +308,27 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int
   return ReadStatus::kOk;
 }
 
-}  // namespace
-
-ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
-                               std::size_t max_bytes, RowBatch* out, PgError* error,
-                               const std::vector<std::string_view>* ids) {
-  out->truncated = false;
-  if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
-  return KeyReading(state_.get(), StopBytes(*out, max_bytes), out)
-      .Read(packed_keys.data(), ids == nullptr ? nullptr : ids->data(), packed_keys.size(), error);
-}
-
-ReadStatus RowReader::ReadPage(std::string_view after, int limit, std::size_t max_bytes,
-                               RowBatch* out, PgError* error) {
+ReadStatus ReadOnePage(ReaderState* state, std::string_view after, int limit, std::size_t max_bytes,
+                       RowBatch* out, PgError* error) {
   out->truncated = false;
   out->end_reached = false;
   out->last_key.clear();
-  if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+  if (!state->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+  if (state->plan->prunes && state->locks.impatient() &&
+      !state->locks.TryLock(state->sync->source, true))
+    return ReadStatus::kLocked;
   PgError ignored{};
-  out->restarted = !after.empty() && !state_->FindKeyValues(after, &ignored);
+  out->restarted = !after.empty() && !state->FindKeyValues(after, &ignored);
   const std::vector<std::string_view> values =
-      after.empty() || out->restarted ? std::vector<std::string_view>() : state_->values;
+      after.empty() || out->restarted ? std::vector<std::string_view>() : state->values;
   const std::string_view* from = values.empty() ? nullptr : values.data();
   const std::size_t stop_bytes = StopBytes(*out, max_bytes);
   const Mark mark = MarkOf(*out);
   out->received = 0;
-  if (!state_->RunPage(from, limit, false, stop_bytes, out, error)) {
+  if (!state->RunPage(from, limit, false, stop_bytes, out, error)) {
     RollBack(out, mark);
     out->truncated = false;
-    return ReadPageByKeys(state_.get(), from, limit, stop_bytes, out, error);
+    return ReadPageByKeys(state, from, limit, stop_bytes, out, error);
   }
   out->end_reached = !out->truncated && out->received < static_cast<std::size_t>(limit);
   if (out->received > 0)
@@ -284,23 +337,42 @@ ReadStatus RowReader::ReadPage(std::string_view after, int limit, std::size_t ma
   return ReadStatus::kOk;
 }
 
+}  // namespace
+
+ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
+                               std::size_t max_bytes, RowBatch* out, PgError* error,
+                               const std::vector<std::string_view>* ids) {
+  return WithLocks(state_.get(), out, [&] {
+    out->truncated = false;
+    if (!state_->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+    return KeyReading(state_.get(), StopBytes(*out, max_bytes), out)
+        .Read(packed_keys.data(), ids == nullptr ? nullptr : ids->data(), packed_keys.size(),
+              error);
+  });
+}
+
+ReadStatus RowReader::ReadPage(std::string_view after, int limit, std::size_t max_bytes,
+                               RowBatch* out, PgError* error) {
+  return WithLocks(state_.get(), out, [&] {
+    return ReadOnePage(state_.get(), after, limit, max_bytes, out, error);
+  });
+}
+
 void RowReader::Configure(const char* options) {
   state_->max_document = Call([options] { return MaxDocumentBytes(options); });
 }
 
 bool RowReader::TryLockRows() {
-  const Oid source = state_->sync->source;
-  return Call([&] {
-    // Twice when a table has come below the source: it has to be locked as well.
-    for (int attempt = 0; attempt < 2; ++attempt) {
-      if (!TryLockTree(source)) return false;
-      PopActiveSnapshot();
-      PushActiveSnapshot(GetTransactionSnapshot());
-      if (state_->KnowsTree()) return true;
-    }
-    return false;
-  });
+  // Twice when a table has come below the source: it has to be locked as well.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const bool prunes = state_->plan != nullptr && state_->plan->ready && state_->plan->prunes;
+    if (!state_->locks.TryLock(state_->sync->source, !prunes)) return false;
+    if (Call([&] { return state_->KnowsTree(); })) return true;
+  }
+  return false;
 }
+
+const std::string& RowReader::locked_table() const { return state_->locks.refused_table(); }
 
 std::int64_t RowReader::EstimateRows() {
   const Oid source = state_->sync->source;

@@ -61,7 +61,11 @@ struct RowBatch {
   void Clear();
 };
 
-enum class ReadStatus { kOk, kSyncFailed };
+enum class ReadStatus {
+  kOk,
+  kSyncFailed,
+  kLocked,  // after TryLockRows only: nothing was read, somebody holds a lock that it needs
+};
 
 class RowReader {
  public:
@@ -93,7 +97,13 @@ class RowReader {
   /// stand in until the end of the transaction, and then replaces the active snapshot, since to an
   /// older one a table that was rewritten meanwhile is empty. Never waits: whoever changes a table,
   /// for hours perhaps, must not hold up what is read from others. false: not now.
+  ///
+  /// What else is read, by views, sub-selects and functions, is known once rows have been read.
+  /// Where it is not known yet, reading waits for some milliseconds, then it says kLocked. From
+  /// the first call on a reader is in a worker: reads also end early when they take long.
   bool TryLockRows();
+  /// What was not to be had, as SQL writes it; empty: it is not known.
+  const std::string& locked_table() const;
   /// Reads the rows of these keys (packed). A key without a row is simply not in `out`, unless
   /// `truncated`: that ends after the row with which there are more than `max_bytes` of them.
   /// Appends to *out. kSyncFailed: *error says why the whole sync cannot be read (missing column,

@@ -148,7 +148,8 @@ bool ReceiveRow(TupleTableSlot* slot, DestReceiver* self) {
   out->last_failed = out->rows.size() == rows;
   const std::size_t bytes = out->bytes.size();
   receiver->truncated =
-      bytes > receiver->stop_bytes || receiver->wasted > receiver->stop_bytes - bytes;
+      bytes > receiver->stop_bytes || receiver->wasted > receiver->stop_bytes - bytes ||
+      (receiver->stop_at != 0 && GetCurrentTimestamp() >= receiver->stop_at);
   return !receiver->out_of_memory && !receiver->truncated;
 }
 

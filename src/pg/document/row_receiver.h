@@ -16,6 +16,7 @@ struct RowReceiver {
   bool keys_only;            // the result has key columns and nothing else
   std::size_t stop_bytes;    // end after the row that makes out->bytes longer than this
   std::size_t max_document;  // a row whose document would be longer is a failure of its own
+  TimestampTz stop_at;       // end after the row that is received then; 0: never
   MemoryContext row_memory;  // reset after each row
   std::size_t wasted;        // bytes of documents that were given up: they took time, too
   bool truncated;

@@ -5,6 +5,7 @@
 #include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
+#include "pg/server_names.h"
 #include "pg/server_options.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/published.h"
@@ -41,6 +42,7 @@ Oid ServerOf(const SyncRow* sync) {
 
 // The files or the database were copied, or pg_upgrade was run: what is known of the index stays.
 void AdoptState(const SyncRow* sync) {
+  ResolveServers();
   AsExtensionOwner as_owner;
   SPI_connect();
   Execute(

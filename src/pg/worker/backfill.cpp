@@ -114,6 +114,7 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
       status = ReadStatus::kSyncFailed;
     } else {
       status = sync->reader->ReadPage(b.cursor, limit, kBytesPerPage, &batch, &error);
+      if (!(locked = NoteStatus(sync, status))) return;
     }
     FlushEverythingVisible();
     if (status == ReadStatus::kOk)

@@ -85,7 +85,8 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   // a live generation that stands still.
   if (sync->rebuild.fresh || sync->live.frozen) return;
   if (event.kind == core::EventKind::kTruncate) {
-    if (!sync->managed) RequestResync(sync, "TRUNCATE");  // otherwise a request has told
+    // Of one that is managed a request has told.
+    if (!sync->managed) RequestResyncSoon(context, sync, "TRUNCATE");
     return;
   }
   if (event.kind == core::EventKind::kResync)

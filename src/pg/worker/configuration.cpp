@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pg/capture/capture_triggers.h"
 #include "pg/catalog.h"
 #include "pg/document/key_codec.h"
 #include "pg/encoding.h"
@@ -250,7 +249,7 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   TakeSlot(row, sync);
   sync->paused = row.paused;
   const bool was_failed = sync->failed;
-  sync->failed = row.failed_reason != nullptr;
+  sync->failed = row.failed_reason != nullptr || !sync->failure.empty();
   if (was_failed && !sync->failed) {  // resumed: ask and judge again
     sync->index.step = IndexStep::kUnknown;
     sync->versions.judged = false;
@@ -362,21 +361,6 @@ void Load(WorkerContext* context) {
   LoadIndexDrops(context, [&](Oid owner) { return ChannelFor(context, *options, owner); });
 }
 
-void RepairTriggers(WorkerContext* context, SyncRuntime* sync) {
-  PgError error;
-  bool repaired = false;
-  if (!InSubtransaction(
-          [&] {
-            LockTree(sync->source);
-            repaired = InstallCaptureTriggers(sync->source);
-          },
-          &error)) {
-    SetSyncError(sync->slot, ReadableInUtf8(error.message).c_str());
-    return;
-  }
-  if (repaired) BringInStep(context, sync, "capture triggers had been disabled or changed");
-}
-
 // Nobody probes one that no sync uses any more: it stays as it is.
 bool IsUsed(const WorkerContext& context, const Channel* channel) {
   return std::any_of(context.syncs.begin(), context.syncs.end(),
@@ -428,20 +412,6 @@ void ReloadCredentials(WorkerContext* context, core::Time now) {
     if (options == nullptr) return;
     for (auto& [id, sync] : context->syncs)
       UseChannel(context, sync.get(), ChannelFor(context, *options, sync->owner));
-  });
-}
-
-void CheckTriggers(WorkerContext* context) {
-  InTransaction([&] {
-    if (!ExtensionExists()) return;
-    for (auto& [id, sync] : context->syncs)
-      if (!sync->failed && !sync->IsBuilding() && OidIsValid(sync->source) &&
-          SearchSysCacheExists1(RELOID, ObjectIdGetDatum(sync->source)) &&
-          !CaptureTriggersIntact(sync->source))
-        RepairTriggers(context, sync.get());
-    StartWantedRebuilds(context);
-    ListCell* cell;
-    foreach (cell, UnusedCaptureSources()) DropUnusedCaptureTriggers(lfirst_oid(cell));
   });
 }
 

@@ -17,8 +17,5 @@ std::uint64_t NewIncarnation();
 /// Reads credentials, secret files and addresses again where the server was not reached or refused
 /// us.
 void ReloadCredentials(WorkerContext* context, core::Time now);
-/// Every minute: are the capture triggers as they must be? Repairs them and starts a resync;
-/// removes triggers that nobody needs any more.
-void CheckTriggers(WorkerContext* context);
 
 }  // namespace polyglot::pg

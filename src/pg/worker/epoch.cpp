@@ -208,6 +208,14 @@ void StoreVersions(const SyncRuntime& sync) {
       {id.c_str(), epoch.c_str(), timeline.c_str(), bound.c_str()});
 }
 
+void StoreStart(SyncRuntime* sync) {
+  if (!LockState(sync)) return;
+  sync->versions.stored_bound = FlushedPosition() + core::kBoundStep;
+  sync->versions.timeline = ThisDatabase().timeline;
+  sync->versions.unstored = false;
+  StoreVersions(*sync);
+}
+
 // What the index lacks is delivered anyway while it is filled; otherwise it is compared with the
 // table, and searches notice nothing.
 void BringInStepAfter(WorkerContext* context, SyncRuntime* sync, const char* reason) {
@@ -222,16 +230,19 @@ void BringInStepAfter(WorkerContext* context, SyncRuntime* sync, const char* rea
 // Lease and index have the new epoch already: what was drawn in the old one is drawn again.
 void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
   VersionState& versions = sync->versions;
-  sync->epoch = versions.new_epoch;
-  versions.timeline = ThisDatabase().timeline;
-  versions.stored_bound = versions.new_bound;
+  bool locked = false;
   InTransaction([&] {
+    if (!(locked = LockState(sync))) return;
+    sync->epoch = versions.new_epoch;
+    versions.timeline = ThisDatabase().timeline;
+    versions.stored_bound = versions.new_bound;
     StoreVersions(*sync);
     if (versions.repair || sync->backfill.running || sync->resync.version != 0)
       BringInStepAfter(context, sync, "the database was promoted, restored or copied");
     else
       ReadOlderAgain(context, sync, sync->epoch << 52);
   });
+  if (!locked) return;
   versions.new_epoch = 0;
   versions.epoch_written = versions.index_older = versions.repair = false;
   versions.bound = versions.stored_bound;
@@ -242,19 +253,31 @@ void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
 }
 
 void TakeOlderIndex(WorkerContext* context, SyncRuntime* sync) {
-  sync->versions.index_older = false;
-  InTransaction([&] { BringInStepAfter(context, sync, "its index was restored"); });
+  InTransaction([&] {
+    if (!LockState(sync)) return;
+    sync->versions.index_older = false;
+    BringInStepAfter(context, sync, "its index was restored");
+  });
 }
 
 // The index is ours now, whoever had it before.
 void EndAdoption(SyncRuntime* sync) {
   if (!sync->adopt || sync->index.step != IndexStep::kReady || !sync->versions.Settled()) return;
-  sync->adopt = false;
   const std::string id = std::to_string(sync->id);
   InTransaction([&] {
+    if (!LockState(sync)) return;
+    sync->adopt = false;
     Execute("UPDATE polyglot.sync_state SET adopt = false WHERE sync_id = $1::pg_catalog.int4",
             {id.c_str()});
   });
+}
+
+// What others' open transactions have kept from being stored until now.
+void StoreDue(WorkerContext* context, SyncRuntime* sync) {
+  if (sync->versions.unstored) InTransaction([&] { StoreStart(sync); });
+  if (sync->versions.epoch_written) TakeEpoch(context, sync);
+  if (sync->versions.index_older) TakeOlderIndex(context, sync);
+  EndAdoption(sync);
 }
 
 bool IsRaiseDue(const VersionState& versions, core::Time now) {
@@ -266,7 +289,8 @@ bool IsRaiseDue(const VersionState& versions, core::Time now) {
 
 bool MayWrite(const SyncRuntime& sync) {
   return !sync.failed && sync.failure.empty() && sync.channel != nullptr &&
-         sync.index.step == IndexStep::kReady && !sync.index.checking && !sync.index.lost;
+         !sync.versions.unstored && sync.index.step == IndexStep::kReady &&
+         !sync.index.checking && !sync.index.lost;
 }
 
 void RaiseBounds(std::vector<SyncRuntime*> due, core::Time now) {
@@ -311,9 +335,8 @@ void StartVersions(SyncRuntime* sync, std::uint64_t stored_bound, std::uint32_t 
   versions.stored_bound = stored_bound;
   versions.timeline = stored_timeline;
   if (stored_bound != 0) return;
-  versions.stored_bound = FlushedPosition() + core::kBoundStep;
-  versions.timeline = ThisDatabase().timeline;
-  StoreVersions(*sync);
+  versions.unstored = true;
+  StoreStart(sync);
 }
 
 void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
@@ -352,9 +375,7 @@ void KeepVersions(WorkerContext* context, core::Time now) {
   int writing = 0;
   for (SyncRuntime* sync : context->Awake()) {
     if (sync->failed || !sync->failure.empty()) continue;
-    if (sync->versions.epoch_written) TakeEpoch(context, sync);
-    if (sync->versions.index_older) TakeOlderIndex(context, sync);
-    EndAdoption(sync);
+    if (now >= sync->store_at) StoreDue(context, sync);
     if (sync->channel == nullptr) continue;
     if (sync->channel->connected() && sync->lease.held)
       WriteNewEpoch(context, sync, now);

@@ -1,5 +1,7 @@
 #include "pg/worker/findings.h"
 
+#include <utility>
+
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/fault_limits.h"
@@ -34,14 +36,15 @@ void StoreLoss(WorkerContext* context, SyncRuntime* sync) {
 
 void StoreFinding(WorkerContext* context, SyncRuntime* sync) {
   if (!sync->failure.empty()) {
-    FailSync(context, sync, sync->failure.c_str(), sync->failure_hint.c_str());
-    sync->failure.clear();
+    const std::string reason = std::exchange(sync->failure, {});
+    sync->failed = false;
+    FailSync(context, sync, reason.c_str(), sync->failure_hint.c_str());
   }
   if (sync->index.dirty) {
     StoreIndex(sync->id, sync->index);
     sync->index.dirty = false;
   }
-  if (ResyncDue(*sync)) RequestResync(sync, std::string(sync->resync_wanted).c_str());
+  if (ResyncDue(*sync)) StoreWantedResync(context, sync);
   if (sync->index.lost && !sync->IsBuilding()) StoreLoss(context, sync);
   if (sync->resync.ended) {
     StorePhase(sync->id, sync->backfill.running ? "backfill" : "stream");

@@ -16,6 +16,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kRetry{5'000'000};
+constexpr core::Time kStoreRetry{500'000};
 // Each is a change of the search cluster's state: not hundreds of them at once.
 constexpr int kAtOnce = 4;
 
@@ -177,6 +178,25 @@ void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::st
        building ? "true" : "false", wait_us.c_str(), owner.c_str()});
 }
 
+// false: somebody's open transaction (drop_sync, DROP SERVER) has the row.
+bool DeleteRow(const WorkerContext& context, const std::string& index, const std::string& uuid) {
+  char server[16];
+  snprintf(server, sizeof server, "%u", context.server);
+  const uint64 locked = Execute(
+      "SELECT 1 FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
+      " AND physical_index = $2 FOR UPDATE SKIP LOCKED",
+      {server, index.c_str()});
+  if (locked > 0)
+    Execute(
+        "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
+        " AND physical_index = $2 AND coalesce(index_uuid, '') = $3",
+        {server, index.c_str(), uuid.c_str()});
+  return locked > 0 || Execute(
+                           "SELECT 1 FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
+                           " AND physical_index = $2",
+                           {server, index.c_str()}) == 0;
+}
+
 // An index of the same name may be another one by now, and the mapping, too.
 void Keep(WorkerContext* context, const std::string& index, IndexDrop drop) {
   const auto [it, added] = context->index_drops.try_emplace(index, drop);
@@ -243,22 +263,19 @@ void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
     }
 }
 
-void StoreIndexDrops(WorkerContext* context) {
-  std::vector<std::pair<std::string, std::string>> done;  // name, UUID
+void StoreIndexDrops(WorkerContext* context, core::Time now) {
+  std::vector<std::pair<std::string, std::string>> done, stored;  // name, UUID
   for (const auto& [index, drop] : context->index_drops)
-    if (drop.done) done.emplace_back(index, drop.uuid);
+    if (drop.done && now >= drop.store_at) done.emplace_back(index, drop.uuid);
   if (done.empty()) return;
   InTransaction([&] {
-    char server[16];
-    snprintf(server, sizeof server, "%u", context->server);
     for (const auto& [index, uuid] : done)
-      Execute(
-          "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-          " AND physical_index = $2 AND coalesce(index_uuid, '') = $3",
-          {server, index.c_str(), uuid.c_str()});
-    AnnounceConfigChange();  // the launcher may have kept this worker for these alone
+      if (DeleteRow(*context, index, uuid)) stored.emplace_back(index, uuid);
+    // The launcher may have kept this worker for these alone.
+    if (!stored.empty()) AnnounceConfigChange();
   });
-  for (const auto& [index, uuid] : done) context->index_drops.erase(index);
+  for (const auto& [index, uuid] : done) context->index_drops[index].store_at = now + kStoreRetry;
+  for (const auto& [index, uuid] : stored) context->index_drops.erase(index);
 }
 
 }  // namespace polyglot::pg

@@ -18,6 +18,6 @@ void DropIndexOf(WorkerContext* context, const SyncRuntime& sync, bool building)
 /// Asks for the deletions that are due. C++ phase.
 void AdvanceIndexDrops(WorkerContext* context, core::Time now);
 /// Deletes the rows of those that are done, in a transaction of its own.
-void StoreIndexDrops(WorkerContext* context);
+void StoreIndexDrops(WorkerContext* context, core::Time now);
 
 }  // namespace polyglot::pg

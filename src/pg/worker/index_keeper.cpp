@@ -289,7 +289,7 @@ bool IsDue(const SyncRuntime& sync, core::Time now) {
 bool MayAsk(const SyncRuntime& sync) {
   // A live generation whose index is lost waits for the next one.
   return !sync.failed && sync.failure.empty() && sync.channel != nullptr && !sync.index.lost &&
-         !(sync.live.frozen && sync.index.physical == nullptr);
+         !sync.versions.unstored && !(sync.live.frozen && sync.index.physical == nullptr);
 }
 
 bool IsAsking(const SyncRuntime& sync) {

@@ -99,12 +99,16 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
       look->trouble = "the worker cannot read the row: its table is locked";
       return;
     }
-    ok = sync->reader->IdOfKey(key, &look->id, &error) &&
-         sync->reader->ReadKeys({key}, 0, &batch, &error) == ReadStatus::kOk;
-    if (!ok) {
+    ReadStatus status = ReadStatus::kSyncFailed;
+    if (sync->reader->IdOfKey(key, &look->id, &error))
+      status = sync->reader->ReadKeys({key}, 0, &batch, &error);
+    ok = status == ReadStatus::kOk;
+    if (status == ReadStatus::kLocked) {
+      look->trouble = "the worker cannot read the row: a table that it is read from is locked";
+    } else if (!ok) {
       look->trouble = "the worker cannot read the row: " + ReadableInUtf8(error.message);
-      return;
     }
+    if (!ok) return;
     TakeRow(batch, look);
     look->baseline = BaselineVersion(sync->id);
     look->epoch = sync->epoch;

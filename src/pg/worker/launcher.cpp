@@ -13,12 +13,14 @@ namespace {
 
 constexpr int64 kHealthyAfter = 60 * USECS_PER_SEC;  // a worker that lived this long begins anew
 constexpr int64 kLongestDelay = 60 * USECS_PER_SEC;
+constexpr int kLookInterval = 10'000;  // ms; for databases that have come to life
 constexpr int64 kProbeDelay = 5 * USECS_PER_SEC;  // after one that failed; doubled each time
 
 // Process-local knowledge of what this launcher started; shared memory holds only what others need.
 struct Started {
   BackgroundWorkerHandle* handle;
   bool running;
+  uint64 config_generation;  // when it was started
 };
 Started started[kMaxWorkers];
 
@@ -103,6 +105,63 @@ void ForgetDroppedDatabases() {
     if (OidIsValid(database) && !SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)))
       ForgetDatabase(database);
   }
+}
+
+// Databases that let processes in, as of the last look at pg_database. Nobody tells of CREATE
+// DATABASE … TEMPLATE, ALLOW_CONNECTIONS and IS_TEMPLATE, which bring syncs to life.
+struct OpenDatabases {
+  Oid* oids;
+  int count, capacity;
+};
+OpenDatabases open_databases;
+
+bool WasOpen(const OpenDatabases& databases, Oid database) {
+  for (int i = 0; i < databases.count; i++)
+    if (databases.oids[i] == database) return true;
+  return false;
+}
+
+void AddOpen(OpenDatabases* databases, Oid database) {
+  if (databases->count == databases->capacity) {
+    databases->capacity = Max(64, databases->capacity * 2);
+    const Size bytes = sizeof(Oid) * static_cast<Size>(databases->capacity);
+    databases->oids = static_cast<Oid*>(databases->oids == nullptr
+                                            ? MemoryContextAlloc(TopMemoryContext, bytes)
+                                            : repalloc(databases->oids, bytes));
+  }
+  databases->oids[databases->count++] = database;
+}
+
+// Queues a probe for each database that was not open the last time.
+void LookForOpenDatabases() {
+  static OpenDatabases before;
+  StartTransactionCommand();
+  PushActiveSnapshot(GetTransactionSnapshot());
+  Relation rel = table_open(DatabaseRelationId, AccessShareLock);
+  TableScanDesc scan = table_beginscan_catalog(rel, 0, nullptr);
+  const OpenDatabases spare = before;
+  before = open_databases;
+  open_databases = spare;
+  open_databases.count = 0;
+  while (HeapTuple tuple = heap_getnext(scan, ForwardScanDirection)) {
+    auto* form = reinterpret_cast<Form_pg_database>(GETSTRUCT(tuple));
+    if (!form->datallowconn || form->datistemplate) continue;
+    AddOpen(&open_databases, form->oid);
+    if (!WasOpen(before, form->oid)) QueueProbe(form->oid);
+  }
+  table_endscan(scan);
+  table_close(rel, AccessShareLock);
+  PopActiveSnapshot();
+  CommitTransactionCommand();
+  MemoryContextSwitchTo(TopMemoryContext);
+}
+
+// Every so often, and when the configuration is reloaded.
+void LookForOpenDatabases(bool now) {
+  static TimestampTz looked_at = 0;
+  if (!now && !TimestampDifferenceExceeds(looked_at, GetCurrentTimestamp(), kLookInterval)) return;
+  looked_at = GetCurrentTimestamp();
+  LookForOpenDatabases();
 }
 
 // Reads pg_database; queues a probe for each database in `only` (nullptr: for every one).
@@ -206,6 +265,8 @@ bool AdvanceProbes() {
   return true;
 }
 
+uint64 ConfigGeneration() { return pg_atomic_read_u64(&Shared()->config_generation); }
+
 void StartWorker(int index) {
   WorkerSlot* slot = &Shared()->workers[index];
   BackgroundWorker worker;
@@ -222,6 +283,7 @@ void StartWorker(int index) {
   slots_exhausted_reported = false;
   Shared()->processes_refused = false;
   started[index].running = true;
+  started[index].config_generation = ConfigGeneration();
 }
 
 void WorkerEnded(int index) {
@@ -230,7 +292,11 @@ void WorkerEnded(int index) {
   started[index].handle = nullptr;
   started[index].running = false;
   const TimestampTz now = GetCurrentTimestamp();
-  if (slot->healthy_since >= slot->started_at) {  // left because it had nothing to do
+  // It had nothing to do. Where nothing has changed since a probe found work for it, the two do not
+  // agree, and would go on so for ever.
+  const bool left = slot->healthy_since >= slot->started_at;
+  const bool in_vain = slot->wanted && started[index].config_generation == ConfigGeneration();
+  if (left && !in_vain) {
     slot->next_start = now;
     slot->backoff_us = 0;
     // Started again only when a probe finds work: it would leave at once. The probe also releases
@@ -263,7 +329,7 @@ void FreeWorkerSlot(WorkerSlot* slot) {
 
 // Starts what is due; returns the time until the next start, in ms.
 long ManageWorkers() {
-  long wait = 60000;
+  long wait = kLookInterval;
   for (int i = 0; i < kMaxWorkers; i++) {
     WorkerSlot* slot = &Shared()->workers[i];
     if (HasEnded(i)) WorkerEnded(i);
@@ -333,11 +399,13 @@ void polyglot_launcher_main(Datum) {
   static uint32 wait_event = NamedWaitEvent("PolyglotSyncLauncher");
   for (;;) {
     CHECK_FOR_INTERRUPTS();
-    if (ConfigReloadPending) {
+    const bool reload = ConfigReloadPending != 0;
+    if (reload) {
       ConfigReloadPending = false;
       ProcessConfigFile(PGC_SIGHUP);
     }
     CollectWork();
+    LookForOpenDatabases(reload);
     bool probing = AdvanceProbes();
     long wait = AnyOrphanRuns() ? 100 : ManageWorkers();
     if (!probing && probes.count > 0) wait = Min(wait, 1000L);

@@ -11,6 +11,7 @@
 #include "pg/worker/counters.h"
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/rebuild.h"
+#include "pg/worker/source_lock.h"
 
 namespace polyglot::pg {
 namespace {
@@ -180,9 +181,7 @@ Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   Notice notice;
   notice.Add(sync.dropped, "The index is filled anew when the server is back.");
   notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
-  if (sync.locked)
-    notice.Add("somebody else holds a lock of the table: its changes wait for its release",
-               "The view pg_locks tells who.");
+  notice.Add(LockNotice(sync), "The view pg_locks tells who.");
   if (sync.letters_at != core::Time{0})
     notice.Add("an open transaction changes its dead letters: its changes wait for the end of that",
                "Commit it or roll it back.");

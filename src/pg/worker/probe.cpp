@@ -2,6 +2,7 @@
 // shared memory, which servers need a worker there. It exits at once.
 
 #include "pg/catalog.h"
+#include "pg/server_names.h"
 #include "pg/shared_state.h"
 #include "pg/worker/launcher.h"
 
@@ -19,10 +20,11 @@ struct Wanted {
 
 // Servers that have syncs, or indexes left to drop for one that was dropped.
 constexpr const char kQuery[] =
-    "SELECT s.server, s.queue FROM polyglot.sync_state s"
+    "SELECT w.server, w.queue FROM (SELECT s.server, s.queue FROM polyglot.sync_state s"
     " JOIN polyglot.sync_definition d ON d.id = s.sync_id"
     " UNION SELECT q.server, q.id FROM polyglot.dropped_index i"
-    " JOIN polyglot.queue q ON q.server = i.server";
+    " JOIN polyglot.queue q ON q.server = i.server) w"
+    " JOIN pg_foreign_server f ON f.oid = w.server";
 
 // What ALTER DATABASE may have set. A lock that somebody holds for long must not keep the launcher
 // from the other databases: it comes again.
@@ -46,7 +48,11 @@ void LockExtension() {
 }
 
 int ReadWanted(Wanted* wanted) {
-  if (!ExtensionExists() || !WorkersEnabled()) return 0;
+  if (!ExtensionExists()) return 0;
+  ResolveServers();
+  PopActiveSnapshot();
+  PushActiveSnapshot(GetTransactionSnapshot());  // sees that
+  if (!WorkersEnabled()) return 0;
   if (SPI_execute(kQuery, true, 0) != SPI_OK_SELECT) elog(ERROR, "could not read the syncs");
   int count = 0;
   for (uint64 i = 0; i < SPI_processed && count < kMaxWorkers; i++) {

@@ -353,7 +353,7 @@ void BringInStep(WorkerContext* context, SyncRuntime* sync, const char* reason) 
   if (sync->managed)
     WantRebuild(context, *sync, reason, true, false);
   else
-    RequestResync(sync, reason);
+    RequestResyncSoon(context, sync, reason);
 }
 
 bool TruncationPending(const SyncRuntime& sync) {

@@ -70,6 +70,7 @@ class Rereading {
         ids.push_back(key.id);
       }
       status = sync_->reader->ReadKeys(packed, kBytesPerRead, &batch_, &error, &ids);
+      if (!(locked_ = NoteStatus(sync_, status))) return;
       // The rows may be newer than their events, and of a commit that a crash would still undo.
       FlushEverythingVisible();
       // Rows that are not there any more may have been truncated: searches go on seeing them until

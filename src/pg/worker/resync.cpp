@@ -201,6 +201,20 @@ void WantResync(SyncRuntime* sync, const std::string& reason) {
   if (reason.starts_with("events dropped")) sync->dropped = reason;
 }
 
+void RequestResyncSoon(WorkerContext* context, SyncRuntime* sync, const char* reason) {
+  if (LockState(sync)) return RequestResync(sync, reason);
+  WantResync(sync, reason);
+  if (sync->resync_scan != 0) return;
+  sync->resync_scan = context->scan_number;
+  context->settlement.Add(sync->id, {.scan = sync->resync_scan});
+}
+
+void StoreWantedResync(WorkerContext* context, SyncRuntime* sync) {
+  RequestResync(sync, std::string(sync->resync_wanted).c_str());
+  if (sync->resync_scan != 0) context->settlement.Release(sync->id, {.scan = sync->resync_scan});
+  sync->resync_scan = 0;
+}
+
 bool ResyncDue(const SyncRuntime& sync) {
   return !sync.resync_wanted.empty() && sync.Sends() && sync.channel->connected() &&
          sync.index.step == IndexStep::kReady;

@@ -19,6 +19,11 @@ void RequestResync(SyncRuntime* sync, const char* reason);
 /// The path is to begin when the index is ready; V is drawn then. Until then no event of this sync
 /// counts. Phase 'resync' without a version says the same in the table.
 void WantResync(SyncRuntime* sync, const std::string& reason);
+/// The same, now or as soon as nobody's open transaction has the sync's row any more. The sync's
+/// position waits for that.
+void RequestResyncSoon(WorkerContext* context, SyncRuntime* sync, const char* reason);
+/// The resync that is wanted, under the lock of the sync's row.
+void StoreWantedResync(WorkerContext* context, SyncRuntime* sync);
 bool ResyncDue(const SyncRuntime& sync);
 /// Operations that wait and are older than `version` are read again at newer versions, if an event
 /// or a parked key waits for them. Those of the backfill and of an earlier walk are begun anew

@@ -6,9 +6,14 @@
 
 namespace polyglot::pg {
 
-/// Locks the table for a read, without waiting, until the end of the transaction. false: somebody
-/// is at work on it, and the sync is not read before `read_at`. May ereport.
+/// Locks for a read, without waiting, until the end of the transaction: the table and what else is
+/// known to be read. false: somebody is at work there, and the sync is not read before `read_at`.
+/// May ereport.
 bool LockSource(SyncRuntime* sync);
+/// What has come of the read. false: it has met a lock that was not to be had, the same.
+bool NoteStatus(SyncRuntime* sync, ReadStatus status);
+/// What waits for it, for status.
+std::string LockNotice(const SyncRuntime& sync);
 /// Asks whether tables that have been locked for long are free again.
 void RetryLocks(WorkerContext* context, core::Time now);
 

@@ -46,7 +46,13 @@ void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, con
   if (sync->IsBuilding())
     return RebuildFailed(context, *sync,
                          hint[0] == '\0' ? reason : psprintf("%s; hint: %s", reason, hint));
-  StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint, detail);
+  if (LockState(sync)) {
+    StoreFailed(sync->id, reason, hint[0] == '\0' ? nullptr : hint, detail);
+    sync->failure.clear();
+  } else {
+    sync->failure = reason;
+    sync->failure_hint = hint;
+  }
   SetSyncError(sync->slot, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" has failed: %s", sync->name.c_str(),
                        ReadableInServer(reason)),

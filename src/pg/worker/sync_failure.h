@@ -16,6 +16,7 @@ void Postpone(SyncRuntime* sync);
 std::string PublicText(const PgError& error);
 
 /// The sync cannot go on until somebody acts: stored, shown in status, its changes are parked.
+/// Where somebody's open transaction has its row, it is stored as a finding when that has ended.
 /// Texts in UTF-8; `detail`, if any, is for the owner of the rows only.
 void FailSync(WorkerContext* context, SyncRuntime* sync, const char* reason, const char* hint,
               const char* detail = nullptr);

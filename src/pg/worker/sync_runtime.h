@@ -85,6 +85,7 @@ struct VersionState {
   std::uint64_t bound = 0;         // also confirmed by the index: positions up to it may be used
   std::uint64_t highest = 0;       // position of an operation of this process
   std::uint64_t raised_at_highest = 0;
+  bool unstored = false;        // the two above are not in our table yet: nothing begins before
   bool judged = false;          // this process has compared its table with the index
   bool raised = false;          // this process has written a bound
   bool writing = false;         // the index's record is being written
@@ -264,7 +265,9 @@ struct SyncRuntime {
   std::map<std::uint64_t, std::int64_t> oldest_by_scan;  // scan → oldest unsettled capture time
   bool may_have_dead_letters = false;
   core::Time blocked_until{0};
+  std::string departed = "{}";     // tables that were seen to have left the source's tree
   std::string resync_wanted;       // why; V is drawn when the index is ready, events before it go
+  std::uint64_t resync_scan = 0;   // not 0: it is stored nowhere, so the position stays before this
   std::int64_t lagging_since = 0;  // capture time of the oldest event that was dropped
   std::string dropped;             // what status says of it until the index is in step again
   struct {

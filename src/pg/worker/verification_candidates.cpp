@@ -90,8 +90,9 @@ bool Read(WorkerContext* context, SyncRuntime* sync) {
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadKeys(keys, kBytes, &judgement.rows, &error);
+    locked = status != ReadStatus::kLocked;
   });
-  if (status != ReadStatus::kOk) FailVerification(sync, error);
+  if (status == ReadStatus::kSyncFailed) FailVerification(sync, error);
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
   if (judgement.rows.truncated && judgement.candidates.size() > 1) {

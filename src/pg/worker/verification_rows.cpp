@@ -20,6 +20,7 @@ constexpr int kRowsPerPage = 1000;
 constexpr std::size_t kBytesPerPage = 2u << 20;
 constexpr std::size_t kOneHit = 64u << 20;  // an answer with but one hit
 constexpr std::size_t kKeysPerLookup = 1000;
+constexpr core::Time kLookupTime{100'000};
 constexpr std::size_t kChunks = 2;  // asked for or waiting
 constexpr std::string_view kKeepAlive = "5m";
 
@@ -219,7 +220,9 @@ class Lookup {
   void Run() {
     InTransaction([&] {
       if ((state_->lookup_waits = !sync_->reader->TryLockRows())) return;
-      while (!state_->hits.empty() && !failed_) Some();
+      const core::Time end = MonotonicNow() + kLookupTime;
+      while (!state_->hits.empty() && !failed_ && !state_->lookup_waits && MonotonicNow() < end)
+        Some();
     });
     if (state_->lookup_waits) state_->retry_at = MonotonicNow() + kVerificationRetry;
   }
@@ -243,16 +246,33 @@ class Lookup {
       if (!candidates[i].key.empty()) keys.push_back(candidates[i].key);
     RowBatch batch;
     PgError error{};
-    if (!keys.empty() &&
-        sync_->reader->ReadKeys(keys, kBytesPerPage, &batch, &error) != ReadStatus::kOk) {
+    ReadStatus status = ReadStatus::kOk;
+    if (!keys.empty()) status = sync_->reader->ReadKeys(keys, kBytesPerPage, &batch, &error);
+    if (status == ReadStatus::kLocked) {
+      PutBack(candidates, count);
+    } else if (status != ReadStatus::kOk) {
       FailVerification(sync_, error);
       failed_ = true;
     } else if (batch.truncated && keys.size() > 1) {
       Read(candidates, count / 2);
-      if (!failed_) Read(candidates + count / 2, count - count / 2);
+      if (failed_) return;
+      if (state_->lookup_waits)
+        PutBack(candidates + count / 2, count - count / 2);
+      else
+        Read(candidates + count / 2, count - count / 2);
     } else {
       for (std::size_t i = 0; i < count; ++i)
         if (!HasRow(batch, candidates[i])) state_->fresh.push_back(std::move(candidates[i]));
+    }
+  }
+
+  // Somebody is at work on what the rows are read from.
+  void PutBack(Candidate* candidates, std::size_t count) {
+    state_->lookup_waits = true;
+    for (std::size_t i = 0; i < count; ++i) {
+      core::Hit& hit = state_->hits.emplace_back();
+      hit.id = std::move(candidates[i].id);
+      hit.routing = std::move(candidates[i].routing);
     }
   }
 
@@ -325,8 +345,9 @@ bool ReadVerificationPage(SyncRuntime* sync, RowBatch* batch) {
   InTransaction([&] {
     if (!(locked = sync->reader->TryLockRows())) return;
     status = sync->reader->ReadPage(state->cursor, kRowsPerPage, kBytesPerPage, batch, &error);
+    locked = status != ReadStatus::kLocked;
   });
-  if (status != ReadStatus::kOk) FailVerification(sync, error);
+  if (status == ReadStatus::kSyncFailed) FailVerification(sync, error);
   if (!locked) state->retry_at = MonotonicNow() + kVerificationRetry;
   if (!locked || status != ReadStatus::kOk) return false;
   state->end_reached = batch->end_reached;
@@ -385,10 +406,11 @@ bool WalkIndex(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
   if (state->in_flight == 0 && state->step == Step::kRefresh) Refresh(context, sync, now);
   if (state->in_flight == 0 && state->step == Step::kOpen) Open(context, sync, now);
-  if (state->in_flight == 0 && state->step == Step::kWalk && !state->lookup_waits)
+  if (state->in_flight == 0 && state->step == Step::kWalk && state->hits.size() < kHitsPerPage)
     Walk(context, sync, now);
   if (!state->hits.empty()) Lookup(sync).Run();
-  if (state->step != Step::kClose || state->lookup_waits || sync->failed) return false;
+  if (!state->hits.empty() && !state->lookup_waits && !sync->failed) return true;
+  if (state->step != Step::kClose || !state->hits.empty() || sync->failed) return false;
   EndWalk(sync, now);
   return true;
 }

@@ -10,6 +10,7 @@
 #include "core/gathering.h"
 #include "pg/capture/capture_plan.h"
 #include "pg/catalog.h"
+#include "pg/document/table_lock.h"
 #include "pg/guard.h"
 #include "pg/worker/attention.h"
 #include "pg/worker/backfill.h"
@@ -33,6 +34,7 @@
 #include "pg/worker/requests.h"
 #include "pg/worker/rereading.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/source_checks.h"
 #include "pg/worker/source_lock.h"
 #include "pg/worker/verification.h"
 #include "pg/worker/worker_context.h"
@@ -60,7 +62,7 @@ void WorkerContext::WatchChannel(Channel* channel) {
 namespace {
 
 constexpr core::Time kScanInterval{1'000'000};
-constexpr core::Time kTriggerInterval{60'000'000};
+constexpr core::Time kSourceInterval{60'000'000}, kSourceRetry{1'000'000};
 constexpr core::Time kStatusInterval{50'000};
 
 class Worker {
@@ -102,7 +104,7 @@ class Worker {
   WorkerContext context_;
   core::Gathering gathering_;
   core::Time last_full_scan_{0};
-  core::Time triggers_checked_{0}, status_at_{0};
+  core::Time sources_checked_{0}, status_at_{0};
   bool woken_ = true, armed_ = false;
 };
 
@@ -110,6 +112,7 @@ void Worker::ReloadSettings() {
   if (!ConfigReloadPending) return;
   ConfigReloadPending = false;
   ProcessConfigFile(PGC_SIGHUP);
+  sources_checked_ = core::Time{0};
 }
 
 void Worker::Start() {
@@ -228,10 +231,11 @@ void Worker::Turn() {
   ServeRefreshes(&context_, now);
   ServeInspections(&context_, now);
   AdvanceIndexDrops(&context_, now);
-  StoreIndexDrops(&context_);
-  if (now - triggers_checked_ >= kTriggerInterval) {
-    triggers_checked_ = now;
-    CheckTriggers(&context_);
+  StoreIndexDrops(&context_, now);
+  CheckOwners(&context_, now);
+  if (now - sources_checked_ >= kSourceInterval) {
+    const bool done = CheckSources(&context_);
+    sources_checked_ = done ? now : now - kSourceInterval + kSourceRetry;
   }
   if (!busy || now - status_at_ >= kStatusInterval) {
     status_at_ = now;
@@ -369,6 +373,8 @@ void polyglot_worker_main(Datum argument) {
   BackgroundWorkerUnblockSignals();
   WorkerSlot* slot = Attach(DatumGetInt32(argument));
   BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
+  WatchLockWaits();
+  WatchOwners();
   PinSettings();
   ApplyFaultLimits();
   pgstat_report_appname(kWorkerType);

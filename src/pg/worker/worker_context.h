@@ -86,6 +86,7 @@ struct WorkerContext {
     // No request is on its way any more that could make the index again; kNever: one is in flight.
     core::Time final_at = core::kNever;
     core::Time retry_at{0};
+    core::Time store_at{0};  // somebody has its row
     // The lease of another copy of this database, as long as it may live.
     core::LeaseWatch watch;
   };

@@ -102,9 +102,10 @@ SELECT count(*) FROM our_triggers;
 SELECT count(*) FROM polyglot.queue WHERE server <> 0;
 
 -- The pair serves the next server.
+SELECT count(*) AS pairs FROM polyglot.queue \gset
 CREATE SERVER life FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
 SELECT polyglot.create_sync('shelf', 'life', manage_index => false);
-SELECT count(*), count(*) FILTER (WHERE server <> 0) AS used FROM polyglot.queue;
+SELECT count(*) - :pairs AS new, count(*) FILTER (WHERE server <> 0) AS used FROM polyglot.queue;
 
 -- Stored, so that it survives restarts.
 SELECT polyglot.stop_workers();

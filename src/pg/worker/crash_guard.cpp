@@ -31,10 +31,11 @@ void SetAsideLast(const WorkerContext& context) {
       " WHERE queue = $1 AND restarts < $2 ON CONFLICT DO NOTHING",
       SPI_OK_INSERT);
   if (SPI_processed > 0)
-    ereport(WARNING, (errmsg("polyglot_sync: workers of server \"%s\" died twice on the same bytes, "
-                             "which are set aside",
-                             context.server_name.c_str()),
-                      errhint("Its syncs go on without them; a core file tells more.")));
+    ereport(WARNING,
+            (errmsg("polyglot_sync: workers of server \"%s\" died twice on the same bytes, "
+                    "which are set aside",
+                    context.server_name.c_str()),
+             errhint("Its syncs go on without them; a core file tells more.")));
 }
 
 void Forget(const WorkerContext& context) {

@@ -1,10 +1,11 @@
 #pragma once
 // No byte of a queue row, a parked key or a table may keep a cluster down. A signal that ends a
-// worker makes PostgreSQL restart all processes, and the next worker would read the same again. After such
-// a restart a worker is careful for a while: it reads one thing at a time, and what it is about to
-// read stands in polyglot.reading, committed. What is found there after another such death is set
-// aside: a queue row is not looked into (its syncs are filled anew), a key becomes a dead letter,
-// a backfill that dies on its next row fails its sync. Without a crash all of this costs nothing.
+// worker makes PostgreSQL restart all processes, and the next worker would read the same again.
+// After such a restart a worker is careful for a while: it reads one thing at a time, and what it
+// is about to read stands in polyglot.reading, committed. What is found there after another such
+// death is set aside: a queue row is not looked into (its syncs are filled anew), a key becomes a
+// dead letter, a backfill that dies on its next row fails its sync. Without a crash all of this
+// costs nothing.
 
 #include <string_view>
 

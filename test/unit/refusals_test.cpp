@@ -131,11 +131,12 @@ TEST_F(CondemnedTest, RefusedWholeRequestsCountToo) {
 }
 
 TEST_F(CondemnedTest, AnotherSyncOfTheRequestGoesOn) {
-  SubmitMany(0, 1000);
+  SubmitMany(0, 501);  // little enough to share a request
   delivery.Submit(Make("other", 5000, 2), now);
   const BulkBatch batch = Next();
+  ASSERT_EQ(batch.operations, 502u);
   std::map<std::string, ItemAnswer> answers;
-  for (int i = 0; i < 1000; ++i) answers["id" + std::to_string(i)] = {400, "t", "r"};
+  for (int i = 0; i < 501; ++i) answers["id" + std::to_string(i)] = {400, "t", "r"};
   delivery.Complete(batch.id, Items(batch, answers), now);
   EXPECT_EQ(delivery.Outstanding(2), 0u);
   delivery.Submit(Make("more", 5001, 2), now);

@@ -78,7 +78,9 @@ def test_beyond_max_queue_size_events_are_dropped_and_the_index_is_filled_anew(o
     own_search.start()
     own.wait(timeout="200s")
     own.assert_equal("t", wait=False)
-    assert own.pg.log()[log:].count("events dropped: max_queue_size") == 2  # dropped; brought in step
+    told = [line for line in own.pg.log()[log:].splitlines()
+            if "worker LOG" in line and "events dropped: max_queue_size" in line]
+    assert len(told) == 2, told  # dropped; brought in step
     wait_for_error(own, "events dropped", there=False)
 
 
@@ -111,7 +113,7 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
     # A probe that is refused changes nothing, and is not worth a line.
     own.execute("SELECT polyglot.run_sync('t', '3s')")
     assert own.status("t")["state"] == "blocked"
-    assert 'sync "t" is' not in own.pg.log()[log:]
+    assert 'LOG:  polyglot_sync: sync "t" is' not in own.pg.log()[log:]
     assert own.status("t")["parked"] == 500
     assert own.value("SELECT polyglot.wait_for_sync('t', '1s')") is False
     client.indices.put_settings(index=own.index("t"), body={"index.blocks.write": None})

@@ -146,6 +146,7 @@ std::string_view ToUtf8(const char* bytes, std::size_t size) {
 }
 
 Oid StampOf(Oid type) {
+  if (!OidIsValid(type)) return InvalidOid;  // of a dropped column
   const Oid base = getBaseType(type);
   uint32 hash = base;
   return AddRowTypes(base, &hash) ? hash : base;

@@ -253,6 +253,8 @@ void ApplyRow(WorkerContext* context, const ServerOptions& options, const SyncRo
   if (was_failed && !sync->failed) {  // resumed: ask and judge again
     sync->index.step = IndexStep::kUnknown;
     sync->versions.judged = false;
+    sync->lease.was_held = false;  // who took it from us may have gone: watched like any other
+    sync->lease.watch.End();
     StartVersions(sync, static_cast<std::uint64_t>(row.version_bound),
                   static_cast<std::uint32_t>(row.timeline));
   }

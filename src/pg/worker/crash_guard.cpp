@@ -9,9 +9,12 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kLongestCare{600'000'000};
+// Care takes a commit for each thing. One that kills is mostly among the first, since a worker goes
+// on where the last one was; if not, the next one is careful for longer.
+constexpr int kThings = 200, kLongerEachTime = 4, kLongerTimes = 8;
 
 bool careful = false;
-bool noted = false;
+std::int64_t noted = 0;
 // Never freed: no static object may have a destructor.
 std::set<std::int64_t>* set_aside = nullptr;
 
@@ -59,6 +62,12 @@ void LoadSetAside(const WorkerContext& context) {
         DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
+std::int64_t ThingsToNote() {
+  std::int64_t things = kThings;
+  for (int i = 1; i < std::min(CrashRestarts(), kLongerTimes); ++i) things *= kLongerEachTime;
+  return things;
+}
+
 // Of those syncs that can go on.
 bool AnythingLeft(const WorkerContext& context) {
   if (context.CompletedScan() == 0 || context.reader->in_pass()) return true;
@@ -73,7 +82,7 @@ bool AnythingLeft(const WorkerContext& context) {
 
 void LoadCrashGuard(WorkerContext* context) {
   careful = CrashRestarts() > 0;
-  noted = false;
+  noted = 0;
   set_aside = new std::set<std::int64_t>();
   InTransaction([&] {
     if (careful) SetAsideLast(*context);
@@ -85,7 +94,7 @@ void LoadCrashGuard(WorkerContext* context) {
 bool Careful() { return careful; }
 
 void NoteReading(const WorkerContext& context, std::string_view bytes) {
-  noted = true;
+  ++noted;
   InTransaction([&] {
     Parameters p;
     p.Int4(context.queue);
@@ -103,9 +112,11 @@ bool IsSetAside(std::string_view bytes) {
 }
 
 void EndCare(WorkerContext* context, core::Time now) {
-  if (!careful || (AnythingLeft(*context) && now - context->started_at < kLongestCare)) return;
+  if (!careful) return;
+  const bool enough = noted >= ThingsToNote() || now - context->started_at >= kLongestCare;
+  if (!enough && AnythingLeft(*context)) return;
   careful = false;
-  if (noted) InTransaction([&] { Forget(*context); });
+  if (noted > 0) InTransaction([&] { Forget(*context); });
 }
 
 }  // namespace polyglot::pg

@@ -24,7 +24,8 @@ bool Careful();
 void NoteReading(const WorkerContext& context, std::string_view bytes);
 /// Was it these bytes that workers died on?
 bool IsSetAside(std::string_view bytes);
-/// Ends being careful when everything that was there at the start has been read.
+/// Ends being careful when everything that was there at the start has been read, or enough of it:
+/// the more often PostgreSQL was restarted, the more.
 void EndCare(WorkerContext* context, core::Time now);
 
 }  // namespace polyglot::pg

@@ -126,7 +126,7 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
 def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_search):
     """Events are dropped under the locks of the queue, which writers need: the row of a sync that somebody
     is dropping must not be waited for."""
-    own.execute("ALTER SERVER search OPTIONS (ADD max_queue_size '4MB')")
+    own.execute("ALTER SERVER search OPTIONS (ADD max_queue_size '3MB')")
     make_table(own, "t", 60000)
     own.execute("SELECT polyglot.create_sync('t', 'search', name => 'u', columns => '{id}')")
     own.wait()
@@ -141,7 +141,7 @@ def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_sea
         for number in range(10):
             writer.execute("UPDATE t SET v = 'written' WHERE id = %s", (number,))
         session.commit()
-    wait_for_error(own, "events dropped: max_queue_size (4 MB)")
+    wait_for_error(own, "events dropped: max_queue_size (3 MB)")
     own_search.start()
     own.wait(timeout="200s")
     own.assert_equal("t", wait=False)

@@ -178,7 +178,6 @@ def test_a_letter_that_cannot_be_written_is_written_without_its_document(refusin
     assert sorted(letters(db)) == ["1"] and kept(db, "1") is None
     assert sorted(db.documents("t")) == ["2"]
     assert db.wait_for_worker() == worker
-    db.execute("ALTER TABLE polyglot.dead_letter DROP CONSTRAINT no_documents")
 
 
 def test_a_document_too_large_is_refused_where_it_is_published(db):

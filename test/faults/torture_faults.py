@@ -127,7 +127,7 @@ class Faults(torture_definitions.DefinitionFaults):
                     return []  # a later fault repeats it
                 time.sleep(0.2)
 
-    def ask(self, method, path, body=None, tolerated=(404,)):
+    def ask(self, method, path, body=None, tolerated=(404,), repeated=()):
         """A request to the search server itself, repeated while it is away."""
         deadline = time.monotonic() + 900
         while True:
@@ -136,7 +136,8 @@ class Faults(torture_definitions.DefinitionFaults):
             except OSError as error:
                 if status_of(error) in tolerated:
                     return None
-                if status_of(error) not in (0, 408, 429, 500, 503) or time.monotonic() > deadline:
+                again = status_of(error) in (0, 408, 429, 500, 503, *repeated)
+                if not again or time.monotonic() > deadline:
                     raise RuntimeError(f"{method} {path}: {error!r} {described(error)}") from error
                 time.sleep(0.3)
 
@@ -231,7 +232,9 @@ class Faults(torture_definitions.DefinitionFaults):
     # One index, or all of them.
 
     def _set(self, sync, name, value):
-        self.ask("PUT", f"/{self.db.index(sync)}/_settings", {f"index.blocks.{name}": value})
+        """Repeated while another lane has blocked the whole cluster."""
+        self.ask("PUT", f"/{self.db.index(sync)}/_settings", {f"index.blocks.{name}": value},
+                 repeated=(403,))
 
     def _set_cluster(self, name, value):
         """Repeated after a lost answer, a block that is there already refuses itself."""

@@ -32,6 +32,18 @@ Delivery::Load Delivery::SlowLoad() const {
   return load;
 }
 
+// A document that a server refuses for the time being, again and again because it is so large, must
+// not keep the room of all others; several of them must not fill memory.
+std::uint64_t Delivery::LargeBytes() const {
+  constexpr std::uint64_t kTogether = 4;
+  const Lanes& lanes = state_->lanes;
+  if (lanes.large_operations() > kTogether) return 0;
+  std::uint64_t bytes = lanes.large_bytes();
+  for (const auto& [sync, record] : state_->isolation.records())
+    if (record.seen_slow) bytes -= lanes.LargeBytes(sync);
+  return bytes;
+}
+
 bool Delivery::HasRoom(std::int32_t sync) const {
   const State& s = *state_;
   const Load slow = SlowLoad();
@@ -39,7 +51,8 @@ bool Delivery::HasRoom(std::int32_t sync) const {
   if (own != nullptr && own->seen_slow)
     return HasRoom() && slow.bytes < s.limits.queued_bytes / 2 &&
            slow.operations < s.limits.queued_operations / 2;
-  return HasRoom() || (s.lanes.bytes() - slow.bytes < s.limits.queued_bytes / 4 &&
+  const std::uint64_t apart = slow.bytes + LargeBytes();
+  return HasRoom() || (s.lanes.bytes() - apart < s.limits.queued_bytes / 4 &&
                        s.lanes.operations() - slow.operations < s.limits.queued_operations / 4);
 }
 

@@ -179,6 +179,7 @@ class Delivery {
     std::uint64_t bytes = 0, operations = 0;
   };
   Load SlowLoad() const;
+  std::uint64_t LargeBytes() const;
   std::unique_ptr<State> state_;
 };
 

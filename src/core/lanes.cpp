@@ -14,6 +14,7 @@ constexpr Time kProbePatience{1'000'000};  // until another one is tried, if the
 
 constexpr std::size_t kLargeShare = 64u << 10;    // with more than that a sync shares with nobody
 constexpr std::size_t kSharedBytes = 256u << 10;  // what several syncs send together
+constexpr std::size_t kLargeOperation = 4u << 20;
 // Beyond so many, they are given back when none is in use.
 constexpr std::size_t kLanesKept = 1024;
 
@@ -94,10 +95,7 @@ void Lanes::Submit(Operation operation, Time now, std::vector<Finished>* replace
   pending.footprint = operation.Footprint() + sizeof(Pending) - sizeof(Operation);
   Lane* lane = LaneOf(operation.sync, operation.id);
   pending.operation = std::move(operation);
-  ++lane->queue->outstanding;
-  lane->queue->bytes += pending.footprint;
-  ++operations_;
-  bytes_ += pending.footprint;
+  Enter(lane->queue, pending.footprint);
   Insert(lane, std::move(pending), replaced);
   if (lane->state == Lane::State::kIdle) MakeReady(lane, now, false);
 }
@@ -124,11 +122,26 @@ void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced)
   waiting.insert(place, std::move(pending));
 }
 
+void Lanes::Enter(SyncQueue* queue, std::size_t footprint) {
+  ++queue->outstanding;
+  queue->bytes += footprint;
+  ++operations_;
+  bytes_ += footprint;
+  if (footprint < kLargeOperation) return;
+  queue->large_bytes += footprint;
+  ++large_operations_;
+  large_bytes_ += footprint;
+}
+
 void Lanes::Leave(SyncQueue* queue, std::size_t footprint) {
   --queue->outstanding;
   queue->bytes -= footprint;
   --operations_;
   bytes_ -= footprint;
+  if (footprint < kLargeOperation) return;
+  queue->large_bytes -= footprint;
+  --large_operations_;
+  large_bytes_ -= footprint;
 }
 
 void Lanes::MakeReady(Lane* lane, Time since, bool front) {
@@ -400,6 +413,11 @@ std::uint64_t Lanes::Outstanding(std::int32_t sync) const {
 std::uint64_t Lanes::OutstandingBytes(std::int32_t sync) const {
   const auto it = queues_.find(sync);
   return it == queues_.end() ? 0 : it->second.bytes;
+}
+
+std::uint64_t Lanes::LargeBytes(std::int32_t sync) const {
+  const auto it = queues_.find(sync);
+  return it == queues_.end() ? 0 : it->second.large_bytes;
 }
 
 }  // namespace polyglot::core

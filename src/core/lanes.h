@@ -53,6 +53,7 @@ struct SyncQueue {
   std::size_t ready_bytes = 0;
   std::uint64_t outstanding = 0;  // waiting and in flight
   std::uint64_t bytes = 0;        // of these
+  std::uint64_t large_bytes = 0;  // of those of them that are large
   bool held = false;
   bool apart = false;
   bool blocked = false;      // one operation at a time tries whether it still is
@@ -121,6 +122,10 @@ class Lanes {
 
   std::uint64_t Outstanding(std::int32_t sync) const;
   std::uint64_t OutstandingBytes(std::int32_t sync) const;
+  /// Of operations so large that one alone would leave others no room in memory.
+  std::uint64_t LargeBytes(std::int32_t sync) const;
+  std::uint64_t large_bytes() const { return large_bytes_; }
+  std::uint64_t large_operations() const { return large_operations_; }
   std::uint64_t operations() const { return operations_; }
   std::uint64_t bytes() const { return bytes_; }
 
@@ -129,6 +134,7 @@ class Lanes {
   Lane* LaneOf(std::int32_t sync, const std::string& id);
   void Drop(Lane* lane);
   void Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced);
+  void Enter(SyncQueue* queue, std::size_t footprint);
   void Leave(SyncQueue* queue, std::size_t footprint);
   void MakeReady(Lane* lane, Time since, bool front);
   Taken TakeFront(Lane* lane);
@@ -152,6 +158,7 @@ class Lanes {
   std::uint64_t probes_ = 0;  // operations of blocked syncs that were tried
   std::uint64_t operations_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t large_bytes_ = 0, large_operations_ = 0;
 };
 
 }  // namespace polyglot::core

@@ -272,5 +272,20 @@ TEST_F(IsolationTest, SlowIndexesLeaveRoomInMemory) {
   EXPECT_TRUE(delivery.HasRoom(kGood));
 }
 
+TEST_F(IsolationTest, OneLargeDocumentLeavesRoomInMemory) {
+  const auto large = [&](int number) {
+    Operation op = Make("large" + std::to_string(number), 900 + number, kBad);
+    op.body = std::string(std::size_t{30} << 20, 'x');
+    delivery.Submit(std::move(op), now);
+  };
+  large(0);
+  EXPECT_FALSE(delivery.HasRoom());
+  EXPECT_TRUE(delivery.HasRoom(kGood));
+  for (int number = 1; number < 5; ++number) large(number);
+  EXPECT_FALSE(delivery.HasRoom(kGood)) << "not without end";
+  delivery.Withdraw(kBad, UINT64_MAX);
+  EXPECT_TRUE(delivery.HasRoom());
+}
+
 }  // namespace
 }  // namespace polyglot::core

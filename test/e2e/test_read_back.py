@@ -68,7 +68,9 @@ def kept(db):
 def test_a_document_that_cannot_be_read_back_is_different(kept, body):
     db = kept
     if not all(write(db, "t", document, body) for document in (7, 1400)):
-        pytest.skip("this server does not take it")
+        # Other servers refuse some of them, and so have no such documents.
+        assert (db.search.kind, db.search.version.split(".")[0]) != ("elasticsearch", "8")
+        return
     found = verify(db, "t")
     assert [(name, problem) for name, problem, _ in found] == [("1400", "different"), ("7", "different")]
     assert all("cannot be read back" in detail for _, _, detail in found)

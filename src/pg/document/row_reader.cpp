@@ -54,7 +54,6 @@ bool HasMemory() {
 
 void Forget(RowBatch* batch, const Mark& mark) {
   RollBack(batch, mark);
-  batch->failures.resize(mark.failures);
   batch->truncated = batch->end_reached = false;
   batch->last_key.clear();
 }

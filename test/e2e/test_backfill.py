@@ -157,8 +157,8 @@ def test_a_backfill_keeps_its_rate_and_live_changes_do_not(big):
         if client.indices.refresh(index=index) else False, "the live changes in the index")
     assert big.status("big")["backfill_rows"] <= ROWS - 3 * rate, "live changes waited for the copy"
     assert big.status("big")["state"] == "backfilling"
-    measured = processes.wait_for(lambda: big.status("big")["rate"], "a measured rate")
-    assert measured < 2 * rate
+    # Rows are counted when they are answered: an interval may have those of a slow one before it.
+    processes.wait_for(lambda: 0 < (big.status("big")["rate"] or 0) < 2 * rate, "a rate as it was asked for")
     # Alterable while it runs, also to nothing.
     big.execute("""SELECT polyglot.alter_sync('big', options => '{"backfill_rate": 1}')""")
     def crawls():

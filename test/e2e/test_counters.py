@@ -39,7 +39,7 @@ def test_they_start_at_0_again_and_go_on(t):
     assert counters(t) == (10, 1, 0, 0)
 
 
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("mode", ["fast", pytest.param("immediate", marks=pytest.mark.slow)])
 def test_a_reset_outlives_restarts(t, mode):
     change(t)
     assert t.value("SELECT polyglot.drain()")  # what was counted before is on disk

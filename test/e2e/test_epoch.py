@@ -150,6 +150,7 @@ def test_a_promoted_standby_brings_the_index_in_step(shop, new_cluster):
     there.assert_equal("t")
 
 
+@pytest.mark.slow
 def test_a_backup_that_is_promoted_without_its_primary(shop, new_cluster):
     copy = copy_of(shop.pg, new_cluster, backup(shop.pg))
     shop.execute("INSERT INTO t SELECT i, 'lost' FROM generate_series(1000, 1100) i;"
@@ -185,6 +186,7 @@ def test_older_files_on_the_same_timeline(shop, new_cluster):
     assert record_of_index(there)["timeline"] == 1
 
 
+@pytest.mark.slow
 def test_an_older_backup_on_the_same_timeline(shop, new_cluster):
     """Started as after a crash, without promotion: only the bound tells."""
     folder = backup(shop.pg)
@@ -227,6 +229,7 @@ def test_of_two_living_copies_the_newcomer_gives_way(shop, new_cluster):
     assert record_of_index(shop)["epoch"] == 3
 
 
+@pytest.mark.slow
 def test_an_unmanaged_index_after_promotion(shop, new_cluster):
     client = shop.search.client()
     client.indices.create(index=shop.prefix + "own")

@@ -193,6 +193,7 @@ def test_a_verification_of_keys_that_violate_their_domain(db):
     db.assert_equal("k")
 
 
+@pytest.mark.slow
 def test_a_renamed_label_in_the_first_backfill(db):
     db.execute("CREATE TYPE step AS ENUM (" + ", ".join(f"'s{n}'" for n in range(600)) + ");"
                "CREATE TABLE k (id step PRIMARY KEY, n integer);"

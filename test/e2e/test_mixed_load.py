@@ -29,6 +29,7 @@ def kill_a_worker(db):
     db.pg.wait_until_up()
 
 
+@pytest.mark.slow
 def test_index_equals_table_after_90_seconds_of_mixed_load_and_every_kind_of_death(shop, own_search):
     writers = MixedWriters(shop)
     begin = time.monotonic()

@@ -54,6 +54,7 @@ def test_an_idle_sync_notices_that_the_server_is_away(t, own_search):
     assert (status["lag"].total_seconds(), status["pending"]) == (0, 0)
 
 
+@pytest.mark.slow
 def test_run_sync_does_not_wait_for_a_back_off(t, own_search):
     own_search.kill()
     t.execute("UPDATE t SET v = 'away' WHERE id < 10")
@@ -74,6 +75,7 @@ def test_ping_of_a_server_that_is_away(t, own_search):
     assert "connect" in status.lower()
 
 
+@pytest.mark.slow
 def test_a_worker_restarted_while_the_server_is_away(t, own_search):
     own_search.kill()
     t.execute("UPDATE t SET v = 'first'")
@@ -108,6 +110,7 @@ def test_a_server_that_hangs(t, own_search):
     t.assert_equal("t")
 
 
+@pytest.mark.slow
 def test_a_sync_created_while_the_server_is_away(t, own_search):
     own_search.kill()
     t.execute("CREATE TABLE later AS SELECT i AS id, 'x' AS v FROM generate_series(1, 100) i;"

@@ -102,6 +102,7 @@ def test_an_unplanned_one_compares_and_searches_notice_nothing(shop, new_cluster
     assert there.value("SELECT count(*) FROM t") == 300
 
 
+@pytest.mark.slow
 def test_a_promotion_while_the_search_server_is_away(shop, new_cluster):
     """The new epoch waits for the server, and does not keep anybody from asking whether it is back."""
     with FaultProxy(shop.search.port) as proxy:
@@ -165,6 +166,7 @@ def test_a_killed_worker_waits_for_nobody(shop):
     assert "watching" not in (shop.status("t")["last_error"] or "")
 
 
+@pytest.mark.slow
 def test_an_unmanaged_index_has_one_writer_too(shop, new_cluster):
     client = shop.search.client()
     client.indices.create(index=shop.index("own"))
@@ -263,6 +265,7 @@ def test_a_restored_dump_writes_only_when_it_is_told_to_adopt(shop):
     shop.pg.execute(f'DROP DATABASE "{there.name}" WITH (FORCE)')
 
 
+@pytest.mark.slow
 def test_a_template_copy_can_be_told_to_adopt(shop):
     shop.execute("SELECT polyglot.stop_workers()")
     there = at(shop, shop.pg)

@@ -123,6 +123,7 @@ def test_a_blocked_index_stays_blocked_and_others_go_on(own):
     own.assert_equal("u")
 
 
+@pytest.mark.slow
 def test_beyond_max_queue_size_nobody_waits_for_an_open_transaction(own, own_search):
     """Events are dropped under the locks of the queue, which writers need: the row of a sync that somebody
     is dropping must not be waited for."""

@@ -33,6 +33,7 @@ def test_rebuild_moves_the_alias_and_drops_the_old_index(t):
     assert t.query("SELECT sync_id FROM polyglot.sync_state WHERE builds IS NOT NULL") == []
 
 
+@pytest.mark.slow
 def test_rebuild_while_others_insert(t):
     with Searcher(t, wrong=never_fewer()) as searcher, \
             Writer(t, "INSERT INTO t VALUES (10000 + %(n)s, 'live')"):
@@ -55,6 +56,7 @@ def test_rebuild_while_others_change_everything(t):
     only_index(t, 2)
 
 
+@pytest.mark.slow
 def test_a_rebuild_beside_a_live_generation_is_not_waited_for(t):
     t.execute("INSERT INTO t SELECT i, 'more' FROM generate_series(3000, 40000) i")
     t.wait()
@@ -352,7 +354,7 @@ def test_a_rebuild_whose_index_is_lost_is_begun_again(large):
     only_index(large, 3)
 
 
-@pytest.mark.parametrize("with_record", [False, True])
+@pytest.mark.parametrize("with_record", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_what_is_made_in_place_of_a_lost_index_goes(large, with_record):
     """As a late bulk request makes it, and the record of the bound."""
     begin_rebuild(large)
@@ -444,6 +446,7 @@ def test_a_definition_that_changes_again_while_the_next_index_is_made(scripted):
     assert fields(db) == {"id", "a", "b"}
 
 
+@pytest.mark.slow
 def test_a_definition_that_changes_while_the_first_index_is_made(scripted):
     """The server has it before it answers: the next one is another one, not this one again."""
     db, endpoint = scripted
@@ -492,6 +495,7 @@ def test_a_rebuild_that_is_wanted_again_lets_the_live_index_go_on(scripted):
     db.assert_equal("t")
 
 
+@pytest.mark.slow
 def test_a_key_of_another_type_in_an_index_of_somebody_else(db):
     """It is filled anew once, not with each change from then on."""
     db.search.client().indices.create(index=db.index("typed"))

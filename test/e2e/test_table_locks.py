@@ -119,8 +119,10 @@ def test_a_backfill_of_a_locked_table_holds_up_no_other(two):
     two.assert_equal("c")
 
 
-@pytest.mark.parametrize("statement", ["SELECT polyglot.drop_sync('c')", "DROP TABLE c",
-                                       "ALTER TABLE c DROP COLUMN id CASCADE"])
+@pytest.mark.parametrize("statement", ["SELECT polyglot.drop_sync('c')",
+                                       pytest.param("DROP TABLE c", marks=pytest.mark.slow),
+                                       pytest.param("ALTER TABLE c DROP COLUMN id CASCADE",
+                                                    marks=pytest.mark.slow)])
 def test_an_open_transaction_that_ends_a_sync_holds_up_no_other(two, statement):
     """It has the row of the sync that is being filled."""
     two.execute("CREATE TABLE c (id integer PRIMARY KEY, v text);"
@@ -396,6 +398,7 @@ def test_an_open_transaction_that_has_the_row_of_a_deleted_index_holds_up_no_oth
     processes.wait_for(lambda: db.value("SELECT count(*) FROM polyglot.dropped_index") == 0, "it goes")
 
 
+@pytest.mark.slow
 def test_an_open_transaction_that_has_a_sync_whose_index_cannot_tell_the_changes_holds_up_no_other(db):
     """An index that is not managed is compared anew when unknown rows have changed: that must be stored."""
     stopped(db)

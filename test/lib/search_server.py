@@ -42,6 +42,7 @@ SPLITS = {f"{WATERMARK}.low": "1kb", f"{WATERMARK}.low.bulk_size": "10kb",
 VARIANTS = {"elasticsearch": ("", "splits", "tls-basic", "tls-apikey"), "opensearch": ("",)}
 DEFAULT_KIND, _, DEFAULT_VERSION = os.environ.get("POLYGLOT_SEARCH", SUPPORTED[0]).partition("-")
 HEAP = "512m"
+JAVA_OPTIONS = os.environ.get("POLYGLOT_SEARCH_JAVA", "")  # more options for the node's JVM
 MAVEN_COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy"
 
 
@@ -167,7 +168,7 @@ class SearchServer:
         pid_file = self.folder / "pid"
         pid_file.unlink(missing_ok=True)
         options = {"elasticsearch": "ES_JAVA_OPTS", "opensearch": "OPENSEARCH_JAVA_OPTS"}
-        environment = {**self.environment(), options[self.kind]: f"-Xms{HEAP} -Xmx{HEAP}"}
+        environment = {**self.environment(), options[self.kind]: f"-Xms{HEAP} -Xmx{HEAP} {JAVA_OPTIONS}"}
         # The node inherits the launcher's output: a file, since a pipe would never end.
         with open(self.folder / "launch.log", "w") as output:
             started = subprocess.run([self.folder / "bin" / self.kind, "-d", "-p", pid_file],

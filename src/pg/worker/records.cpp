@@ -58,28 +58,35 @@ constexpr const char kPark[] =
     "document_id, routing, has_routing)"
     " DO UPDATE SET stamp = excluded.stamp WHERE p.stamp <= $7 RETURNING xmax";
 
+// In these statements the table is always looked up by each of the keys (LATERAL, and OFFSET or
+// FOR UPDATE so that it stays so). A planner that believes that a sync has few rows, as it does of
+// a table that nobody has analysed, would compare each of them with all of the keys.
+
 // Rows that somebody's open transaction deletes (drop_sync, discard) are left to it: should it be
 // rolled back, a parked key is delivered once more.
 constexpr const char kUnpark[] =
-    "DELETE FROM polyglot.parked_key WHERE ctid = ANY (ARRAY(SELECT p.ctid"
-    " FROM polyglot.parked_key p, unnest($2, $3, $4, $5) AS u(id, r, h, v)"
-    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r AND p.has_routing = u.h"
-    " AND p.stamp < u.v FOR UPDATE OF p SKIP LOCKED))";
+    "DELETE FROM polyglot.parked_key WHERE ctid = ANY (ARRAY(SELECT f.ctid"
+    " FROM unnest($2, $3, $4, $5) AS u(id, r, h, v), LATERAL (SELECT p.ctid"
+    " FROM polyglot.parked_key p WHERE p.sync_id = $1 AND p.document_id = u.id AND p.routing = u.r"
+    " AND p.has_routing = u.h AND p.stamp < u.v FOR UPDATE SKIP LOCKED) AS f))";
 
 // A row that could not be read (status 0) never told its routing.
 constexpr const char kClear[] =
-    "DELETE FROM polyglot.dead_letter WHERE ctid = ANY (ARRAY(SELECT p.ctid"
-    " FROM polyglot.dead_letter p, unnest($2, $3, $4, $5) AS u(id, r, h, v)"
-    " WHERE p.sync_id = $1 AND p.document_id = u.id AND p.version < u.v"
+    "DELETE FROM polyglot.dead_letter WHERE ctid = ANY (ARRAY(SELECT f.ctid"
+    " FROM unnest($2, $3, $4, $5) AS u(id, r, h, v), LATERAL (SELECT p.ctid"
+    " FROM polyglot.dead_letter p WHERE p.sync_id = $1 AND p.document_id = u.id"
+    " AND p.version < u.v"
     " AND ((p.routing = u.r AND p.has_routing = u.h) OR p.http_status = 0)"
-    " FOR UPDATE OF p SKIP LOCKED))";
+    " FOR UPDATE SKIP LOCKED) AS f))";
 
 // Where documents have been whose rows could not be read then, with another routing than now.
 constexpr const char kFormer[] =
-    "SELECT d.document_id, coalesce(d.long_routing, d.routing), d.has_routing, d.key,"
-    " pg_catalog.clock_timestamp() FROM polyglot.dead_letter d, unnest($2, $3, $4, $5)"
-    " AS u(id, r, h, v) WHERE d.sync_id = $1 AND d.document_id = u.id AND d.version < u.v"
-    " AND d.http_status = 0 AND (d.routing, d.has_routing) <> (u.r, u.h)";
+    "SELECT f.document_id, coalesce(f.long_routing, f.routing), f.has_routing, f.key,"
+    " pg_catalog.clock_timestamp() FROM unnest($2, $3, $4, $5) AS u(id, r, h, v),"
+    " LATERAL (SELECT d.document_id, d.long_routing, d.routing, d.has_routing, d.key"
+    " FROM polyglot.dead_letter d WHERE d.sync_id = $1 AND d.document_id = u.id"
+    " AND d.version < u.v AND d.http_status = 0 AND (d.routing, d.has_routing) <> (u.r, u.h)"
+    " OFFSET 0) AS f";
 
 constexpr const char kDead[] =
     "INSERT INTO polyglot.dead_letter AS d (sync_id, document_id, routing, has_routing, key,"

@@ -135,20 +135,20 @@ std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit
   return candidates;
 }
 
+// The places of the candidates, each looked up by its key: see records.cpp.
+#define FIND_EACH                                                                       \
+  "SELECT f.ctid FROM unnest($2, $3, $4, $5) AS u(id, r, h, k), LATERAL (SELECT d.ctid" \
+  " FROM polyglot.difference d WHERE d.sync_id = $1 AND d.number = $6"                  \
+  " AND d.document_id = u.id AND d.routing = u.r AND d.has_routing = u.h OFFSET 0) AS f"
+
 void DropCandidates(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
-  RunOn(sync, candidates,
-        "DELETE FROM polyglot.difference d USING unnest($2, $3, $4, $5) AS u(id, r, h, k)"
-        " WHERE d.sync_id = $1 AND d.number = $6 AND d.document_id = u.id AND d.routing = u.r"
-        " AND d.has_routing = u.h",
+  RunOn(sync, candidates, "DELETE FROM polyglot.difference WHERE ctid = ANY (ARRAY(" FIND_EACH "))",
         SPI_OK_DELETE);
 }
 
 void CountTry(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
   RunOn(sync, candidates,
-        "UPDATE polyglot.difference d SET tries = tries + 1"
-        " FROM unnest($2, $3, $4, $5) AS u(id, r, h, k)"
-        " WHERE d.sync_id = $1 AND d.number = $6 AND d.document_id = u.id AND d.routing = u.r"
-        " AND d.has_routing = u.h",
+        "UPDATE polyglot.difference SET tries = tries + 1 WHERE ctid = ANY (ARRAY(" FIND_EACH "))",
         SPI_OK_UPDATE);
   if (candidates.empty()) return;
   Parameters p;
@@ -186,10 +186,11 @@ void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& di
       " dead letter' ELSE u.t || '; its last delivery is a dead letter' END,"
       " repaired = $8 AND l.sync_id IS NULL"
       " FROM unnest($2, $3, $4, $5, $6, $7) AS u(id, r, h, p, k, t)"
-      " LEFT JOIN polyglot.dead_letter l ON l.sync_id = $1 AND l.document_id = u.id"
-      " AND l.routing = u.r AND l.has_routing = u.h"
-      " WHERE d.sync_id = $1 AND d.number = $9 AND d.document_id = u.id AND d.routing = u.r"
-      " AND d.has_routing = u.h",
+      " LEFT JOIN LATERAL (SELECT sync_id FROM polyglot.dead_letter WHERE sync_id = $1"
+      " AND document_id = u.id AND routing = u.r AND has_routing = u.h OFFSET 0) AS l ON true,"
+      " LATERAL (SELECT c.ctid AS place FROM polyglot.difference c WHERE c.sync_id = $1"
+      " AND c.number = $9 AND c.document_id = u.id AND c.routing = u.r AND c.has_routing = u.h"
+      " OFFSET 0) AS f WHERE d.ctid = f.place",
       SPI_OK_UPDATE);
 }
 

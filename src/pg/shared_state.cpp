@@ -74,6 +74,7 @@ void StartupHook() {
     pg_atomic_init_u64(&shared->last_position, 0);
     pg_atomic_init_u64(&shared->request, 0);
     pg_atomic_init_u64(&shared->config_generation, 1);
+    pg_atomic_init_u32(&shared->changes_committing, 0);
     pg_atomic_init_u32(&shared->probe_all, 1);
     pg_atomic_init_u32(&shared->probed_database, 0);
     ConditionVariableInit(&shared->settled);

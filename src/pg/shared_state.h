@@ -106,6 +106,7 @@ struct SharedState {
   pg_atomic_uint64 last_position;      // version counter, design promise 2
   pg_atomic_uint64 request;            // wait_for_sync, run_sync, refresh: one number each
   pg_atomic_uint64 config_generation;  // rises when a commit changed any sync
+  pg_atomic_uint32 changes_committing;  // … and has not raised it yet: config_change.cpp
   pg_atomic_uint32 probe_all;          // launcher: probe every database
   pg_atomic_uint32 probed_database;    // the probe that reached its end last was there
   bool workers_refused;                // kMaxWorkers was too few; under lock

@@ -345,3 +345,25 @@ def test_a_data_stream_is_no_index(own_db):
         db.execute("SELECT polyglot.drop_sync('mine')")
     client.indices.refresh(index=backing)
     assert client.count(index=backing)["count"] == 1
+
+
+def test_a_rebuild_that_is_asked_for_before_there_is_an_index_fills_it(db):
+    filled(db, "other")
+    with db.connect() as session:
+        session.execute("CREATE TABLE t (id integer PRIMARY KEY, v text);"
+                        "INSERT INTO t SELECT i, 'before' FROM generate_series(1, 100) i")
+        session.execute("SELECT polyglot.create_sync('t', 'search', backfill => false)")
+        session.execute("SELECT polyglot.rebuild_sync('t')")
+    db.wait()
+    processes.wait_for(lambda: not db.differences("t"), lambda: db.status("t"))
+
+
+def test_a_sync_without_backfill_gets_an_alias_that_another_index_has(db):
+    """Left by a sync that was dropped, or an index that is to be replaced."""
+    filled(db)
+    db.execute("SELECT polyglot.drop_sync('t')")
+    db.create_sync("t", backfill=False)
+    db.execute("INSERT INTO t VALUES (5000, 'new')")
+    db.wait("t")
+    assert db.documents("t") == {"5000": {"id": 5000, "v": "new"}}
+    assert db.status("t")["state"] == "streaming"

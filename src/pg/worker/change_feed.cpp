@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/queue_record.h"
+#include "pg/catalog.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/rebuild.h"
@@ -138,6 +139,22 @@ void StoreParks(WorkerContext* context, ParkList* parks) {
   }
 }
 
+// With a snapshot that is not older than the transaction's. One whose table is not there (any more)
+// cannot be loaded.
+bool SeesUnknownSync(const WorkerContext& context) {
+  const std::string server = std::to_string(context.server);
+  std::string known;
+  for (const auto& [id, sync] : context.syncs)
+    known += (known.empty() ? "{" : ",") + std::to_string(id);
+  known = known.empty() ? "{}" : known + "}";
+  return Execute(
+             "SELECT 1 FROM polyglot.sync_state s JOIN polyglot.sync_definition d"
+             " ON d.id = s.sync_id JOIN pg_catalog.pg_class c ON c.oid = d.source"
+             " WHERE s.server = $1::pg_catalog.oid AND s.sync_id <> ALL ($2::pg_catalog.int4[])"
+             " LIMIT 1",
+             {server.c_str(), known.c_str()}) > 0;
+}
+
 std::size_t WaitingKeys(const WorkerContext& context) {
   std::size_t waiting = 0;
   for (const SyncRuntime* sync : context.awake) waiting += sync->keys.size();
@@ -164,8 +181,14 @@ void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
   StartWantedRebuilds(context);
 }
 
-bool DefinitionsChanged(const WorkerContext& context) {
-  return pg_atomic_read_u64(&Shared()->config_generation) != context.config_generation;
+// In this order: who is not counted any more has raised the generation before.
+bool DefinitionsChanged(WorkerContext* context) {
+  const bool committing = pg_atomic_read_u32(&Shared()->changes_committing) > 0;
+  pg_read_barrier();
+  if (pg_atomic_read_u64(&Shared()->config_generation) != context->config_generation) return true;
+  if (!committing || !SeesUnknownSync(*context)) return false;
+  context->config_generation = 0;  // the number tells nothing yet: read them again even so
+  return true;
 }
 
 // What is read beyond a full pipeline must go to the parked table at once.
@@ -200,7 +223,7 @@ std::int64_t ReadQueue(WorkerContext* context, bool full) {
   }
   InTransaction([&] {
     if (!(exists = context->reader->Exists())) return;
-    if ((changed = DefinitionsChanged(*context))) return;
+    if ((changed = DefinitionsChanged(context))) return;
     // With a snapshot that is not older than that of the rows below: a TRUNCATE is known before the
     // events of its transaction.
     TakeRebuildRequests(context);

@@ -11,9 +11,10 @@ namespace polyglot::pg {
 /// changed and must be loaded first. `full`: the pass, when begun now, is a full scan.
 std::int64_t ReadQueue(WorkerContext* context, bool full);
 
-/// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? The
-/// number rises while its create_sync still holds the locks that its first event waits for.
-bool DefinitionsChanged(const WorkerContext& context);
+/// May events that this transaction's snapshot sees belong to a sync that is not loaded yet? Then
+/// the definitions are read before anything else. To be asked when that snapshot has been taken, or
+/// under a lock that keeps everybody from writing the events; needs the transaction.
+bool DefinitionsChanged(WorkerContext* context);
 /// Is the queue not read on for now?
 bool HeldUp(const WorkerContext& context);
 

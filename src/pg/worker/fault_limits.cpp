@@ -80,4 +80,10 @@ void FaultKey(const char* file, std::string_view text) {
   if (ReadFault(file, wanted, sizeof wanted) && text == wanted) (void)kill(getpid(), SIGKILL);
 }
 
+void FaultPause(const char* name) {
+  char wanted[64];
+  while (ReadFault("fault_pause", wanted, sizeof wanted) && strcmp(wanted, name) == 0)
+    pg_usleep(1000);
+}
+
 }  // namespace polyglot::pg

@@ -1,6 +1,6 @@
 #pragma once
 // Test-only (make POLYGLOT_FAULT_LIMITS=1): limits that make a worker run out of memory or disk,
-// and points at which it dies.
+// and points at which it dies, or a session stands still.
 // The shipped build has neither the settings nor the code.
 
 #include <string_view>
@@ -17,11 +17,14 @@ void ApplyFaultLimits();
 void FaultPoint(const char* name);
 /// Ends this very process by SIGKILL if the file `file` in the data folder holds this text.
 void FaultKey(const char* file, std::string_view text);
+/// Stands still as long as the file `fault_pause` in the data folder names this point.
+void FaultPause(const char* name);
 #else
 inline void DefineFaultLimits() {}
 inline void ApplyFaultLimits() {}
 inline void FaultPoint(const char*) {}
 inline void FaultKey(const char*, std::string_view) {}
+inline void FaultPause(const char*) {}
 #endif
 
 }  // namespace polyglot::pg

@@ -72,6 +72,12 @@ void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
                        sync->name.c_str(), static_cast<unsigned long long>(sync->backfill.rows))));
 }
 
+// One that is not filled first: what its alias has shown so far is not its concern.
+bool LacksAliasOnly(const SyncRuntime& sync) {
+  return sync.index.alias_pending && !sync.IsBuilding() && !sync.backfill.running && sync.Sends() &&
+         sync.resync_wanted.empty() && sync.resync.step == ResyncState::Step::kNone;
+}
+
 void StoreProgress(WorkerContext* context, core::Time now) {
   for (SyncRuntime* sync : context->Awake()) {
     BackfillState& backfill = sync->backfill;
@@ -99,7 +105,9 @@ void StoreFindings(WorkerContext* context, core::Time now) {
       StartWantedRebuilds(context);
     });
   for (SyncRuntime* sync : context->Awake())
-    if (AcknowledgePages(context, sync, now) && now >= sync->store_at)
+    if (LacksAliasOnly(*sync))
+      SwitchAlias(context, sync, now);
+    else if (AcknowledgePages(context, sync, now) && now >= sync->store_at)
       FinishBackfill(context, sync, now);
   StoreProgress(context, now);
 }

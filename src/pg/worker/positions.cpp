@@ -95,11 +95,11 @@ void Empty(WorkerContext* context, int table, core::Time now) {
   QueueReader::Rotation result = QueueReader::Rotation::kLocked;
   InTransaction([&] {
     if (!context->reader->Exists()) return;
+    // Asked under the lock: whoever created a sync and wrote events of it has let go of it. And
+    // before rows are read: what is read counts as delivered.
+    if (!context->reader->TryLock(table) || DefinitionsChanged(context)) return;
     result = context->reader->PrepareRotation(table, now, &rows);
-    // Asked under the lock: a sync that is created before it may have events that it sees.
-    if (DefinitionsChanged(*context)) {
-      result = QueueReader::Rotation::kLocked;
-    } else if (result == QueueReader::Rotation::kFoundRows) {
+    if (result == QueueReader::Rotation::kFoundRows) {
       FlushEverythingVisible();
       TakeQueueRows(context, rows);
     } else if (result == QueueReader::Rotation::kReady) {

@@ -99,7 +99,7 @@ void DropEvents(WorkerContext* context) {
   InTransaction([&] {
     if (!context->reader->Exists() || !LockStates(context)) return;
     locked = LockTables(context);
-    if (DefinitionsChanged(*context)) return;
+    if (DefinitionsChanged(context)) return;
     if (!IsEnough(*context, locked)) {
       NotePinned(context);
       return;

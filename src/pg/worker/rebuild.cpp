@@ -125,9 +125,17 @@ bool LockBoth(SyncRuntime* live, SyncRuntime* building) {
   return LockState(live) && (building == nullptr || LockState(building));
 }
 
+// The first index of a sync without a backfill stays empty; who asks for a rebuild wants it filled.
+void FillFirst(SyncRuntime* live) {
+  if (live->backfill.running) return;
+  StorePhase(live->id, "backfill");
+  StartBackfill(live);
+}
+
 void Start(WorkerContext* context, SyncRuntime* live) {
   const WantedRebuild wanted = std::exchange(live->live.wanted, WantedRebuild{});
-  if (WillBeMadeAnew(live)) return;
+  const bool asked_for = !wanted.outdated && !wanted.frozen;
+  if (WillBeMadeAnew(live)) return asked_for ? FillFirst(live) : void();
   if (wanted.outdated || wanted.frozen) MarkOutdated(context, live, wanted.frozen);
   SyncRuntime* building = BuildingOf(context, *live);
   if (building != nullptr && WillBeMadeAnew(building)) return;
@@ -324,12 +332,12 @@ bool WantsRebuild(WorkerContext* context, const SyncRuntime& sync, core::Time no
          !ChangesHands(BuildingOf(context, sync));
 }
 
-// As an array of PostgreSQL.
-std::string ThatChangeHands(WorkerContext* context) {
+// As an array of PostgreSQL. The request of a sync that is not loaded yet waits for that.
+std::string ThatMayBegin(WorkerContext* context) {
   std::string ids;
-  for (SyncRuntime* live : LiveSyncs(context))
-    if (ChangesHands(BuildingOf(context, *live)))
-      ids += (ids.empty() ? "" : ",") + Number(live->id);
+  for (const auto& [id, sync] : context->syncs)
+    if (!sync->IsBuilding() && !ChangesHands(BuildingOf(context, *sync)))
+      ids += (ids.empty() ? "" : ",") + Number(id);
   return "{" + ids + "}";
 }
 
@@ -378,12 +386,12 @@ void TakeRebuildRequests(WorkerContext* context) {
   const uint64 rows = Execute(
       "DELETE FROM polyglot.rebuild_request r USING (SELECT q.sync_id, q.number"
       " FROM polyglot.rebuild_request q JOIN polyglot.sync_state s ON s.sync_id = q.sync_id"
-      " WHERE s.server = $1::pg_catalog.oid AND q.sync_id <> ALL ($2::pg_catalog.int4[])"
+      " WHERE s.server = $1::pg_catalog.oid AND q.sync_id = ANY ($2::pg_catalog.int4[])"
       " FOR UPDATE OF q SKIP LOCKED"
       " FOR NO KEY UPDATE OF s SKIP LOCKED) t"
       " WHERE r.sync_id = t.sync_id AND r.number = t.number"
       " RETURNING r.sync_id, r.reason, r.outdated, r.frozen",
-      {server.c_str(), ThatChangeHands(context).c_str()});
+      {server.c_str(), ThatMayBegin(context).c_str()});
   SPITupleTable* table = SPI_tuptable;
   for (uint64 i = 0; i < rows; i++) {
     bool isnull;

@@ -114,6 +114,9 @@ struct Delivery::State {
                   Time now);
   /// A request was lost that others than its syncs were not.
   bool IndexAway(Batch* batch, const BulkReply& reply, const std::string& error, Time now);
+  /// Before the server is taken for away. true: the request is sent again to find out who is.
+  bool FindOut(Batch* batch, const BulkReply& reply, Time now);
+  bool OthersUnderWay(const Batch& batch, Time now) const;
   /// Its operations are sent again, each sync's by themselves.
   void Isolate(Batch batch, Time due, Time now);
   void Suspect(Batch batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);

@@ -261,15 +261,37 @@ void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) 
   Again(std::move(batch), due);
 }
 
+// It may be one of its indexes that makes requests get lost, when others were answered a moment
+// ago, or when the connection was cut under a request: what is sent of each sync by itself will
+// tell.
+bool Delivery::State::FindOut(Batch* batch, const BulkReply& reply, Time now) {
+  const bool cut = !reply.transport_ok && WasSent(reply) && !reply.timed_out &&
+                   !reply.out_of_memory && server == Server::kConnected;
+  if (batch->syncs.size() > 1) {
+    if (!cut && !(WasSent(reply) && isolation.AnsweredAfter(now - kSlowAfter))) return false;
+    CountRetried(*batch);
+    Isolate(std::move(*batch), now, now);
+    return true;
+  }
+  if (!cut || !OthersUnderWay(*batch, now)) return false;
+  CountRetried(*batch);
+  const Time delay = FullJitter(kRequestBackoff, batch->attempts++, &random);
+  Again(std::move(*batch), now + delay);
+  return true;
+}
+
+bool Delivery::State::OthersUnderWay(const Batch& batch, Time now) const {
+  return std::any_of(in_flight.begin(), in_flight.end(), [&](const auto& entry) {
+    const Batch& other = entry.second;
+    return !other.abandoned && now - other.started < kLateAfter &&
+           other.syncs.front() != batch.syncs.front();
+  });
+}
+
 void Delivery::State::ServerAway(Batch batch, const BulkReply& reply, const std::string& error,
                                  Server why, Time now) {
   if (why == Server::kDisconnected && IndexAway(&batch, reply, error, now)) return;
-  // Others were answered a moment ago: it may be one of its indexes that makes requests get lost.
-  if (why == Server::kDisconnected && batch.syncs.size() > 1 && WasSent(reply) &&
-      isolation.AnsweredAfter(now - kSlowAfter)) {
-    CountRetried(batch);
-    return Isolate(std::move(batch), now, now);
-  }
+  if (why == Server::kDisconnected && FindOut(&batch, reply, now)) return;
   // One node of several is away: the next one gets the request, and the server is not away. The
   // node that failed is left alone for a while, so this cannot go on for ever.
   const bool elsewhere = why == Server::kDisconnected && reply.other_node &&

@@ -54,8 +54,8 @@ BulkBatch Delivery::State::Start(Batch batch, Time now) {
   const std::int32_t sync = batch.syncs.front();
   Isolation::Record* record = isolation.Find(sync);
   if (batch.apart && record != nullptr) record->turn = last_batch + 1;
-  const bool doubtful =
-      batch.apart && (lanes.Blocked(sync) || (record != nullptr && record->failures > 0));
+  // If it is lost, one of its indexes may be the reason.
+  const bool doubtful = batch.apart || batch.syncs.size() > 1;
   BulkBatch out{.id = ++last_batch,
                 .body = batch.body,
                 .operations = static_cast<std::uint32_t>(batch.items.size()),

@@ -261,7 +261,7 @@ bool SearchClient::State::SendElsewhere(std::uint64_t id, const HttpResult& resu
 /// a node that has answered others meanwhile.
 bool WasWell(const Pending& request, const HttpResult& result, core::Time answered_at,
              core::Time now) {
-  constexpr core::Time kRecent{10'000'000};
+  constexpr core::Time kRecent{15'000'000};  // leases are renewed within 10 s
   const bool gateway_gave_up = result.ok && (result.status == 503 || result.status == 504);
   if (!result.ok && !result.may_have_been_sent) return false;
   const bool waited =

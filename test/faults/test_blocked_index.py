@@ -138,3 +138,17 @@ def test_a_burst_for_a_slow_index_leaves_room_for_others(scripted):
     assert lags[-1] < 3 * MOST_LAG, describe(lags)
     scripted.endpoint.heal()
     catch_up(scripted, TABLES)
+
+
+def test_a_burst_for_a_slow_index_that_is_alone_waits_in_the_queue(scripted):
+    for table in TABLES[1:]:
+        scripted.execute(f"SELECT polyglot.drop_sync('{table}', drop_index => true)")
+    scripted.endpoint.script(delay(4), of(scripted.index(BAD)))
+    scripted.execute(f"INSERT INTO {BAD} SELECT i, 'burst' FROM generate_series(1000, 60000) i")
+    processes.wait_for(lambda: "takes longer" in (scripted.status(BAD)["last_error"] or "")
+                       or scripted.status(BAD)["pending"] < 30_000, lambda: scripted.status(BAD), 120)
+    assert scripted.status(BAD)["parked"] == 0
+    scripted.wait(BAD, timeout="120s")
+    assert scripted.value("SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'parked_key'") == 0
+    scripted.endpoint.heal()
+    scripted.assert_equal(BAD)

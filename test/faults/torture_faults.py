@@ -152,11 +152,11 @@ class Faults(torture_definitions.DefinitionFaults):
     def _search_killed(self, lasts, sync, chooser):
         self.search.kill()
         time.sleep(lasts)
-        self.search.start(START_TIMEOUT)
+        self._start_search()
 
     def _search_restarted(self, lasts, sync, chooser):
         self.search.stop()
-        self.search.start(START_TIMEOUT)
+        self._start_search()
 
     def _search_stopped(self, lasts, sync, chooser):
         self.search.suspend()
@@ -394,13 +394,22 @@ class Faults(torture_definitions.DefinitionFaults):
                    f" SELECT {key} + i, 1 FROM generate_series(1, 2000) i", lasts,
                    chooser.random() < 0.5)
 
+    def _start_search(self):
+        """A node of 512 MB that is met by documents of 60 MB when it comes up may end at once."""
+        for _ in range(3):
+            try:
+                return self.search.start(START_TIMEOUT)
+            except RuntimeError:
+                self.search.kill()
+        return self.search.start(START_TIMEOUT)
+
     def heal(self):
         """Everything back to normal."""
         if self.db.pg.pid is None:
             self.db.pg.start()
         self.db.pg.wait_until_up()
         if self.search.pid is None or not processes.is_alive(self.search.pid):
-            self.search.start(START_TIMEOUT)
+            self._start_search()
         self.proxy.heal()
         for name in ("cluster.blocks.read_only", "indices.breaker.total.limit"):
             self._set_cluster(name, None)

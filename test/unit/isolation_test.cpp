@@ -227,6 +227,41 @@ TEST_F(IsolationTest, CutRequestsOfOneIndexBlockItAndNotTheServer) {
   EXPECT_FALSE(delivery.Away());
 }
 
+// The first that is heard after a while: nobody was answered lately.
+TEST_F(IsolationTest, ACutRequestOfSeveralIndexesIsSentAgainBeforeTheServerCountsAsAway) {
+  Change(kGood);
+  Answer(Next());
+  (void)Events();
+  now += kSecond * 60;
+  Change(kBad);
+  Change(kGood);
+  delivery.Complete(Next().id, Cut(), now);
+  EXPECT_TRUE(Events().empty());
+  const auto sent = Send();
+  ASSERT_EQ(sent.size(), 2u);
+  // The bad one is heard of first.
+  for (const BulkBatch& batch : sent)
+    if (Is(batch, kBad)) delivery.Complete(batch.id, Cut(), now);
+  EXPECT_TRUE(Events().empty());
+  for (const BulkBatch& batch : sent)
+    if (Is(batch, kGood)) Answer(batch);
+  EXPECT_TRUE(Events().empty());
+  EXPECT_EQ(delivery.Outstanding(kGood), 0u);
+}
+
+TEST_F(IsolationTest, AServerThatCutsEveryRequestIsAwayWhenTheLastOfThemIsLost) {
+  Change(kGood);
+  Answer(Next());
+  (void)Events();
+  now += kSecond * 60;
+  Change(kBad);
+  Change(kGood);
+  delivery.Complete(Next().id, Cut(), now);
+  for (const BulkBatch& batch : Send()) delivery.Complete(batch.id, Cut(), now);
+  EXPECT_EQ(Events(), std::vector<Kind>{Kind::kDisconnected});
+  EXPECT_TRUE(delivery.Away());
+}
+
 TEST_F(IsolationTest, RejectionsOfOneIndexDoNotSlowOthersDown) {
   DeliveryLimits limits = Limits();
   limits.batch_operations = 1;

@@ -52,6 +52,7 @@ void Attend(WorkerContext* context, core::Time now) {
   if (!all) return;
   context->looked_at = now;
   context->request_seen = request;
+  for (auto& [id, sync] : context->syncs) sync->has_company = context->syncs.size() > 1;
   context->WakeAll();
 }
 

@@ -172,7 +172,9 @@ void EndIdleTrials(WorkerContext* context) {
 
 }  // namespace
 
-bool SyncRuntime::Slow() const { return channel != nullptr && channel->delivery().Slow(id); }
+bool SyncRuntime::Slow() const {
+  return has_company && channel != nullptr && channel->delivery().Slow(id);
+}
 
 void NoteAway(WorkerContext* context, core::Time now) {
   bool trial = false;

@@ -287,7 +287,9 @@ struct SyncRuntime {
   }
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return !Sends() || Trying() || Slow(); }
-  /// Its index takes so long that what waits for it would fill memory.
+  bool has_company = true;  // other syncs have the same worker; looked at once a second
+  /// Its index takes so long that what waits for it would fill memory that others need. Without
+  /// others its changes wait in the queue, where they cost nothing.
   bool Slow() const;
   /// May operations of this sync be made? Of one that is blocked now and then, as a probe.
   bool Sends() const {

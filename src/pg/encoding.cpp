@@ -76,6 +76,16 @@ std::string ReadableInUtf8(const char* server) {
   return Convert(GetDatabaseEncoding(), PG_UTF8, server, AppendReadable);
 }
 
+std::string WithContext(const PgError& error) {
+  std::string text = error.message;
+  if (error.context[0] != '\0') text.append(" (").append(error.context).append(")");
+  return text;
+}
+
+std::string ReadableInUtf8(const PgError& error) {
+  return ReadableInUtf8(WithContext(error).c_str());
+}
+
 const char* WholeInUtf8(std::string_view server) {
   bool whole = true;
   const char* text = Convert(GetDatabaseEncoding(), PG_UTF8, server,

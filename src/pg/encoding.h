@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "pg/guard.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -13,6 +14,10 @@ namespace polyglot::pg {
 /// For people to read: what the database has no character for becomes '?'. palloc'd.
 char* ReadableInServer(std::string_view utf8);
 std::string ReadableInUtf8(const char* server);
+/// The message, and in parentheses which expression raised it, if that is known.
+std::string ReadableInUtf8(const PgError& error);
+/// The same in the encoding of the database.
+std::string WithContext(const PgError& error);
 
 /// nullptr: some of it has no equivalent. Else palloc'd.
 const char* WholeInUtf8(std::string_view server);

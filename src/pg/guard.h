@@ -21,17 +21,18 @@ struct PgError {
   char message[512];
   char detail[256];
   char hint[256];
+  char context[256];  // which expression of which sync, where that is known
 };
 
-namespace guard_detail {
-
-// Cut between characters.
+/// Cut between characters.
 template <std::size_t kSize>
 void CopyMessage(char (&out)[kSize], const char* text) {
   if (text == nullptr) text = "";
   const int length = static_cast<int>(strlen(text));
   strlcpy(out, text, static_cast<std::size_t>(pg_mbcliplen(text, length, kSize - 1)) + 1);
 }
+
+namespace guard_detail {
 
 inline PgError TakeError() {
   PgError error{};
@@ -48,7 +49,8 @@ inline PgError TakeError() {
 [[noreturn]] inline void Raise(const PgError& error) {
   ereport(ERROR, (errcode(error.sqlstate), errmsg_internal("%s", error.message),
                   error.detail[0] ? errdetail_internal("%s", error.detail) : 0,
-                  error.hint[0] ? errhint("%s", error.hint) : 0));
+                  error.hint[0] ? errhint("%s", error.hint) : 0,
+                  error.context[0] ? errcontext("%s", error.context) : 0));
   pg_unreachable();
 }
 

@@ -1,5 +1,6 @@
 """One poisonous document costs one dead letter, and nothing else."""
 
+import psycopg
 import pytest
 
 import processes
@@ -93,6 +94,32 @@ def test_a_failing_filter_costs_one_row(db):
     db.wait()
     assert letters(db) == ["10", "15", "20", "5"]
     assert db.status("q")["state"] == "streaming"
+
+
+def test_nobody_searches_for_the_expression_that_failed(db):
+    db.execute("CREATE TABLE q (id integer PRIMARY KEY, n integer, m integer);"
+               "INSERT INTO q VALUES (1, 1, 1), (2, 0, 1), (3, 1, 0), (4, 0, 0), (5, 1, 2)")
+    db.create_sync("q", filter="10 / n > 0", document="CASE m WHEN 2 THEN NULL ELSE"
+                   " jsonb_build_object('share', 10 / m) END")
+    db.create_sync("q", name="columns", index=db.prefix + "columns", filter="10 / n > 0")
+    db.wait()
+    failed = {"2": "filter", "3": "document", "4": "filter"}
+    reasons = {(letter[0], letter[1]): letter[5] for letter in db.dead_letters()}
+    expected = {("q", row): f'division by zero ({what} of sync "q")' for row, what in failed.items()}
+    expected |= {("columns", row): 'division by zero (filter of sync "columns")' for row in "24"}
+    expected["q", "5"] = "the document expression yields NULL for this row, not a JSON object"
+    assert reasons == expected
+    for row, what in failed.items():
+        with pytest.raises(psycopg.errors.DivisionByZero) as raised:
+            db.query("SELECT polyglot.preview_document('q', %s::text)", (row,))
+        assert raised.value.diag.context == f'{what} of sync "q"'
+        assert raised.value.diag.statement_position is None
+        seen = db.value("SELECT string_agg(detail, ' ') FROM polyglot.inspect('q', %s::text)", (row,))
+        assert expected["q", row] in seen
+    db.query("SELECT polyglot.verify_sync('q')")
+    details = dict(db.query("SELECT document_id, detail FROM polyglot.differences"))
+    for row in failed:
+        assert details[row].startswith("the row cannot become a document: " + expected["q", row])
 
 
 def test_a_row_that_fails_while_its_sync_is_paused(db):

@@ -121,19 +121,21 @@ SPIPlanPtr Prepare(const char* sql, int parameter_count, Oid* types,
   return plan;
 }
 
-void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
+SPIPlanPtr PrepareByKeys(const ReadPlan& plan, const SyncRow& sync, Select select) {
   Oid types[INDEX_MAX_KEYS];
+  for (int i = 0; i < plan.key_count; ++i)
+    types[i] = plan.keys_in_arrays ? get_array_type(plan.order[i].operand) : plan.order[i].operand;
+  return Prepare(KeysQuery(plan, sync, select), plan.key_count, types,
+                 plan.prunes ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
+}
+
+void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
   plan->prunes = HasManyPartitions(sync.source);
   plan->counted_at = GetCurrentTransactionStartTimestamp();
   plan->keys_in_arrays = !plan->prunes || plan->key_count == 1 || TellByLists(sync.source);
-  for (int i = 0; i < plan->key_count; ++i) {
-    types[i] = get_array_type(plan->order[i].operand);
-    if (!OidIsValid(types[i])) plan->keys_in_arrays = false;
-  }
-  if (!plan->keys_in_arrays)
-    for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
-  plan->by_keys = Prepare(KeysQuery(*plan, sync), plan->key_count, types,
-                          plan->prunes ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
+  for (int i = 0; i < plan->key_count; ++i)
+    if (!OidIsValid(get_array_type(plan->order[i].operand))) plan->keys_in_arrays = false;
+  plan->by_keys = PrepareByKeys(*plan, sync, Select::kRow);
 }
 
 void CheckDocumentType(ReadPlan* plan) {
@@ -218,6 +220,11 @@ void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext 
   plan->ready = true;
 }
 
+void PrepareFilter(ReadPlan* plan, const SyncRow& sync) {
+  if (plan->filter_by_keys == nullptr)
+    plan->filter_by_keys = PrepareByKeys(*plan, sync, Select::kFilter);
+}
+
 void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
   if (plan->page_limit == limit) return;
   Oid types[INDEX_MAX_KEYS];
@@ -237,8 +244,8 @@ void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
 }
 
 bool PlansAreValid(const ReadPlan& plan) {
-  for (SPIPlanPtr kept : {plan.by_keys, plan.first_page, plan.next_page, plan.first_page_keys,
-                          plan.next_page_keys}) {
+  for (SPIPlanPtr kept : {plan.by_keys, plan.filter_by_keys, plan.first_page, plan.next_page,
+                          plan.first_page_keys, plan.next_page_keys}) {
     if (kept == nullptr) continue;
     ListCell* cell;
     foreach (cell, SPI_plan_get_plan_sources(kept)) {
@@ -250,8 +257,8 @@ bool PlansAreValid(const ReadPlan& plan) {
 }
 
 void FreeReadPlan(ReadPlan* plan) {
-  for (SPIPlanPtr kept : {plan->by_keys, plan->first_page, plan->next_page, plan->first_page_keys,
-                          plan->next_page_keys})
+  for (SPIPlanPtr kept : {plan->by_keys, plan->filter_by_keys, plan->first_page, plan->next_page,
+                          plan->first_page_keys, plan->next_page_keys})
     if (kept != nullptr) SPI_freeplan(kept);
 }
 

@@ -56,6 +56,7 @@ struct ReadPlan : KeyPlan {
   TypeEncoder* document;  // or the expression's type
 
   SPIPlanPtr by_keys;
+  SPIPlanPtr filter_by_keys;  // nullptr: nobody has asked for it yet
   SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
   int page_limit;
 };
@@ -72,6 +73,8 @@ bool PlanIsCurrent(const ReadPlan* plan);
 /// Fills a zeroed plan in `memory` and prepares by_keys. Call inside SPI_connect and the source's
 /// security context of `owner`. ERROR for everything that makes the sync unreadable.
 void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory);
+/// Prepares filter_by_keys unless it is there.
+void PrepareFilter(ReadPlan* plan, const SyncRow& sync);
 /// Prepares the page plans for this limit unless they are there.
 void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit);
 /// Are the kept plans as they were when they ran last, or will they be made anew?

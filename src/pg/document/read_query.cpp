@@ -58,12 +58,12 @@ void AppendSelectList(StringInfo sql, const ReadPlan& plan, const SyncRow& sync,
     AppendColumn(sql, plan, plan.key[i].name);
   }
   if (select == Select::kKeyOnly) return;
-  if (plan.has_routing) {
+  if (plan.has_routing && select == Select::kRow) {
     appendStringInfoString(sql, ", ");
     AppendColumn(sql, plan, plan.routing.name);
   }
   if (plan.has_filter) appendStringInfo(sql, ", (%s\n) IS TRUE", sync.filter);
-  AppendBody(sql, plan, sync);
+  if (select == Select::kRow) AppendBody(sql, plan, sync);
 }
 
 // ROW(a, b) > ROW($1, $2) is what an index can begin at, but it takes one operator name for all
@@ -124,10 +124,10 @@ void AppendJoin(StringInfo sql, const ReadPlan& plan) {
 
 }  // namespace
 
-const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync) {
+const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select) {
   StringInfoData sql;
   initStringInfo(&sql);
-  AppendSelectList(&sql, plan, sync, Select::kRow);
+  AppendSelectList(&sql, plan, sync, select);
   if (!plan.keys_in_arrays) {
     appendStringInfo(&sql, " FROM %s WHERE ", plan.table);
     AppendMatch(&sql, plan);

@@ -7,11 +7,11 @@
 
 namespace polyglot::pg {
 
-enum class Select { kRow, kKeyOnly };
+enum class Select { kRow, kFilter, kKeyOnly };
 
 /// Rows with given keys. Parameters: an array for each key column in the order of plan.order, or
 /// with !plan.keys_in_arrays the values of one key.
-const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync);
+const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select);
 /// The next `limit` rows in key order; `after`: beyond the key in the parameters, in the order of
 /// plan.order.
 const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,

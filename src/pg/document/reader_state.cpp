@@ -1,5 +1,7 @@
 #include "pg/document/reader_state.h"
 
+#include <limits>
+
 #include "core/document_id.h"
 #include "pg/capture/source_tree.h"
 #include "pg/document/document_limit.h"
@@ -11,6 +13,8 @@
 namespace polyglot::pg {
 
 namespace {
+
+constexpr std::size_t kNoStop = std::numeric_limits<std::size_t>::max();
 
 // Errors of these classes say nothing about a row or a sync: they pass, or end the process.
 // `rows`: while some are read, of which one may ask for more than there is.
@@ -359,32 +363,56 @@ bool ReaderState::TextOfKey(std::string_view packed_key, std::vector<std::string
 }
 
 bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
-                          std::size_t stop_bytes, RowBatch* out, PgError* error) {
+                          std::size_t stop_bytes, RowBatch* out, PgError* error,
+                          Evaluate evaluate) {
   const bool ok = RunInside(
       sync->source,
       [&] {
         RowReceiver receiver;
         Datum parameters[INDEX_MAX_KEYS];
-        InitReceiver(&receiver, plan, out, false, stop_bytes, max_document);
+        if (evaluate == Evaluate::kFilter) PrepareFilter(plan, *sync);
+        SPIPlanPtr query = evaluate == Evaluate::kFilter ? plan->filter_by_keys : plan->by_keys;
+        InitReceiver(&receiver, plan, out, evaluate != Evaluate::kRows, stop_bytes, max_document);
         receiver.stop_at = read_until;
         if (plan->keys_in_arrays) {
           KeyArrays(*plan, key_values, count, parameters);
-          out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
+          out->truncated = !Execute(plan, query, plan->key_count, parameters, &receiver);
           return;
         }
-        if (count == 0) Execute(plan, plan->by_keys, plan->key_count, nullptr, &receiver);
+        if (count == 0) Execute(plan, query, plan->key_count, nullptr, &receiver);
         for (std::size_t i = 0; i < count && !out->truncated; ++i) {
           const std::string_view* one = key_values + i * plan->key_count;
           for (int position = 0; position < plan->key_count; ++position) {
             const int key = plan->order[position].key;
             parameters[position] = ValueFromBytes(plan->key[key], one[key]);
           }
-          out->truncated = !Execute(plan, plan->by_keys, plan->key_count, parameters, &receiver);
+          out->truncated = !Execute(plan, query, plan->key_count, parameters, &receiver);
         }
       },
       error, true, locks.impatient());
   if (!ok) AddHint(error);
   return ok;
+}
+
+// The executor does not tell. An expression that fails fails again; what is refused while a document
+// is made of its value says itself what it is about.
+void ReaderState::NameExpression(const std::string_view* key_values, std::size_t count,
+                                 PgError* error) {
+  if (IsLackOfResources(error->sqlstate)) return;
+  const auto fails = [&](Evaluate evaluate) {
+    RowBatch ignored;
+    PgError again{};
+    return !RunKeys(key_values, count, kNoStop, &ignored, &again, evaluate);
+  };
+  const char* what = nullptr;
+  if (plan->has_filter && fails(Evaluate::kFilter))
+    what = "filter";
+  else if (plan->has_document && fails(Evaluate::kExpressions))
+    what = "document";
+  if (what == nullptr) return;
+  Call([&] {
+    CopyMessage(error->context, psprintf("%s of sync \"%s\"", what, sync->name));
+  });
 }
 
 bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_only,

@@ -18,6 +18,10 @@ namespace polyglot::pg {
 /// what asks for so much.
 bool IsLackOfResources(int sqlstate);
 
+/// What is evaluated of rows that are read by key: all, their expressions without making documents
+/// of them, or the filter alone.
+enum class Evaluate { kRows, kExpressions, kFilter };
+
 class ReaderState {
  public:
   explicit ReaderState(const SyncRow& source);
@@ -54,7 +58,10 @@ class ReaderState {
   /// Reads the rows of `count` keys, given as key_count values each. false: an error; what was
   /// appended to *out until then has to be taken off again.
   bool RunKeys(const std::string_view* key_values, std::size_t count, std::size_t stop_bytes,
-               RowBatch* out, PgError* error);
+               RowBatch* out, PgError* error, Evaluate evaluate = Evaluate::kRows);
+  /// Reading this one key (count 0: none) has failed: says in error->context which of the sync's
+  /// expressions it was, if it was one.
+  void NameExpression(const std::string_view* key_values, std::size_t count, PgError* error);
   /// The rows that follow `after`, key_count values; nullptr: the first ones.
   bool RunPage(const std::string_view* after, int limit, bool keys_only, std::size_t stop_bytes,
                RowBatch* out, PgError* error);

@@ -229,11 +229,13 @@ class KeyReading {
     RollBack(out_, mark);
     if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error)) {
       if (IsLackOfResources(error->sqlstate)) throw *error;
+      state_->NameExpression(values_.data(), 0, error);
       return ReadStatus::kSyncFailed;
     }
     probed_ = true;
     if (end - begin == 1) {
       if (failure.sqlstate == ERRCODE_OUT_OF_MEMORY && !HasMemory()) throw failure;
+      state_->NameExpression(&values_[begin * width], 1, &failure);
       RecordFailure(begin, failure);
       return ReadStatus::kOk;
     }

@@ -155,10 +155,10 @@ class Inspector {
     RowBatch batch;
     PgError error{};
     if (reader_.ReadKeys({key_}, SIZE_MAX, &batch, &error) != ReadStatus::kOk) {
-      facts_.row_error = error.message;
+      facts_.row_error = WithContext(error);
       return;
     }
-    if (!batch.failures.empty()) facts_.row_error = batch.failures.front().error.message;
+    if (!batch.failures.empty()) facts_.row_error = WithContext(batch.failures.front().error);
     if (batch.rows.empty()) return;
     const ReadRow& row = batch.rows.front();
     facts_.row_found = true;

@@ -17,7 +17,7 @@ class Letters {
 
   void Add(const ReadFailure& failure, const std::list<PendingKey>* keys) {
     types_.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
-    reasons_.push_back(ReadableInUtf8(failure.error.message));
+    reasons_.push_back(ReadableInUtf8(failure.error));
     const std::size_t before = letters_.size();
     if (keys != nullptr)
       for (const PendingKey& key : *keys)

@@ -31,7 +31,10 @@ bool NamesObjectsOnly(int sqlstate) {
 
 std::string PublicText(const PgError& error) {
   if (NamesObjectsOnly(error.sqlstate)) return ReadableInUtf8(error.message);
-  return std::string("reading its rows fails with SQLSTATE ") + unpack_sql_state(error.sqlstate);
+  std::string text = "reading its rows fails with SQLSTATE ";
+  text += unpack_sql_state(error.sqlstate);
+  if (error.context[0] != '\0') text += " (" + ReadableInUtf8(error.context) + ")";
+  return text;
 }
 
 void Postpone(SyncRuntime* sync) {

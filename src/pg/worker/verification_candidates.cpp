@@ -309,7 +309,7 @@ class Judge {
       const auto number = static_cast<std::size_t>(failed->second);
       difference->problem = found ? Problem::kDifferent : Problem::kMissing;
       difference->detail = std::string("the row cannot become a document: ") +
-                           ReadableInUtf8(judgement_.rows.failures[number].error.message);
+                           ReadableInUtf8(judgement_.rows.failures[number].error);
       return true;
     }
     if (!Belongs(judgement_, candidate)) {

@@ -1,5 +1,7 @@
 #include "core/sync_problem.h"
 
+#include <string_view>
+
 #include "core/inspection.h"
 
 namespace polyglot::core {
@@ -59,6 +61,17 @@ SyncProblem AwayProblem(const SyncFacts& f) {
       "polyglot.run_sync() skips the back-off."};
 }
 
+// What the server, or the worker, said of it, with a hint of its own perhaps.
+SyncProblem NoIndexProblem(const SyncFacts& f) {
+  constexpr std::string_view kHint = "; hint: ";
+  const std::size_t at = f.trouble.rfind(kHint);
+  SyncProblem problem{f.trouble.empty() ? "there is no index yet" : f.trouble.substr(0, at), ""};
+  if (at != std::string::npos) problem.hint = f.trouble.substr(at + kHint.size());
+  Add(&problem.hint,
+      "It is tried again each 30 s, or now by " + Call("run_sync", f) + ".", " ");
+  return problem;
+}
+
 SyncProblem StateProblem(const SyncFacts& f) {
   if (Is(f, "standby"))
     return {"this is a hot standby: the primary delivers", "Ask on the primary."};
@@ -73,6 +86,7 @@ SyncProblem StateProblem(const SyncFacts& f) {
             "tell more. pg_terminate_backend(" +
                 std::to_string(f.worker_pid) + ") lets another one take its place."};
   if (Is(f, "disconnected")) return AwayProblem(f);
+  if (Is(f, "blocked") && f.no_index) return NoIndexProblem(f);
   if (Is(f, "blocked"))
     return {With("the index takes no writes", f.trouble),
             "Put the index right: a few keys are tried every 30 s, or now by " +

@@ -26,6 +26,7 @@ struct SyncFacts {
   // What the worker says as long as it is so.
   std::string trouble;              // why it is blocked, disconnected, or without an index yet
   bool denied = false;              // the server refuses the credentials
+  bool no_index = false;            // blocked because it has none yet, not because of one
   std::string notice, notice_hint;  // what is worth knowing whatever the state
 
   // How much waits.

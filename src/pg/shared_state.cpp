@@ -142,7 +142,7 @@ SyncSlot* AcquireSyncSlot(Oid database, int32 sync, TimestampTz created_at) {
     slot->since = GetCurrentTimestamp();
     slot->last_error_at = 0;
     slot->last_error[0] = slot->notice[0] = slot->notice_hint[0] = slot->trouble[0] = '\0';
-    slot->denied = false;
+    slot->denied = slot->no_index = false;
     slot->acked_xmin = slot->acked_xmax = 0;
     slot->acked_count = 0;
     slot->sync = sync;
@@ -212,12 +212,13 @@ void SetSyncNotice(SyncSlot* slot, const char* text, const char* hint) {
   LWLockRelease(shared->lock);
 }
 
-void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied) {
+void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied, bool no_index) {
   if (slot == nullptr) return;
   const std::string shown = core::SanitiseText(text, sizeof slot->trouble - 1);
   LWLockAcquire(shared->lock, LW_EXCLUSIVE);
   strlcpy(slot->trouble, shown.c_str(), sizeof slot->trouble);
   slot->denied = denied;
+  slot->no_index = no_index;
   LWLockRelease(shared->lock);
 }
 

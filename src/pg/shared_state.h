@@ -58,6 +58,7 @@ struct SyncSlot {
   char notice_hint[kErrorText];
   char trouble[kErrorText];  // why it is blocked, disconnected, or has no index yet
   bool denied;               // the server refuses the credentials
+  bool no_index;             // it is blocked because it has no index yet
   double verify_sample;      // of the verification that is wanted
   // The acknowledged snapshot: what polyglot.outbox calls processed. xmax 0: none yet.
   uint64 acked_xmin, acked_xmax;
@@ -142,7 +143,7 @@ void SetSyncError(SyncSlot* slot, const char* text);
 /// Shown instead of the last error until it is set to "".
 void SetSyncNotice(SyncSlot* slot, const char* text, const char* hint);
 /// Why the sync is blocked, disconnected, or has no index; "": it is not.
-void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied);
+void SetSyncTrouble(SyncSlot* slot, const char* text, bool denied, bool no_index);
 
 /// Wakes the worker of a queue if it waits; safe in a commit callback.
 void WakeWorker(Oid database, int32 queue);

@@ -46,7 +46,11 @@ def test_what_an_operator_can_add_is_waited_for(db):
     db.create_sync("t", settings={"analysis": {"analyzer": {"x": {"type": "custom",
                                                                   "tokenizer": "no_such"}}}})
     db.wait_for_state("t", "blocked")
-    assert "failed to find tokenizer under name [no_such]" in db.status("t")["last_error"]
+    status = db.status("t")
+    assert "failed to find tokenizer under name [no_such]" in status["last_error"]
+    assert status["problem"].startswith("the server makes no index: ") and "[no_such]" in status["problem"]
+    assert "alter_sync" in status["hint"] and "tried again" in status["hint"]
+    assert "takes no writes" not in status["problem"] and "index right" not in status["hint"]
     db.execute("SELECT polyglot.alter_sync('t', reset => '{settings}')")
     db.assert_equal("t")
 

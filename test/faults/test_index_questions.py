@@ -117,3 +117,24 @@ def test_many_syncs_made_and_dropped_at_once_do_not_crowd_each_other_out(scene):
     processes.wait_for(lambda: not db.query("SELECT FROM polyglot.dropped_index"), "the deletion", 120)
     assert len(dropped.used) == 30
     assert most_at_once(dropped.used, 1) <= 4
+
+
+@pytest.mark.parametrize("refusal", [error(429, "circuit_breaking_exception"),
+                                     error(503, "process_cluster_event_timeout_exception")],
+                         ids=["429", "503"])
+def test_a_rebuild_comes_soon_after_the_server_has_said_yes(scene, refusal):
+    """Its wait after a refusal that passes does not grow to minutes."""
+    endpoint, db = scene("t")
+    rule = endpoint.script(refusal, lambda request: request.method == "PUT" and "-00000" in request.path)
+    logged = lambda: db.pg.log().count('rebuild of sync "t" has failed')  # noqa: E731
+    before = logged()
+    db.execute("SELECT polyglot.rebuild_sync('t')")
+    processes.wait_for(lambda: len(rule.used) >= 4, "the fourth refusal", 120)
+    status = db.status("t")
+    assert status["state"] in ("streaming", "rebuilding") and "exception" in status["problem"], status
+    assert logged() == before + 1, "said once"
+    begun = time.monotonic()
+    endpoint.heal()
+    processes.wait_for(lambda: generation(db) > 1, "the rebuild", 120)
+    assert time.monotonic() - begun < 25
+    assert db.status("t")["problem"] is None

@@ -75,6 +75,19 @@ TEST(SyncProblem, RefusedCredentialsAreNoOutage) {
   EXPECT_NE(ProblemOf(facts).hint.find("user mapping"), std::string::npos);
 }
 
+TEST(SyncProblem, AnIndexThatIsNotMadeIsNotSaidToTakeNoWrites) {
+  SyncFacts facts = In("blocked");
+  facts.no_index = true;
+  facts.trouble = "the server makes no index: failed to find tokenizer; hint: Install it.";
+  EXPECT_EQ(ProblemOf(facts).text, "the server makes no index: failed to find tokenizer");
+  EXPECT_EQ(ProblemOf(facts).hint.find("Install it. It is tried again"), 0u) << ProblemOf(facts).hint;
+  facts.trouble = "the index does not exist";
+  EXPECT_EQ(ProblemOf(facts).text, "the index does not exist");
+  EXPECT_EQ(ProblemOf(facts).hint.find("It is tried again"), 0u);
+  facts.trouble.clear();
+  EXPECT_EQ(ProblemOf(facts).text, "there is no index yet");
+}
+
 TEST(SyncProblem, ANoticeJoinsTheStateAndStandsAlone) {
   SyncFacts facts = In("blocked");
   facts.trouble = "read-only";

@@ -54,6 +54,7 @@ core::SyncFacts FactsOf(const SyncRow* sync, const LiveStatus& live, const Texts
   facts.worker_pid = live.pid;
   facts.trouble = texts.trouble;
   facts.denied = live.denied;
+  facts.no_index = live.no_index;
   facts.notice = texts.notice;
   facts.notice_hint = texts.notice_hint;
   const Backfill backfill = BackfillOf(sync, live);

@@ -28,6 +28,7 @@ TimestampTz ReadTime(pg_atomic_uint64* time) {
 void CopyTexts(const SyncSlot* slot, LiveStatus* live) {
   live->last_error_at = slot->last_error_at;
   live->denied = slot->denied;
+  live->no_index = slot->no_index;
   strlcpy(live->last_error, slot->last_error, sizeof live->last_error);
   strlcpy(live->notice, slot->notice, sizeof live->notice);
   strlcpy(live->notice_hint, slot->notice_hint, sizeof live->notice_hint);

@@ -17,7 +17,7 @@ struct LiveStatus {
   uint64 backfill_rows, backfill_total, rate_millis;
   TimestampTz counters_since, oldest_event, last_success, last_error_at, state_since;
   TimestampTz published_at, scanned_at;  // by its worker; 0: never
-  bool denied;
+  bool denied, no_index;
   char last_error[kErrorText], notice[kErrorText], notice_hint[kErrorText], trouble[kErrorText];
 
   // What the queue shows, see LookAtQueues.

@@ -20,10 +20,16 @@ void NameTaken(WorkerContext* context, SyncRuntime* sync, int generation, Made m
   MakeIndex(context, sync, generation + 1, std::move(made));
 }
 
+// The next one is asked for before long.
+void RefuseForNow(SyncRuntime* building, std::string reason, std::string hint) {
+  building->index.refused_for_now = true;
+  RefuseIndex(building, std::move(reason), std::move(hint));
+}
+
 // Not the server's trouble when another generation is built: the live one goes on.
 void Unavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   if (sync->IsBuilding() && response.reply.transport_ok && response.reply.http_status != 401)
-    return RefuseIndex(
+    return RefuseForNow(
         sync, "the server does not make the index: " + core::WholeRefusal(response.reply.body), "");
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
@@ -49,7 +55,7 @@ void NotMade(WorkerContext* context, SyncRuntime* sync, int generation,
     case core::IndexRefusal::kPassing:
       if (!sync->IsBuilding())
         return IndexBlocked(sync, "the server makes no index: " + refused.reason, refused.hint);
-      break;
+      return RefuseForNow(sync, "the server makes no index: " + refused.reason, refused.hint);
     case core::IndexRefusal::kDefinition:
       break;
   }

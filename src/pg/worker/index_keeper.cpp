@@ -88,8 +88,8 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
   if (!one) {
     sync->index.missing = true;
     IndexUnavailable(context, sync, response, kBlockedRetry);
-    sync->why =
-        holders.empty() ? "the index does not exist" : "the alias points to several indexes";
+    sync->why = holders.empty() ? "the index does not exist; hint: Create it: manage_index is off."
+                                : "the alias points to several indexes; hint: Let it name one.";
     SetSyncError(sync->slot, sync->why.c_str());
     return;
   }

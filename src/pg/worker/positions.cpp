@@ -228,7 +228,8 @@ void PublishTrouble(SyncRuntime* sync) {
   if (sync->trouble == trouble) return;
   const Channel* channel = sync->channel;
   const bool denied = channel != nullptr && !channel->connected() && channel->denied();
-  SetSyncTrouble(sync->slot, trouble.c_str(), denied);
+  const bool no_index = sync->index.physical == nullptr || sync->index.missing;
+  SetSyncTrouble(sync->slot, trouble.c_str(), denied, no_index);
   sync->trouble = std::move(trouble);
 }
 

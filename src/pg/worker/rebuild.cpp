@@ -22,6 +22,7 @@ namespace polyglot::pg {
 namespace {
 
 constexpr core::Time kFirstRetry{5'000'000}, kLastRetry{600'000'000};
+constexpr core::Time kLastRetryForNow{10'000'000};  // of what the server may take back
 
 std::string Number(std::int64_t number) { return std::to_string(number); }
 
@@ -95,8 +96,9 @@ SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std:
   if (id == 0) return nullptr;
   SyncRuntime* building = AddBuilding(context, id, live->channel);
   FaultPoint("begun");
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
-                       building->index.planned.c_str(), reason.c_str())));
+  if (live->live.trouble.empty())
+    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s",
+                         live->name.c_str(), building->index.planned.c_str(), reason.c_str())));
   return building;
 }
 
@@ -160,14 +162,16 @@ bool AnyRequest() {
 
 // ---- failures ---------------------------------------------------------------------------------
 
-core::Time RetryWait(int failures) {
+core::Time RetryWait(int failures, bool for_now) {
+  const core::Time last = for_now ? kLastRetryForNow : kLastRetry;
   core::Time wait = kFirstRetry;
-  for (int i = 1; i < failures && wait < kLastRetry; i++) wait *= 2;
-  return std::min(wait, kLastRetry);
+  for (int i = 1; i < failures && wait < last; i++) wait *= 2;
+  return std::min(wait, last);
 }
 
 void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building, core::Time now) {
   const std::string reason = building->rebuild.reason;
+  const bool for_now = building->index.refused_for_now;
   InTransaction([&] {
     if (!LockBoth(live, building)) return;
     live->live.failures++;
@@ -175,7 +179,7 @@ void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building
     SyncRuntime* next = BeginBuilding(context, live, reason);
     if (next == nullptr) return;
     next->index.step = IndexStep::kUnavailable;
-    next->index.retry_at = now + RetryWait(live->live.failures);
+    next->index.retry_at = now + RetryWait(live->live.failures, for_now);
   });
 }
 
@@ -374,8 +378,11 @@ bool TruncationPending(const SyncRuntime& sync) {
 }
 
 void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const char* reason) {
-  if (SyncRuntime* live = context->Find(building.rebuild.builds))
-    live->live.trouble = std::string("the rebuild has failed and is tried again: ") + reason;
+  std::string text = std::string("the rebuild has failed and is tried again: ") + reason;
+  if (SyncRuntime* live = context->Find(building.rebuild.builds)) {
+    if (live->live.trouble == text) return;  // said before
+    live->live.trouble = std::move(text);
+  }
   ereport(LOG, (errmsg("polyglot_sync: rebuild of sync \"%s\" has failed: %s",
                        building.name.c_str(), reason)));
 }

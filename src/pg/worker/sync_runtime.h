@@ -49,6 +49,7 @@ struct IndexState {
   core::Time next_check{0}, asked_at{0};
   core::Time retry_at{0};
   core::Time refused_wait{0};  // not 0: questions about this index are refused, others are not
+  bool refused_for_now = false;  // a failure that the server may take back at any time
   bool dirty = false;          // not yet stored
   bool lost = false;           // gone or replaced: the resync path must begin
   bool created_here = false;   // by this very process: nobody else ever wrote into it

@@ -121,6 +121,11 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
   s.ApplyVerdict(std::move(batch), reply, verdict, now);
 }
 
+void Delivery::Witness(bool taken, Time now) {
+  if (taken) return state_->pressure.Taken(Pressure::kAny, now);
+  state_->pressure.Refused(1, now);
+}
+
 Time Delivery::NextDeadline(Time) const {
   const State& s = *state_;
   const Time deadline = std::min({s.RetryDue(), s.SharedDue(), s.ApartDue(), s.lanes.NextDue()});
@@ -167,6 +172,7 @@ bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
 void Delivery::Forget(std::int32_t sync) {
   state_->refusals.Forget(sync);
   state_->isolation.Forget(sync);
+  state_->pressure.Forget(sync);
   state_->lanes.SetApart(sync, false);
   for (auto& [id, batch] : state_->in_flight)
     for (BatchItem& item : batch.items) item.gone |= item.pending.operation.sync == sync;

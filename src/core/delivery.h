@@ -9,7 +9,9 @@
 //   * operations of one id are sent in the order of their versions;
 //   * an operation leaves only with an outcome or through Withdraw or Forget; retries keep their
 //     version;
-//   * only a 400 or 413 to a request of one operation, or an item's own refusal, is a dead letter;
+//   * only a 400 or 413 to a request of one operation, an item's own refusal, or a large operation
+//     that is refused alone for want of memory all the while others are taken (pressure.h), is a
+//     dead letter;
 //   * memory is bounded by the caller asking HasRoom() before it submits. A document is held once:
 //     in its operation while it waits, in the request's body while that exists.
 //
@@ -149,6 +151,8 @@ class Delivery {
 
   /// The answer to `batch_id`. An id that is not in flight is ignored.
   void Complete(std::uint64_t batch_id, const BulkReply& reply, Time now);
+  /// A small write that the caller sent itself was taken, or refused for want of room.
+  void Witness(bool taken, Time now);
 
   /// When NextBatch may have something that it has not now (linger, back-off); kNever if only a
   /// Complete or Submit can change that.

@@ -17,6 +17,7 @@
 #include "core/isolation.h"
 #include "core/lanes.h"
 #include "core/outcome.h"
+#include "core/pressure.h"
 #include "core/refusals.h"
 
 namespace polyglot::core {
@@ -108,6 +109,9 @@ struct Delivery::State {
 
   // A request that was refused or not answered as a whole.
   void TakeLateAnswer(const BulkReply& reply, Time now);
+  /// Refused for want of room: noted; true if this one document will be for good.
+  bool TooLargeForGood(Batch* batch, BatchItem* item, bool whole, bool for_memory, Time now);
+  bool BuryTooLarge(Batch* batch, const BulkReply& reply, const RequestVerdict& verdict, Time now);
   void RetryAlone(Batch batch, const BulkReply& reply, Time now);
   void RetryLater(Batch batch, const BulkReply& reply, Time now);
   void ServerAway(Batch batch, const BulkReply& reply, const std::string& error, Server why,
@@ -134,6 +138,7 @@ struct Delivery::State {
   Lanes lanes;
   Refusals refusals;
   Isolation isolation;
+  Pressure pressure;
   std::unordered_map<std::uint64_t, Batch> in_flight;
   std::multimap<Time, Batch> retries;  // by when they are due
   std::uint64_t last_batch = 0;

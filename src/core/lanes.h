@@ -17,6 +17,7 @@
 #include "core/delivery.h"
 #include "core/hash_index.h"
 #include "core/operation.h"
+#include "core/pressure.h"
 #include "core/time.h"
 
 namespace polyglot::core {
@@ -32,6 +33,7 @@ struct Pending {
   std::uint32_t refusals = 0;     // answers of the kind that is tolerated only so often
   std::uint32_t unavailable = 0;  // answers "this shard is away"
   bool alone = false;             // may only travel in a request of its own
+  LoneRefusals room;              // for want of memory
 };
 
 struct Lane {

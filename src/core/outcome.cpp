@@ -20,6 +20,7 @@ RequestVerdict Verdict(A action, bool back_pressure = false, bool smaller = fals
   return {.action = action,
           .back_pressure = back_pressure,
           .smaller = smaller,
+          .for_memory = false,
           .tries = tries,
           .type = {},
           .reason = {}};
@@ -57,6 +58,9 @@ bool Contains(std::string_view text, std::string_view part) {
 bool IsRejection(std::string_view type) {
   return type == "es_rejected_execution_exception" || type == "rejected_execution_exception";
 }
+
+/// A queue of requests that is full has nothing to do with how large one of them is.
+bool WantsMemory(std::string_view reason) { return !Contains(reason, "queue capacity"); }
 
 /// A shard or node that moves, starts or stops. The servers send some of these with 404 or 500, as
 /// if the document were at fault (`status()` of the exceptions in their sources).
@@ -98,7 +102,8 @@ ItemVerdict Item(ItemAction action) { return {.action = action}; }
 ItemVerdict Retry(const BulkItem& item, bool back_pressure) {
   return {.action = ItemAction::kRetry,
           .back_pressure = back_pressure,
-          .smaller = item.error_type == "circuit_breaking_exception"};
+          .smaller = item.error_type == "circuit_breaking_exception",
+          .for_memory = back_pressure && WantsMemory(item.error_reason)};
 }
 
 ItemVerdict Unavailable() { return {.action = ItemAction::kRetry, .unavailable = true}; }
@@ -151,6 +156,7 @@ RequestVerdict ClassifyRequest(int http_status, std::string_view body) {
              (http_status == 429 || http_status == 503)) {
     verdict.back_pressure = verdict.smaller = true;
   }
+  verdict.for_memory = verdict.back_pressure && WantsMemory(error.reason);
   verdict.type = std::move(error.type);
   verdict.reason = std::move(error.reason);
   return verdict;

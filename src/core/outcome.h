@@ -28,6 +28,7 @@ struct RequestVerdict {
   RequestAction action = RequestAction::kItems;
   bool back_pressure = false;  // fewer requests at once
   bool smaller = false;        // smaller requests
+  bool for_memory = false;     // refused for want of memory, as far as one can tell
   std::uint32_t tries = 0;     // kSuspect: so many times in a row before it is halved
   std::string type, reason;    // the server's words, sanitised
 };
@@ -58,6 +59,7 @@ struct ItemVerdict {
   bool not_found = false;      // a delete that found nothing
   bool back_pressure = false;  // the server is full
   bool smaller = false;        // its memory is
+  bool for_memory = false;     // as far as one can tell
   bool field_limit = false;    // kDead by "Limit of total fields": a sign that the mapping is wrong
   bool unavailable = false;    // kRetry because a shard or a node is away
 };

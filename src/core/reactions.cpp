@@ -19,6 +19,7 @@ constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a ro
 constexpr std::uint32_t kCutTries = 3;      // connections lost under large requests in a row
 constexpr std::size_t kLargeBody = 1u << 20;
 constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same request so often: it is cut in two
+constexpr std::size_t kMegabyte = 1u << 20;
 
 std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   if (!reply.transport_ok) return verdict.reason;
@@ -27,6 +28,19 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   const std::string detail =
       reply.http_status == 200 ? verdict.reason : NormaliseError(verdict.type, verdict.reason);
   return detail.empty() ? text : text + ": " + detail;
+}
+
+/// Numbers of ours, the server's words, and what to do.
+std::string TooLargeText(const Pending& pending, const std::string& reason) {
+  const auto seconds = (pending.room.last - pending.room.first).count() / 1'000'000;
+  const std::size_t kilobytes = pending.encoded >> 10;
+  const std::string size = pending.encoded < kMegabyte ? std::to_string(kilobytes) + " kB"
+                                                       : std::to_string(kilobytes >> 10) + " MB";
+  return "this document of " + size + " was refused " + std::to_string(pending.room.count) +
+         " times in " + std::to_string(seconds) + " s, while others were taken" +
+         (reason.empty() ? "" : ": " + reason) +
+         "; raise indexing_pressure.memory.limit or the heap of the search server, or lower "
+         "max_document_bytes";
 }
 
 /// A document that went well, but not to where it was sent.
@@ -116,6 +130,10 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
   if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
   if (verdict.back_pressure) {
+    if (TooLargeForGood(batch, item, false, verdict.for_memory, now)) {
+      answer.error_reason = TooLargeText(item->pending, answer.error_reason);
+      action = ItemAction::kDead;
+    }
     ++tally->back_pressure;
     if (std::find(tally->rejected.begin(), tally->rejected.end(), sync) == tally->rejected.end())
       tally->rejected.push_back(sync);
@@ -192,6 +210,7 @@ void Delivery::State::FinishDead(const Batch& batch, BatchItem* item, int status
 void Delivery::State::Conclude(const Tally& tally, Time now) {
   lone_refusals = 0;
   Connected(now);
+  for (std::int32_t sync : tally.succeeded) pressure.Taken(sync, now);
   for (std::int32_t sync : tally.succeeded)
     if (!tally.blocked.contains(sync) && !tally.missing.contains(sync)) lanes.Unblock(sync);
   for (const auto& [sync, why] : tally.blocked)
@@ -215,6 +234,8 @@ void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
 void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
                                    const RequestVerdict& verdict, Time now) {
   for (BatchItem& item : batch.items) ++item.pending.operation.attempts;
+  if (reply.transport_ok && verdict.back_pressure && BuryTooLarge(&batch, reply, verdict, now))
+    return;
   if (verdict.action == RequestAction::kRetry && verdict.back_pressure && OnlyOne(batch, now))
     return RetryAlone(std::move(batch), reply, now);
   if (verdict.back_pressure) flow.BackPressure(batch.round);
@@ -241,6 +262,32 @@ void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
         BlockSync(sync, DeliveryEvent::Kind::kBlocked, error, now);
       return Dissolve(std::move(batch), now, now);
   }
+}
+
+// Among others a large item says little; alone it tells whether it is the one that does not fit.
+bool Delivery::State::TooLargeForGood(Batch* batch, BatchItem* item, bool whole, bool for_memory,
+                                      Time now) {
+  Pending& pending = item->pending;
+  const std::size_t bytes = pending.encoded;
+  if (!for_memory || batch->items.size() > 1) {
+    pressure.Refused(whole ? batch->body->size() : bytes, now);
+    if (for_memory && !whole && bytes > kSmallBody && pending.retries + 1 >= kRejectedTries)
+      pending.alone = true;
+    return false;
+  }
+  // The server's door is the same for all; an index may be on a node that is full.
+  const std::int32_t others = whole ? Pressure::kAny : pending.operation.sync;
+  return pressure.Blames(&pending.room, others, bytes, now);
+}
+
+bool Delivery::State::BuryTooLarge(Batch* batch, const BulkReply& reply,
+                                   const RequestVerdict& verdict, Time now) {
+  BatchItem* item = &batch->items.front();
+  if (!TooLargeForGood(batch, item, true, verdict.for_memory, now) || item->gone) return false;
+  Connected(now);
+  FinishDead(*batch, item, reply.http_status, verdict.type,
+             TooLargeText(item->pending, verdict.reason), now);
+  return true;
 }
 
 void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) {

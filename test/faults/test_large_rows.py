@@ -7,6 +7,7 @@ import pytest
 import memory
 import processes
 from conftest import Database
+from search_server import SearchServer
 
 MEGABYTE = 1 << 20
 
@@ -61,3 +62,55 @@ def test_large_documents_one_after_another(two):
     assert len(two.documents("f")) + len(two.dead_letters()) == 7
     assert two.wait_for_worker() == worker
     assert sampler.largest < 500 * 1024
+
+
+LIMIT = "indexing_pressure.memory.limit"
+
+
+@pytest.fixture
+def tight(pg):
+    """Syncs of `f` and `ok` on a server that takes 3 MB at once."""
+    server = SearchServer(config={LIMIT: "3mb"}).start()
+    db = Database(pg, server)
+    for table in ("f", "ok"):
+        db.execute(f"CREATE TABLE {table} (id integer PRIMARY KEY, a text)")
+        db.create_sync(table)
+    db.wait()
+    yield db
+    db.drop()
+    server.kill()
+
+
+def letter_after(db, change, timeout=240):
+    """Makes `change` again and again until f has a dead letter."""
+    begun = time.monotonic()
+    while not db.dead_letters():
+        assert time.monotonic() - begun < timeout, db.status("f")
+        change()
+        time.sleep(1)  # the pace of the changes
+    return db.dead_letters()[0], time.monotonic() - begun
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["others are taken", "there are no others"])
+def test_a_document_that_never_fits_the_servers_memory_is_given_up(tight, busy):
+    tight.execute("INSERT INTO f SELECT 1, repeat(md5('x'), 160000)")
+
+    def other():
+        if not busy:
+            return
+        tight.execute("INSERT INTO ok SELECT coalesce(max(id), 0) + 1 FROM ok")
+        tight.wait("ok", timeout="20s")
+    letter, took = letter_after(tight, other)
+    assert 55 < took
+    sync, document, operation, status, kind, reason = letter
+    assert (sync, document, status) == ("f", "1", 429) and "rejected_execution_exception" in kind
+    assert "document of 4 MB" in reason and LIMIT in reason and "max_document_bytes" in reason
+    tight.wait("f")
+    server = tight.search
+    server.kill()
+    for file in (server.folder / "config").glob("*search.yml"):
+        file.write_text(file.read_text().replace(f"{LIMIT}: 3mb", f"{LIMIT}: 30mb"))
+    server.start()
+    assert tight.value("SELECT polyglot.requeue('f')") == 1
+    tight.wait("f")
+    assert tight.dead_letters() == [] and set(tight.documents("f")) == {"1"}

@@ -232,6 +232,19 @@ struct Renewal {
   bool claim;  // of an index that is not managed, not of the alias
 };
 
+// A write as small as this one tells whether the server has no room at all.
+void Testify(core::Delivery* delivery, const net::Response& response) {
+  if (!response.reply.transport_ok) return;
+  auto items = core::ParseRenewed(response.reply.body);
+  bool taken = false, full = response.reply.http_status == 429;
+  if (response.reply.http_status == 200 && items.ok())
+    for (const core::LeaseItem& item : items.value()) {
+      taken |= item.status / 100 == 2;
+      full |= item.status == 429;
+    }
+  if (taken || full) delivery->Witness(!full, MonotonicNow());
+}
+
 void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, core::Time asked,
                  const net::Response& response) {
   const bool usable = response.reply.transport_ok && response.reply.http_status == 200;
@@ -306,7 +319,8 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
     writes.push_back(std::move(farewell));
   if (writes.empty()) return;
   channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), now,
-               [context, renewals, now](const net::Response& response) {
+               [context, channel, renewals, now](const net::Response& response) {
+                 Testify(&channel->delivery(), response);
                  TakeRenewed(context, renewals, now, response);
                });
 }

@@ -1,8 +1,8 @@
 #pragma once
-// Who is at fault when the server refuses a request for want of memory (429, a circuit breaker): the
-// server, which is full, or one document that is larger than it will ever take. It is the document
-// when it was refused alone again and again, for a minute at least, while others were taken in
-// between and nothing smaller was refused. Pure: no clock.
+// Who is at fault when the server refuses a request for want of memory (429, a circuit breaker):
+// the server, which is full, or one document that is larger than it will ever take. It is the
+// document when it was refused alone again and again, for a minute at least, while others were
+// taken in between and nothing smaller was refused. Pure: no clock.
 
 #include <array>
 #include <cstddef>

@@ -394,8 +394,8 @@ bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
   return ok;
 }
 
-// The executor does not tell. An expression that fails fails again; what is refused while a document
-// is made of its value says itself what it is about.
+// The executor does not tell. An expression that fails fails again; what is refused while a
+// document is made of its value says itself what it is about.
 void ReaderState::NameExpression(const std::string_view* key_values, std::size_t count,
                                  PgError* error) {
   if (IsLackOfResources(error->sqlstate)) return;
@@ -437,24 +437,6 @@ bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_on
       error, true, locks.impatient());
   if (!ok) AddHint(error);
   return ok;
-}
-
-std::int64_t EstimateTree(Oid relation) {
-  double sum = 0;
-  ListCell* cell;
-  foreach (cell, find_all_inheritors(relation, NoLock, nullptr)) {
-    if (!TryLockOne(lfirst_oid(cell))) continue;
-    Relation part = try_relation_open(lfirst_oid(cell), NoLock);
-    if (part == nullptr) continue;
-    if (RELKIND_HAS_TABLE_AM(part->rd_rel->relkind)) {
-      BlockNumber pages;
-      double tuples, all_visible;
-      estimate_rel_size(part, nullptr, &pages, &tuples, &all_visible);
-      sum += tuples;
-    }
-    relation_close(part, NoLock);
-  }
-  return static_cast<std::int64_t>(sum);
 }
 
 }  // namespace polyglot::pg

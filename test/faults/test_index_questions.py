@@ -1,5 +1,6 @@
 """What is asked of a server beside bulk requests, when it is refused: for one index, or for all."""
 
+import re
 import time
 
 import psycopg
@@ -125,7 +126,8 @@ def test_many_syncs_made_and_dropped_at_once_do_not_crowd_each_other_out(scene):
 def test_a_rebuild_comes_soon_after_the_server_has_said_yes(scene, refusal):
     """Its wait after a refusal that passes does not grow to minutes."""
     endpoint, db = scene("t")
-    rule = endpoint.script(refusal, lambda request: request.method == "PUT" and "-00000" in request.path)
+    rule = endpoint.script(refusal, lambda request: request.command == "PUT" and
+                           re.fullmatch(r"/[^/]+-[0-9]{6}", request.path))
     logged = lambda: db.pg.log().count('rebuild of sync "t" has failed')  # noqa: E731
     before = logged()
     db.execute("SELECT polyglot.rebuild_sync('t')")

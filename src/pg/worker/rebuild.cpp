@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/backoff.h"
 #include "pg/catalog.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
@@ -21,8 +22,9 @@
 namespace polyglot::pg {
 namespace {
 
-constexpr core::Time kFirstRetry{5'000'000}, kLastRetry{600'000'000};
-constexpr core::Time kLastRetryForNow{10'000'000};  // of what the server may take back
+constexpr core::BackoffPolicy kRetry{.base = core::Time{5'000'000}, .cap = core::Time{600'000'000}};
+// Of what the server may take back.
+constexpr core::BackoffPolicy kRetryForNow{.base = kRetry.base, .cap = core::Time{10'000'000}};
 
 std::string Number(std::int64_t number) { return std::to_string(number); }
 
@@ -162,24 +164,17 @@ bool AnyRequest() {
 
 // ---- failures ---------------------------------------------------------------------------------
 
-core::Time RetryWait(int failures, bool for_now) {
-  const core::Time last = for_now ? kLastRetryForNow : kLastRetry;
-  core::Time wait = kFirstRetry;
-  for (int i = 1; i < failures && wait < last; i++) wait *= 2;
-  return std::min(wait, last);
-}
-
 void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building, core::Time now) {
   const std::string reason = building->rebuild.reason;
   const bool for_now = building->index.refused_for_now;
   InTransaction([&] {
     if (!LockBoth(live, building)) return;
-    live->live.failures++;
+    const auto failures = static_cast<std::uint32_t>(live->live.failures++);
     DropBuilding(context, building);
     SyncRuntime* next = BeginBuilding(context, live, reason);
     if (next == nullptr) return;
     next->index.step = IndexStep::kUnavailable;
-    next->index.retry_at = now + RetryWait(live->live.failures, for_now);
+    next->index.retry_at = now + core::Ceiling(for_now ? kRetryForNow : kRetry, failures);
   });
 }
 

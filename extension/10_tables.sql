@@ -91,6 +91,9 @@ CREATE TABLE polyglot.sync_state (
   -- Somebody else has written into the index: it must be compared with the table.
   repair_reason text,
   repair_since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+  -- The last error that was no failure, for status after a restart. Without values of rows.
+  last_error text,
+  last_error_at timestamptz,
   -- Tables that were seen to have left the source's tree without an event trigger's word.
   departed oid[] NOT NULL DEFAULT '{}'
 );

@@ -123,7 +123,8 @@ COMMENT ON COLUMN polyglot.status.last_verified IS 'when index and table were la
 COMMENT ON COLUMN polyglot.status.last_differences IS 'how many differences that comparison has found';
 COMMENT ON COLUMN polyglot.status.problem IS 'what is wrong now; NULL: nothing';
 COMMENT ON COLUMN polyglot.status.hint IS 'what to do about the problem';
-COMMENT ON COLUMN polyglot.status.last_error IS 'the last thing that went wrong, now or earlier';
+COMMENT ON COLUMN polyglot.status.last_error IS
+  'the last thing that went wrong, now or earlier; stored once a minute at most';
 COMMENT ON COLUMN polyglot.status.last_error_at IS 'when it did';
 COMMENT ON COLUMN polyglot.status.state_since IS 'since when the worker has been telling this state';
 COMMENT ON COLUMN polyglot.status.queued IS

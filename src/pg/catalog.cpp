@@ -15,7 +15,8 @@ namespace {
   " s.version_bound, s.failed_reason, s.failed_hint, s.failed_detail, s.phase, s.resync_version," \
   " s.resync_reason, s.backfill_key, s.backfill_rows, s.backfill_total, s.last_generation,"       \
   " s.outdated_since, s.frozen, s.builds, s.rebuild_reason, s.fewest_documents,"                  \
-  " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since"               \
+  " s.most_documents, s.restore_settings, s.adopt, s.repair_reason, s.repair_since,"              \
+  " s.last_error, s.last_error_at"                                                                \
   " FROM polyglot.sync_definition d "
 
 constexpr char kSelect[] =
@@ -142,6 +143,8 @@ void ReadState(TupleColumns* columns, SyncRow* row) {
   row->adopt = columns->Bool();
   row->repair_reason = columns->Text();
   row->repair_since = columns->Int64();
+  row->last_error = columns->Text();
+  row->last_error_at = columns->Int64();
 }
 
 Oid OwnerOf(Oid relation) {

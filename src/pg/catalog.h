@@ -61,6 +61,8 @@ struct SyncRow {
   bool adopt;                  // whoever has written into the index: it is ours
   char* repair_reason;         // not null: index and table must be compared
   TimestampTz repair_since;
+  char* last_error;  // what its worker has stored; shared memory may know a later one
+  TimestampTz last_error_at;
 
   // of a generation that is being built
   int32 builds;  // the sync that it is for; 0: this is the live generation

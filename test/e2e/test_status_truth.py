@@ -54,6 +54,17 @@ def away(new_database):
     return db
 
 
+def test_the_last_error_outlives_a_restart(away):
+    processes.wait_for(lambda: away.value("SELECT last_error_at FROM polyglot.sync_state"), "it is stored")
+    before = away.status("t")
+    assert "refused" in before["last_error"].lower() or "connect" in before["last_error"].lower()
+    away.execute("SELECT polyglot.stop_workers()")
+    away.pg.restart()
+    after = away.status("t")
+    assert after["last_error"] == before["last_error"] and after["state"] == "not running"
+    assert after["last_error_at"] <= before["last_error_at"]
+
+
 def test_lag_and_queue_without_a_worker(t):
     t.execute("SELECT polyglot.stop_workers()")
     assert seconds(t.status("t")) == 0, "what was delivered does not wait"

@@ -130,7 +130,7 @@ const char* ErrorOf(const SyncRow* sync, const LiveStatus& live) {
     // What is so now is later than what was.
     for (const char* text : {live.notice, live.trouble, live.last_error})
       if (*text != '\0') return ReadableInServer(text);
-    return nullptr;
+    return sync->last_error;
   }
   const char* reason = sync->failed_reason;
   if (sync->failed_detail && OwnsSource(sync))

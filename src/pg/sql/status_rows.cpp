@@ -98,7 +98,7 @@ void SendStatus(FunctionCallInfo fcinfo, const SyncRow* sync, const LiveStatus& 
   row.Text(problem.text);
   row.Text(problem.hint);
   row.Text(ErrorOf(sync, live));
-  sync->has_state ? row.Time(live.last_error_at) : row.Null();
+  sync->has_state ? row.Time(Max(live.last_error_at, sync->last_error_at)) : row.Null();
   live.running ? row.Time(live.state_since) : row.Null();
   AddQueue(&row, live);
   live.running ? row.Int(live.pid) : row.Null();

@@ -54,6 +54,7 @@ class Parameters {
   void Int4(std::int32_t value) { Push(INT4OID, Int32GetDatum(value)); }
   void Int8(std::int64_t value) { Push(INT8OID, Int64GetDatum(value)); }
   void Bool(bool value) { Push(BOOLOID, BoolGetDatum(value)); }
+  void Time(std::int64_t value) { Push(TIMESTAMPTZOID, TimestampTzGetDatum(value)); }
   void Text(std::string_view value) { Push(TEXTOID, TextOf(value)); }
   void ExactText(std::string_view value) { Push(TEXTOID, ExactTextOf(value)); }
   void Routing(const std::optional<std::string>& value) {

@@ -256,6 +256,8 @@ struct SyncRuntime {
   core::Time locked_since{0};  // the same, since when; 0: nobody
   bool locked = false;         // for longer than a hiccup
   core::Time letters_at{0};    // somebody has one of its dead letters: outcomes wait; 0: nobody
+  core::Time error_store_at{0};  // the last error is not stored before
+  std::int64_t error_stored{0};  // the time of the one that is
   core::Time store_at{0};      // somebody has its row of sync_state: nothing is stored before
 
   bool has_start = false;  // events that `start` sees were settled before this worker began

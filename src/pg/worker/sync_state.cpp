@@ -28,6 +28,15 @@ void StoreFailed(std::int32_t sync, const char* reason, const char* hint, const 
       SPI_OK_UPDATE);
 }
 
+void StoreLastError(std::int32_t sync, const char* text, std::int64_t at) {
+  Parameters p;
+  p.Int4(sync);
+  p.Text(text);
+  p.Time(at);
+  p.Run("UPDATE polyglot.sync_state SET last_error = $2, last_error_at = $3 WHERE sync_id = $1",
+        SPI_OK_UPDATE);
+}
+
 void StoreIndex(std::int32_t sync, const IndexState& index) {
   Parameters p;
   p.Int4(sync);

@@ -14,6 +14,8 @@ namespace polyglot::pg {
 bool LockState(SyncRuntime* sync);
 /// `detail` is shown to the owner of the rows only.
 void StoreFailed(std::int32_t sync, const char* reason, const char* hint, const char* detail);
+/// What status shows after a restart. `at`: TimestampTz.
+void StoreLastError(std::int32_t sync, const char* text, std::int64_t at);
 void StoreIndex(std::int32_t sync, const IndexState& index);
 void StorePhase(std::int32_t sync, const char* phase);
 /// nullptr: index and table have been compared.

@@ -24,6 +24,7 @@
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/inspections.h"
+#include "pg/worker/last_errors.h"
 #include "pg/worker/launcher.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
@@ -226,6 +227,7 @@ void Worker::Turn() {
   if (!Careful()) busy |= AdvanceVerifications(&context_, now);
   SavePositions(&context_, now, false);
   ServeSaves(&context_, now);
+  StoreLastErrors(&context_, now);
   if (!Careful()) RotateQueue(&context_, now);
   LimitQueue(&context_, now);
   ServeRefreshes(&context_, now);

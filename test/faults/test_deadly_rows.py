@@ -53,3 +53,28 @@ def test_a_row_on_which_workers_die_keeps_no_cluster_down(two, fault):
         two.assert_equal("a", wait=False)
     else:
         assert [letter[1] for letter in two.dead_letters()] == ["a7"]
+
+
+def test_a_verification_on_which_workers_die_keeps_no_cluster_down(two):
+    before = deaths(two)
+    fault = two.pg.data / "fault_verification"
+    fault.write_text("a\n")
+    try:
+        with contextlib.suppress(psycopg.OperationalError):
+            two.query("SELECT polyglot.verify_sync('a', wait => false)")
+        processes.wait_for(lambda: deaths(two) > before and two.pg.is_up() and two.value(
+            "SELECT count(*) FROM polyglot.verification WHERE note LIKE 'workers have died twice%'") == 1,
+            "its end", 180)
+        died = deaths(two) - before  # the first one may have been that of another test
+        assert 1 <= died <= 2
+        two.pg.killed += died
+        two.execute("INSERT INTO b VALUES ('new', '1')")
+        two.wait("b", "120s")
+        assert two.query("SELECT problem FROM polyglot.verify_sync('b')") == []
+        ((problem, detail),) = two.query("SELECT problem, detail FROM polyglot.verify_sync('a')")
+        assert problem == "incomparable" and "died twice" in detail
+        assert "not verified" in two.pg.log()
+        assert "set aside" in two.status("a")["problem"]
+        assert deaths(two) == before + died
+    finally:
+        fault.unlink(missing_ok=True)

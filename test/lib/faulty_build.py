@@ -15,7 +15,8 @@ REBUILT = ("src/pg/settings.o", "src/pg/worker/worker.o", "src/pg/worker/rebuild
            "src/pg/worker/rebuild_steps.o", "src/pg/worker/change_feed.o",
            "src/pg/worker/rereading.o", "src/pg/worker/fault_limits.o", "src/pg/worker/index_keeper.o",
            "src/pg/worker/index_drops.o", "src/pg/worker/findings.o",
-           "src/pg/worker/hand_over.o", "src/pg/worker/index_creation.o", "src/pg/config_change.o")
+           "src/pg/worker/hand_over.o", "src/pg/worker/index_creation.o", "src/pg/config_change.o",
+           "src/pg/worker/verification.o")
 
 
 def directory(kind):

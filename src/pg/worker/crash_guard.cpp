@@ -107,6 +107,12 @@ void NoteReading(const WorkerContext& context, std::string_view bytes) {
   });
 }
 
+void EndReading(const WorkerContext& context) {
+  InTransaction([&] { Forget(context); });
+}
+
+std::size_t SetAsideCount() { return set_aside == nullptr ? 0 : set_aside->size(); }
+
 bool IsSetAside(std::string_view bytes) {
   return set_aside != nullptr && !set_aside->empty() && set_aside->contains(Name(bytes));
 }

@@ -4,9 +4,10 @@
 // After such a restart a worker is careful for a while: it reads one thing at a time, and what it
 // is about to read stands in polyglot.reading, committed. What is found there after another such
 // death is set aside: a queue row is not looked into (its syncs are filled anew), a key becomes a
-// dead letter, a backfill that dies on its next row fails its sync. Without a crash all of this
-// costs nothing.
+// dead letter, a backfill that dies on its next row fails its sync, a verification ends. Without a
+// crash all of this costs nothing.
 
+#include <cstddef>
 #include <string_view>
 
 #include "pg/worker/worker_context.h"
@@ -20,10 +21,14 @@ int CrashRestarts();
 void LoadCrashGuard(WorkerContext* context);
 /// Is this worker to read one thing at a time?
 bool Careful();
-/// Careful only: these bytes are about to be read. A transaction of its own.
+/// After a crash: these bytes are about to be read. A transaction of its own.
 void NoteReading(const WorkerContext& context, std::string_view bytes);
+/// They were read, and nothing is noted any more. A transaction of its own.
+void EndReading(const WorkerContext& context);
 /// Was it these bytes that workers died on?
 bool IsSetAside(std::string_view bytes);
+/// How many such things there are.
+std::size_t SetAsideCount();
 /// Ends being careful when everything that was there at the start has been read, or enough of it:
 /// the more often PostgreSQL was restarted, the more.
 void EndCare(WorkerContext* context, core::Time now);

@@ -8,6 +8,7 @@
 #include "core/inspection.h"
 #include "pg/encoding.h"
 #include "pg/inspection_slots.h"
+#include "pg/worker/crash_guard.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
 #include "pg/worker/verification_records.h"
@@ -92,6 +93,10 @@ void TakeRow(const RowBatch& batch, Look* look) {
 bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
   bool ok = false;
   PgError error{};
+  if (IsSetAside(key)) {
+    look->trouble = "workers died twice when they read this row";
+    return false;
+  }
   look->read_at = sync->epoch << 52 | GetFlushRecPtr(nullptr);
   InTransaction([&] {
     RowBatch batch;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "pg/worker/change_feed.h"
+#include "pg/worker/crash_guard.h"
+#include "pg/worker/fault_limits.h"
 #include "pg/worker/sync_state.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"
@@ -15,6 +17,7 @@ using Step = VerificationState::Step;
 constexpr core::Time kStoreInterval{2'000'000};
 // So long others wait for a sync that cannot go on.
 constexpr core::Time kPatience{10'000'000};
+constexpr core::Time kDeadlyRetry{3'600'000'000};
 
 std::uint64_t Wanted(const SyncSlot& slot) {
   auto* shared = const_cast<SyncSlot*>(&slot);
@@ -59,9 +62,33 @@ void Reset(VerificationState* state) {
   *state = std::move(next);
 }
 
-// Begun anew when the sync is able to again.
-void Abandon(SyncRuntime* sync, core::Time now) {
+// Crash guard: a verification that kills its worker would be begun anew by each one that follows.
+
+std::string NameOf(const SyncRuntime& sync) { return "verification/" + std::to_string(sync.id); }
+
+void NoteBegin(const WorkerContext& context, SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
+  if (CrashRestarts() == 0) return;
+  if (IsSetAside(NameOf(*sync))) {
+    state->deadly = "workers have died twice during this verification; it is left out for a day";
+    ereport(WARNING, (errmsg("polyglot_sync: sync \"%s\" is not verified: workers have died twice "
+                             "during that",
+                             sync->name.c_str()),
+                      errhint("A core file tells more; it is tried again after a day.")));
+    return;
+  }
+  NoteReading(context, NameOf(*sync));
+  state->noted = true;
+}
+
+void NoteEnd(const WorkerContext& context, SyncRuntime* sync) {
+  if (std::exchange(sync->verification->noted, false)) EndReading(context);
+}
+
+// Begun anew when the sync is able to again.
+void Abandon(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
+  VerificationState* state = sync->verification.get();
+  NoteEnd(context, sync);
   ClosePointInTime(sync, now);
   const bool repair = state->repair;
   const double sample = state->sample;
@@ -71,7 +98,7 @@ void Abandon(SyncRuntime* sync, core::Time now) {
   state->unfinished_sample = sample;
 }
 
-void Begin(SyncRuntime* sync, core::Time now) {
+void Begin(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
   SyncSlot* slot = sync->slot;
   const bool owed = RepairDue(*sync), reconcile = ReconcileDue(*state) || owed;
@@ -98,26 +125,29 @@ void Begin(SyncRuntime* sync, core::Time now) {
   InTransaction([&] {
     if ((locked = LockState(sync))) state->number = StartVerification(*sync, *state);
   });
-  if (locked)
-    state->step = Step::kRules;
-  else
-    Abandon(sync, now);
+  if (!locked) return Abandon(context, sync, now);
+  NoteBegin(context, sync);
+  state->step = state->deadly.empty() ? Step::kRules : Step::kFinish;
 }
 
 void Finish(WorkerContext* context, SyncRuntime* sync) {
   VerificationState* state = sync->verification.get();
   const VerificationCounts counts = state->counts;
+  const bool done = state->deadly.empty();
   bool locked = false;
   InTransaction([&] {
     if (!(locked = LockState(sync))) return;
     StoreVerification(sync->id, *state, true);
-    if (state->owed) StoreRepair(sync->id, nullptr);
+    if (state->owed && done) StoreRepair(sync->id, nullptr);
   });
   if (!locked) return;
-  if (state->owed) sync->repair = RepairState{};
+  NoteEnd(*context, sync);
+  if (state->owed && done) sync->repair = RepairState{};
+  if (state->owed && !done) sync->repair.begin_at = MonotonicNow() + kDeadlyRetry;
   pg_atomic_write_u64(&sync->slot->verify_done, state->request);
   context->answered = true;
   Reset(state);
+  if (!done) return;
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" was verified: %llu rows compared, %llu missing, "
                        "%llu orphans, %llu different, %llu stale",
@@ -172,6 +202,7 @@ bool Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
       AskForRules(context, sync, now);
       return false;
     case Step::kTable:
+      FaultKey("fault_verification", sync->name);
       return CompareRows(context, sync, now);
     case Step::kRefresh:
     case Step::kOpen:
@@ -245,12 +276,12 @@ bool AdvanceVerifications(WorkerContext* context, core::Time now) {
   if (sync != nullptr && Able(*sync)) sync->verification->able_at = now;
   const bool stuck = sync != nullptr && IsStuck(*sync->verification, now);
   if (sync != nullptr && (stuck || Outdated(*sync))) {
-    Abandon(sync, now);
+    Abandon(*context, sync, now);
     if (stuck) sync->verification->rest_until = now + kPatience;  // others first
     sync = nullptr;
   }
   for (auto it = context->awake.begin(); sync == nullptr && it != context->awake.end(); ++it)
-    if (Due(**it)) Begin(sync = *it, now);
+    if (Due(**it)) Begin(*context, sync = *it, now);
   return sync != nullptr && Able(*sync) && Advance(context, sync, now);
 }
 

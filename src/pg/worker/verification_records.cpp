@@ -88,9 +88,10 @@ void StoreVerification(std::int32_t sync, const VerificationState& state, bool f
        {counts.compared, counts.missing, counts.orphan, counts.different, counts.stale})
     p.Int8(static_cast<std::int64_t>(count));
   p.Bool(finished);
-  p.Text(state.Compares() ? std::string()
-                          : "contents cannot be compared: " + state.rules.incomparable +
-                                "; only whether and where documents are was looked at");
+  p.Text(!state.deadly.empty() ? state.deadly
+         : state.Compares()    ? std::string()
+                               : "contents cannot be compared: " + state.rules.incomparable +
+                                     "; only whether and where documents are was looked at");
   p.Run(
       "UPDATE polyglot.verification SET compared = $3, missing = $4, orphan = $5, different = $6,"
       " stale = $7, finished_at = CASE WHEN $8 THEN clock_timestamp() END, note = nullif($9, '')"

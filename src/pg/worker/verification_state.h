@@ -108,6 +108,8 @@ struct VerificationState {
   double sample = 1;
   bool repair = false;
   bool withdrawn = false;                       // something of it is lost: it begins anew
+  bool noted = false;                           // in polyglot.reading, since a worker has died
+  std::string deadly;                           // why it ends at once
   bool owed = false;                            // it ends what RepairState asks for
   std::string fingerprint;                      // of the definition that it began with
   std::shared_ptr<const std::string> physical;  // and the index

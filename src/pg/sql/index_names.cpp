@@ -13,6 +13,8 @@ namespace {
 
 // "-000001" and a little room: names of physical indexes are at most 255 bytes long.
 constexpr size_t kLongestAlias = 240;
+// Part of a lock's name, where servers themselves have 0.
+constexpr uint16 kIndexNameLock = 1;
 // core::kLeaseIndex: owners of indexes stand in it.
 constexpr char kOwnIndex[] = "polyglot-sync-owners";
 
@@ -123,7 +125,28 @@ void CheckServerConfines(Oid server) {
                   errhint("Drop the sync first, or leave the option confine out.")));
 }
 
+namespace {
+
+void LockName(const char* name, size_t length) {
+  const uint32 hash =
+      hash_bytes(reinterpret_cast<const unsigned char*>(name), static_cast<int>(length));
+  LockDatabaseObject(ForeignServerRelationId, hash, kIndexNameLock, ExclusiveLock);
+}
+
+// Until the end of the transaction: whoever makes a sync with a name that meets this one waits, and
+// then sees this sync. "shop-000002" meets "shop".
+void LockIndexName(const char* index) {
+  const size_t length = strlen(index);
+  size_t stem = length;
+  while (stem > 0 && index[stem - 1] >= '0' && index[stem - 1] <= '9') --stem;
+  if (stem > 1 && index[stem - 1] == '-' && length - stem >= 6) LockName(index, stem - 1);
+  LockName(index, length);
+}
+
+}  // namespace
+
 void CheckIndexFree(Oid server, const char* index, bool managed) {
+  LockIndexName(index);
   AsExtensionOwner as_owner;
   SPI_connect();
   const uint64 rows = Execute(

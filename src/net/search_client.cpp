@@ -162,6 +162,7 @@ struct SearchClient::State {
   std::uint64_t last_request = 0;
   std::unordered_map<std::uint64_t, Pending> pending;           // by request
   std::unordered_map<std::uint64_t, std::uint64_t> request_of;  // by the HTTP client's id
+  std::vector<HttpResult> kept;  // of requests that nobody has asked for yet
   std::vector<Response> failed;                                 // without having been sent
   std::string product;
   std::string last_error;
@@ -314,11 +315,21 @@ bool SearchClient::Reconfigure(ConnectionConfig config) {
 int SearchClient::poll_fd() const { return state_->http.poll_fd(); }
 void SearchClient::Pump() noexcept { state_->http.Pump(); }
 
-std::vector<Response> SearchClient::TakeCompleted() {
+std::vector<Response> SearchClient::TakeCompleted(const std::set<std::uint64_t>* only) {
   State& s = *state_;
-  std::vector<Response> responses = std::exchange(s.failed, {});
-  for (HttpResult& result : s.http.TakeCompleted()) {
+  std::vector<Response> responses;
+  for (Response& failed : std::exchange(s.failed, {})) {
+    const bool kept = only != nullptr && !only->contains(failed.request);
+    (kept ? s.failed : responses).push_back(std::move(failed));
+  }
+  std::vector<HttpResult> results = std::exchange(s.kept, {});
+  for (HttpResult& result : s.http.TakeCompleted()) results.push_back(std::move(result));
+  for (HttpResult& result : results) {
     const auto request = s.request_of.find(result.id);
+    if (only != nullptr && !only->contains(request->second)) {
+      s.kept.push_back(std::move(result));
+      continue;
+    }
     const auto known = s.pending.find(request->second);
     // A former address may have led to another cluster: what it says is nothing the new one knows.
     if (known->second.generation == s.generation)

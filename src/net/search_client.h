@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,7 +70,8 @@ class SearchClient {
   /// Readable when Pump() has something to do; level-triggered; owned by this object.
   int poll_fd() const;
   void Pump() noexcept;
-  std::vector<Response> TakeCompleted();
+  /// `only`: answers to these requests; the others are kept for the next call.
+  std::vector<Response> TakeCompleted(const std::set<std::uint64_t>* only = nullptr);
   std::vector<NodeStatus> Nodes() const;
   /// Every node may be tried again at once.
   void ResetBackoff();

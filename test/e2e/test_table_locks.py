@@ -88,6 +88,22 @@ def test_a_table_that_is_locked_while_its_changes_wait_holds_up_no_other(two):
     two.assert_equal("b")
 
 
+@pytest.mark.parametrize("table", ["parked_key", "difference"])
+def test_a_lock_of_our_own_table_neither_ends_nor_hides_the_worker(two, table):
+    worker = two.wait_for_worker()
+    with two.connect(autocommit=False) as holder:
+        holder.execute(f"LOCK TABLE polyglot.{table} IN ACCESS EXCLUSIVE MODE")
+        two.execute("INSERT INTO a VALUES (2, 'two'); INSERT INTO b VALUES (2, 'two')")
+        named = f"polyglot.{table}: process {holder.info.backend_pid} holds it"
+        processes.wait_for(lambda: named in (two.status("a")["problem"] or ""), lambda: two.status("a"))
+        assert "not answered" not in two.status("a")["problem"]
+        assert waits_for_lock(two, f"polyglot.{table}") == 0
+    two.assert_equal("a")
+    two.assert_equal("b")
+    assert two.wait_for_worker() == worker
+    processes.wait_for(lambda: two.status("a")["problem"] is None, "it is not said any more")
+
+
 def test_what_waits_for_a_locked_table_leaves_the_pipeline_to_others(two):
     """More keys wait for it than the pipeline holds."""
     two.execute("SELECT polyglot.stop_workers()")

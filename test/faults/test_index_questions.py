@@ -140,3 +140,20 @@ def test_a_rebuild_comes_soon_after_the_server_has_said_yes(scene, refusal):
     processes.wait_for(lambda: generation(db) > 1, "the rebuild", 120)
     assert time.monotonic() - begun < 25
     assert db.status("t")["problem"] is None
+
+
+def test_leases_are_renewed_while_our_own_table_is_locked(scene):
+    endpoint, db = scene("t")
+
+    def renewals():
+        return db.search.client().get(index="polyglot-sync-owners", id=db.index("t"))["_version"]
+    worker = db.wait_for_worker()
+    with db.connect(autocommit=False) as holder:
+        holder.execute("LOCK TABLE polyglot.sync_state IN ACCESS EXCLUSIVE MODE")
+        before = renewals()
+        processes.wait_for(lambda: renewals() >= before + 2, "two renewals", 60)
+        assert db.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid = %s", (worker,)) == 0
+        assert "waits for a lock of table polyglot.sync_state" in db.pg.log()
+    db.execute("INSERT INTO t VALUES (100, 'after')")
+    db.assert_equal("t")
+    assert db.wait_for_worker() == worker

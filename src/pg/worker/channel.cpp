@@ -19,6 +19,19 @@ void Channel::Ask(std::string_view method, std::string_view path, std::string bo
   answers_.emplace(request, std::move(answer));
 }
 
+void Channel::AskUrgently(std::string_view method, std::string_view path, std::string body,
+                          core::Time now, Answer answer) {
+  const std::uint64_t request = client_.Start(method, path, std::move(body), now);
+  answers_.emplace(request, std::move(answer));
+  urgent_.insert(request);
+}
+
+void Channel::PumpUrgent(core::Time now) {
+  client_.Pump();
+  if (urgent_.empty()) return;
+  for (const net::Response& response : client_.TakeCompleted(&urgent_)) Dispatch(response, now);
+}
+
 void Channel::Dispatch(const net::Response& response, core::Time now) {
   if (!response.product.empty()) product_ = response.product;
   if (auto bulk = bulks_.find(response.request); bulk != bulks_.end()) {
@@ -26,6 +39,7 @@ void Channel::Dispatch(const net::Response& response, core::Time now) {
     bulks_.erase(bulk);
     delivery_.Complete(batch, response.reply, now);
   } else if (auto other = answers_.find(response.request); other != answers_.end()) {
+    urgent_.erase(response.request);
     Answer answer = std::move(other->second);
     answers_.erase(other);
     answer(response);

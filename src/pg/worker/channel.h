@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -32,6 +33,11 @@ class Channel {
   /// `answer_cap` as for SearchClient::Start.
   void Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
            Answer answer, std::size_t answer_cap = 0);
+  /// The same for what must be answered in time even while the worker waits for something else.
+  void AskUrgently(std::string_view method, std::string_view path, std::string body, core::Time now,
+                   Answer answer);
+  /// Takes the answers to those requests and no others: nothing else changes.
+  void PumpUrgent(core::Time now);
   /// Moves everything that can move without waiting: answers in, bulk requests out. true: an answer
   /// came; what follows from it must be taken before anybody waits.
   bool Pump(core::Time now);
@@ -82,6 +88,7 @@ class Channel {
   core::Delivery delivery_;
   std::unordered_map<std::uint64_t, std::uint64_t> bulks_;  // request → batch
   std::unordered_map<std::uint64_t, Answer> answers_;
+  std::set<std::uint64_t> urgent_;
   std::string product_;
   static constexpr core::Time kGrace{3'000'000};
   bool connected_ = true, denied_ = false, returned_ = false;

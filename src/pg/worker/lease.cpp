@@ -318,11 +318,11 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
     writes.push_back(std::move(farewell));
   if (writes.empty()) return;
-  channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), now,
-               [context, channel, renewals, now](const net::Response& response) {
-                 Testify(&channel->delivery(), response);
-                 TakeRenewed(context, renewals, now, response);
-               });
+  channel->AskUrgently("POST", core::kRenewPath, core::RenewBody(writes), now,
+                       [context, channel, renewals, now](const net::Response& response) {
+                         Testify(&channel->delivery(), response);
+                         TakeRenewed(context, renewals, now, response);
+                       });
 }
 
 // ---- the end ----------------------------------------------------------------------------------

@@ -183,6 +183,7 @@ Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   notice.Add(sync.dropped, "The index is filled anew when the server is back.");
   notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
   notice.Add(LockNotice(sync), "The view pg_locks tells who.");
+  notice.Add(context.waits_for, "Nothing is delivered before that lock is given back.");
   if (const std::size_t aside = SetAsideCount(); aside > 0)
     notice.Add("workers have died twice on " + std::to_string(aside) +
                    (aside == 1 ? " thing that they read" : " things that they read") +
@@ -431,6 +432,12 @@ void RotateQueue(WorkerContext* context, core::Time now) {
     tried_at = now;
     pg_atomic_write_u32(&context->slot->current_table, static_cast<uint32>(other));
   }
+}
+
+void PublishWaiting(WorkerContext* context) {
+  for (auto& [id, sync] : context->syncs)
+    if (!sync->IsBuilding() && sync->slot != nullptr) PublishNotice(*context, sync.get());
+  pg_atomic_write_u64(&context->slot->published_at, static_cast<uint64>(GetCurrentTimestamp()));
 }
 
 void PublishStatus(WorkerContext* context) {

@@ -20,5 +20,7 @@ void SavePositions(WorkerContext* context, core::Time now, bool force);
 void RotateQueue(WorkerContext* context, core::Time now);
 /// Copies what status shows into shared memory.
 void PublishStatus(WorkerContext* context);
+/// The worker does nothing but wait, and is there: what for, in `waits_for`.
+void PublishWaiting(WorkerContext* context);
 
 }  // namespace polyglot::pg

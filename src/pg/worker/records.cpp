@@ -297,7 +297,8 @@ std::string QueueHolder(Oid table_a, Oid table_b) {
       " WHERE l.locktype = 'relation' AND l.relation IN ($1::oid, $2::oid) AND l.granted"
       " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
       " AND l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(x.gid, l.pid::text) IS NOT NULL"
-      " ORDER BY x.gid NULLS LAST LIMIT 1",
+      " ORDER BY l.mode IN ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock',"
+      " 'ShareLock') DESC, x.gid NULLS LAST LIMIT 1",
       SPI_OK_SELECT);
   if (SPI_processed == 0) return "";
   const char* holder = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);

@@ -28,6 +28,7 @@
 #include "pg/worker/launcher.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
+#include "pg/worker/own_tables.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/queue_limit.h"
@@ -118,6 +119,7 @@ void Worker::ReloadSettings() {
 
 void Worker::Start() {
   context_.config_generation = pg_atomic_read_u64(&Shared()->config_generation);
+  WatchOwnTables(&context_);
   QueueTables tables;
   bool found = false;
   InTransaction([&] { found = ExtensionExists() && LookupQueue(context_.queue, &tables); });
@@ -198,6 +200,7 @@ void Worker::Turn() {
   // A probe takes `wanted` back after the change that let it find nothing here.
   if (generation != context_.config_generation || !context_.slot->wanted) {
     context_.config_generation = generation;
+    ForgetOwnTables();
     LoadConfiguration(&context_);
     if (context_.leave) return;
   }

@@ -69,6 +69,7 @@ struct WorkerContext {
   bool overflow = false;               // the queue has grown though it is read as fast as may be
   bool park_all = false;               // what is read now goes to the parked table
   std::string pinned;                  // who keeps the queue from being emptied
+  std::string waits_for;               // whose lock of one of our tables the worker waits for
   core::Time locked_since{0};          // rotation has got no lock since
   core::VersionClock versions;         // for the age of documents
   bool answered = false;               // somebody may wait for what has been published
@@ -122,12 +123,17 @@ struct WorkerContext {
   bool sources_known_ = false;
 };
 
+/// Locks our own tables until the end of the transaction, without ever waiting for a lock in it
+/// (own_tables.cpp). Before the transaction's snapshot.
+void LockOwnTables();
+
 /// Runs a PostgreSQL phase: one short transaction with SPI and a fresh snapshot. An ERROR below
 /// ends the process (the launcher starts it again).
 template <typename F>
 void InTransaction(F&& f) {
   SetCurrentStatementStartTimestamp();
   StartTransactionCommand();
+  LockOwnTables();
   SPI_connect();
   PushActiveSnapshot(GetTransactionSnapshot());
   f();

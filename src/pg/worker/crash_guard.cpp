@@ -111,7 +111,13 @@ void EndReading(const WorkerContext& context) {
   InTransaction([&] { Forget(context); });
 }
 
-std::size_t SetAsideCount() { return set_aside == nullptr ? 0 : set_aside->size(); }
+std::string SetAsideText() {
+  if (set_aside == nullptr || set_aside->empty()) return {};
+  const std::size_t count = set_aside->size();
+  return "workers have died twice on " + std::to_string(count) +
+         (count == 1 ? " thing that they read" : " things that they read") +
+         " (row, key or verification), set aside for a day";
+}
 
 bool IsSetAside(std::string_view bytes) {
   return set_aside != nullptr && !set_aside->empty() && set_aside->contains(Name(bytes));

@@ -7,7 +7,7 @@
 // dead letter, a backfill that dies on its next row fails its sync, a verification ends. Without a
 // crash all of this costs nothing.
 
-#include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "pg/worker/worker_context.h"
@@ -27,8 +27,8 @@ void NoteReading(const WorkerContext& context, std::string_view bytes);
 void EndReading(const WorkerContext& context);
 /// Was it these bytes that workers died on?
 bool IsSetAside(std::string_view bytes);
-/// How many such things there are.
-std::size_t SetAsideCount();
+/// How many such things there are, in words; empty: none.
+std::string SetAsideText();
 /// Ends being careful when everything that was there at the start has been read, or enough of it:
 /// the more often PostgreSQL was restarted, the more.
 void EndCare(WorkerContext* context, core::Time now);

@@ -184,11 +184,8 @@ Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
   notice.Add(LockNotice(sync), "The view pg_locks tells who.");
   notice.Add(context.waits_for, "Nothing is delivered before that lock is given back.");
-  if (const std::size_t aside = SetAsideCount(); aside > 0)
-    notice.Add("workers have died twice on " + std::to_string(aside) +
-                   (aside == 1 ? " thing that they read" : " things that they read") +
-                   " (row, key or verification), set aside for a day",
-               "The server log and polyglot.dead_letters tell more; a core file tells why.");
+  notice.Add(SetAsideText(),
+             "The server log and polyglot.dead_letters tell more; a core file tells why.");
   if (sync.letters_at != core::Time{0})
     notice.Add("an open transaction changes its dead letters: its changes wait for the end of that",
                "Commit it or roll it back.");

@@ -241,7 +241,7 @@ def test_an_open_discard_of_an_unreadable_row_holds_up_no_other(db):
         session.commit()
     db.wait()
     assert db.value("SELECT reason FROM polyglot.dead_letters") == \
-        'invalid input syntax for type integer: "still none"'
+        'invalid input syntax for type integer: "still none" (document of sync "b")'
 
 
 # ---- what documents are read from beside their table ------------------------------------------------------

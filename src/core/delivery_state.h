@@ -1,7 +1,7 @@
 #pragma once
 // The inside of Delivery: requests in flight, requests that wait to be sent again, and the
-// reactions to answers. Only delivery.cpp,
-// schedule.cpp and reactions.cpp include this.
+// reactions to answers. Only delivery.cpp, schedule.cpp, reactions.cpp and too_large.cpp include
+// this.
 
 #include <map>
 #include <optional>
@@ -24,6 +24,10 @@ namespace polyglot::core {
 
 inline constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
 inline constexpr std::size_t kSmallBody = 64u << 10;
+inline constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same so often: it goes in parts
+
+/// Why a document that never fits was given up, with the server's reason.
+std::string TooLargeText(const Pending& pending, const std::string& reason);
 
 /// Only what may have reached the server is sent *again*.
 inline bool WasSent(const BulkReply& reply) {

@@ -18,8 +18,6 @@ constexpr std::uint32_t kShardTries = 5;    // "shard is away" so often: its ind
 constexpr std::uint32_t kLoneRefusals = 8;  // that many single refusals in a row blame the request
 constexpr std::uint32_t kCutTries = 3;      // connections lost under large requests in a row
 constexpr std::size_t kLargeBody = 1u << 20;
-constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same request so often: it is cut in two
-constexpr std::size_t kMegabyte = 1u << 20;
 
 std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   if (!reply.transport_ok) return verdict.reason;
@@ -28,19 +26,6 @@ std::string Describe(const BulkReply& reply, const RequestVerdict& verdict) {
   const std::string detail =
       reply.http_status == 200 ? verdict.reason : NormaliseError(verdict.type, verdict.reason);
   return detail.empty() ? text : text + ": " + detail;
-}
-
-/// Numbers of ours, the server's words, and what to do.
-std::string TooLargeText(const Pending& pending, const std::string& reason) {
-  const auto seconds = (pending.room.last - pending.room.first).count() / 1'000'000;
-  const std::size_t kilobytes = pending.encoded >> 10;
-  const std::string size = pending.encoded < kMegabyte ? std::to_string(kilobytes) + " kB"
-                                                       : std::to_string(kilobytes >> 10) + " MB";
-  return "this document of " + size + " was refused " + std::to_string(pending.room.count) +
-         " times in " + std::to_string(seconds) + " s, while others were taken" +
-         (reason.empty() ? "" : ": " + reason) +
-         "; raise indexing_pressure.memory.limit or the heap of the search server, or lower "
-         "max_document_bytes";
 }
 
 /// A document that went well, but not to where it was sent.
@@ -262,32 +247,6 @@ void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
         BlockSync(sync, DeliveryEvent::Kind::kBlocked, error, now);
       return Dissolve(std::move(batch), now, now);
   }
-}
-
-// Among others a large item says little; alone it tells whether it is the one that does not fit.
-bool Delivery::State::TooLargeForGood(Batch* batch, BatchItem* item, bool whole, bool for_memory,
-                                      Time now) {
-  Pending& pending = item->pending;
-  const std::size_t bytes = pending.encoded;
-  if (!for_memory || batch->items.size() > 1) {
-    pressure.Refused(whole ? batch->body->size() : bytes, now);
-    if (for_memory && !whole && bytes > kSmallBody && pending.retries + 1 >= kRejectedTries)
-      pending.alone = true;
-    return false;
-  }
-  // The server's door is the same for all; an index may be on a node that is full.
-  const std::int32_t others = whole ? Pressure::kAny : pending.operation.sync;
-  return pressure.Blames(&pending.room, others, bytes, now);
-}
-
-bool Delivery::State::BuryTooLarge(Batch* batch, const BulkReply& reply,
-                                   const RequestVerdict& verdict, Time now) {
-  BatchItem* item = &batch->items.front();
-  if (!TooLargeForGood(batch, item, true, verdict.for_memory, now) || item->gone) return false;
-  Connected(now);
-  FinishDead(*batch, item, reply.http_status, verdict.type,
-             TooLargeText(item->pending, verdict.reason), now);
-  return true;
 }
 
 void Delivery::State::RetryLater(Batch batch, const BulkReply& reply, Time now) {

@@ -31,7 +31,8 @@ def end_worker(db):
 def test_parked_keys_are_drained_by_their_index(db, analyzed):
     db.execute("CREATE TABLE t (id integer PRIMARY KEY, v integer);"
                f"INSERT INTO t SELECT i, 0 FROM generate_series(1, {ROWS}) i")
-    db.create_sync("t", settings={"refresh_interval": "30s"})
+    # With a rate they are drained, however many; without one a new index would be filled.
+    db.create_sync("t", settings={"refresh_interval": "30s"}, options={"backfill_rate": 1_000_000})
     db.wait(timeout="900s")
     db.execute("SELECT polyglot.pause_sync('t'); UPDATE t SET v = 1")
     processes.wait_for(lambda: db.status("t")["parked"] == ROWS, lambda: db.status("t"), 300)

@@ -8,6 +8,7 @@
 #include "pg/worker/backfill.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
+#include "pg/worker/refill.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/sync_state.h"
 #include "pg/worker/verification_state.h"
@@ -237,8 +238,10 @@ bool DrainParked(WorkerContext* context) {
   const core::Time now = MonotonicNow();
   for (SyncRuntime* sync : context->Awake()) {
     ParkedState& parked = sync->parked;
+    if (!sync->Sends() || sync->Trying()) JudgeAgain(sync);
     if (!sync->Sends() || sync->index.step != IndexStep::kReady) continue;
     if (parked.count.rows == 0 && !parked.draining) continue;
+    if (!parked.at_end && LeavesParked(context, sync)) continue;
     parked.draining = true;
     if (parked.at_end) {
       if (context->settlement.SettledProbe(sync->id, parked.last_probe) == parked.last_probe)

@@ -12,6 +12,7 @@
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/queue_limit.h"
 #include "pg/worker/rebuild.h"
+#include "pg/worker/refill.h"
 #include "pg/worker/source_lock.h"
 
 namespace polyglot::pg {
@@ -182,6 +183,7 @@ Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
   Notice notice;
   notice.Add(sync.dropped, "The index is filled anew when the server is back.");
   notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
+  notice.Add(RefillNotice(sync), kByItself);
   notice.Add(LockNotice(sync), "The view pg_locks tells who.");
   notice.Add(context.waits_for, "Nothing is delivered before that lock is given back.");
   notice.Add(SetAsideText(),

@@ -10,12 +10,13 @@
 #include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/fault_limits.h"
+#include "pg/worker/hand_over.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
-#include "pg/worker/positions.h"
 #include "pg/worker/rebuild_steps.h"
 #include "pg/worker/records.h"
+#include "pg/worker/refill.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/sync_state.h"
 
@@ -25,6 +26,7 @@ namespace {
 constexpr core::BackoffPolicy kRetry{.base = core::Time{5'000'000}, .cap = core::Time{600'000'000}};
 // Of what the server may take back.
 constexpr core::BackoffPolicy kRetryForNow{.base = kRetry.base, .cap = core::Time{10'000'000}};
+constexpr std::uint64_t kKeysAtOnce = 50'000;
 
 std::string Number(std::int64_t number) { return std::to_string(number); }
 
@@ -124,11 +126,6 @@ void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
   StoreOutdated(*live);
 }
 
-// Nobody's open transaction (drop_sync) has the rows that are to change.
-bool LockBoth(SyncRuntime* live, SyncRuntime* building) {
-  return LockState(live) && (building == nullptr || LockState(building));
-}
-
 // The first index of a sync without a backfill stays empty; who asks for a rebuild wants it filled.
 void FillFirst(SyncRuntime* live) {
   if (live->backfill.running) return;
@@ -164,6 +161,16 @@ bool AnyRequest() {
 
 // ---- failures ---------------------------------------------------------------------------------
 
+// Parked keys are drained instead: nothing is lost but the time.
+void GiveUp(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
+  InTransaction([&] {
+    if (!LockBoth(live, building)) return;
+    DropBuilding(context, building);
+    live->live.trouble.clear();
+    live->parked.refill = false;
+  });
+}
+
 void BeginAgain(WorkerContext* context, SyncRuntime* live, SyncRuntime* building, core::Time now) {
   const std::string reason = building->rebuild.reason;
   const bool for_now = building->index.refused_for_now;
@@ -196,111 +203,35 @@ void StoreSettings(SyncRuntime* building) {
 
 // ---- the hand-over ----------------------------------------------------------------------------
 
-void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
-  const std::string to = Number(live.id), from = Number(building.id);
-  for (const char* table : {"parked_key", "dead_letter"}) {
-    const std::string name = std::string("polyglot.") + table;
-    Execute(("DELETE FROM " + name + " WHERE sync_id = $1::pg_catalog.int4").c_str(), {to.c_str()});
-    Execute(("UPDATE " + name +
-             " SET sync_id = $1::pg_catalog.int4"
-             " WHERE sync_id = $2::pg_catalog.int4")
-                .c_str(),
-            {to.c_str(), from.c_str()});
-  }
-  Execute(
-      "UPDATE polyglot.sync_state l SET generation = b.generation,"
-      " physical_index = b.physical_index, index_uuid = b.index_uuid, alias_pending = false,"
-      " epoch = b.epoch, timeline = b.timeline, version_bound = b.version_bound,"
-      " failed_reason = NULL, failed_hint = NULL, phase = b.phase,"
-      " resync_version = b.resync_version, resync_reason = NULL, backfill_key = b.backfill_key,"
-      " backfill_rows = b.backfill_rows, backfill_total = b.backfill_total,"
-      " baseline_version = b.baseline_version, outdated_since = NULL, frozen = false,"
-      " repair_reason = NULL"
-      " FROM polyglot.sync_state b WHERE l.sync_id = $1::pg_catalog.int4"
-      " AND b.sync_id = $2::pg_catalog.int4",
-      {to.c_str(), from.c_str()});
-  Execute("DELETE FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4", {from.c_str()});
-}
-
-// The building runtime takes the live one's place and name; what waits for it goes along as keys.
-void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
-  std::vector<PendingKey> keys = TakeWaiting(context, building);
-  const std::int32_t id = live->id;
-  std::unique_ptr<SyncRuntime> owned = context->Remove(building->id);
-  building->slot = std::exchange(live->slot, nullptr);
-  building->last_state = live->last_state;
-  building->live.last_generation = live->live.last_generation;
-  building->live.wanted = live->live.wanted;
-  building->lease = std::exchange(live->lease, LeaseState{});
-  building->lease.renewing = false;  // an answer that is still to come finds nobody
-  building->adopt = live->adopt;
-  building->verification = std::move(live->verification);  // sees that the index is another one
-  building->channel->delivery().Forget(building->id);
-  context->settlement.Forget(building->id);
-  ForgetSync(context, live);
-  building->id = id;
-  building->incarnation = NewIncarnation();
-  building->rebuild = RebuildState{};
-  building->index.planned.clear();
-  building->index.checking = building->index.alias_elsewhere = false;
-  building->index.check_before_write = true;
-  // The answer to its question will find nobody.
-  if (building->index.step == IndexStep::kAsking) building->index.step = IndexStep::kUnknown;
-  building->versions.writing = false;
-  context->Insert(std::move(owned));
-  for (PendingKey& key : keys) {
-    key.tickets = {.scan = key.tickets.scan};
-    building->keys.Add(id, std::move(key), &context->settlement);
-  }
-  Hold(building, false);
-}
-
-// Nobody's open transaction (discard, drop_sync) has one of the rows that change place.
-bool MayHandOver(SyncRuntime* live, SyncRuntime* building) {
-  if (!LockBoth(live, building)) return false;
-  if (LettersAreFree(live->id) && LettersAreFree(building->id)) return true;
-  Postpone(live);
-  live->store_at = live->read_at;
-  return false;
-}
-
-void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
-  const std::string old = live->index.physical == nullptr ? "" : *live->index.physical;
-  bool locked = false;
+// Those of the generation that goes may be a million: others must not wait for one statement that
+// deletes them. It lacks what they tell from then on, so it can only go.
+void ForgetSomeParked(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   InTransaction([&] {
-    if (!(locked = MayHandOver(live, building))) return;
-    // Two that looked for a free name at once may have come to the same one.
-    if (!old.empty() && old != *building->index.physical) DropIndexOf(context, *live, false);
-    StoreHandOver(*live, *building);
-    FaultPoint("hand-over");
-    Replace(context, live, building);
-    WriteControl(context);
+    if (!LockBoth(live, building)) return;
+    if (live->live.outdated_since == 0) {
+      MarkOutdated(context, live, false);
+      live->parked.cursor.reset();
+    }
+    DeleteSomeParked(live, kKeysAtOnce);
   });
-  if (!locked) {  // both go on until then
-    building->rebuild.step = Step::kSwitched;
-    building->rebuild.waits = true;
-    building->rebuild.retry_at = std::max(live->store_at, building->store_at);
-    Hold(live, false);
-    Hold(building, false);
-    return;
-  }
-  FaultPoint("handed over");
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" now uses index \"%s\": %llu rows",
-                       building->name.c_str(), building->index.physical->c_str(),
-                       static_cast<unsigned long long>(building->backfill.rows))));
 }
 
 void StoreOne(WorkerContext* context, SyncRuntime* live, core::Time now) {
   SyncRuntime* building = BuildingOf(context, *live);
   if (building == nullptr || live->failed) return;
   const bool failed = building->failed || building->index.lost;
-  if (failed && now >= live->store_at)
-    BeginAgain(context, live, building, now);
+  if (failed && now < live->store_at) return;
+  if (failed && OnlyRefills(*live, *building))
+    GiveUp(context, live, building);
   else if (failed)
-    return;
+    BeginAgain(context, live, building, now);
   else if (building->rebuild.step == Step::kRemember && now >= building->store_at)
     StoreSettings(building);
-  else if (building->rebuild.step == Step::kDone && now >= live->store_at)
+  else if (building->rebuild.step != Step::kDone || now < live->store_at)
+    return;
+  else if (live->parked.count.rows > kKeysAtOnce)
+    ForgetSomeParked(context, live, building);
+  else
     HandOver(context, live, building);
 }
 

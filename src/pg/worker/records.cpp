@@ -283,6 +283,33 @@ void DeleteParked(SyncRuntime* sync) {
   sync->parked.count = ParkedCount{};
 }
 
+// In the order of the index, so that no row that is gone already is looked at again.
+void DeleteSomeParked(SyncRuntime* sync, std::uint64_t limit) {
+  ParkedState& parked = sync->parked;
+  Parameters p;
+  p.Int4(sync->id);
+  p.ExactText(parked.cursor ? std::string_view(parked.cursor->id) : std::string_view());
+  p.Int8(static_cast<std::int64_t>(limit));
+  p.Run(
+      "WITH s AS MATERIALIZED (SELECT p.ctid, p.document_id FROM polyglot.parked_key p"
+      " WHERE p.sync_id = $1 AND p.document_id >= $2"
+      " ORDER BY p.document_id, p.routing, p.has_routing LIMIT $3 FOR UPDATE SKIP LOCKED),"
+      " d AS (DELETE FROM polyglot.parked_key WHERE ctid = ANY (ARRAY(SELECT ctid FROM s)))"
+      " SELECT max(document_id), count(*) FROM s",
+      SPI_OK_SELECT);
+  bool isnull;
+  HeapTuple tuple = SPI_tuptable->vals[0];
+  const auto gone = static_cast<std::uint64_t>(
+      DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)));
+  if (gone < limit) {
+    parked.count = ParkedCount{};
+    return parked.cursor.reset();
+  }
+  const Datum last = SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull);
+  parked.cursor.emplace().id = Utf8OfExact(last);
+  parked.count.rows -= std::min(parked.count.rows, gone);
+}
+
 std::string QueueHolder(Oid table_a, Oid table_b) {
   Parameters p;
   p.Int8(table_a);

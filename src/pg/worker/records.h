@@ -28,6 +28,9 @@ void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& op
 std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after);
 /// Deletes all parked rows of a sync.
 void DeleteParked(SyncRuntime* sync);
+/// Deletes up to `limit` of them, from where it was the last time (ParkedState::cursor); those that
+/// somebody has are left. Sets the count to 0 when it has come to the end.
+void DeleteSomeParked(SyncRuntime* sync, std::uint64_t limit);
 /// Who holds a lock on one of these tables: a prepared transaction, or a process; empty: nobody.
 std::string QueueHolder(Oid table_a, Oid table_b);
 /// Counts the rows: for the start and the end of a drain only.

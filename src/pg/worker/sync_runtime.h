@@ -214,6 +214,7 @@ struct ParkedState {
   bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
   std::optional<PendingKey> cursor;       // last key loaded
   std::uint64_t last_probe = 0;           // ticket number
+  bool judged = false, refill = false;    // see refill.h; they are left to the next generation
 };
 
 struct SyncRuntime {

@@ -79,6 +79,7 @@ void FillOne(ReadPlan* plan, int position, int number, Oid family, Oid type, Oid
   order->less = LoadOperator(family, type, BTLessStrategyNumber).sql;
   order->greater = LoadOperator(family, type, BTGreaterStrategyNumber).sql;
   order->greater_equal = LoadOperator(family, type, BTGreaterEqualStrategyNumber).sql;
+  order->less_equal = LoadOperator(family, type, BTLessEqualStrategyNumber).sql;
 }
 
 void FillOrder(ReadPlan* plan, Relation index) {

@@ -129,6 +129,14 @@ SPIPlanPtr PrepareByKeys(const ReadPlan& plan, const SyncRow& sync, Select selec
                  plan.prunes ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
 }
 
+// By an index of another operator class "less" may be anything.
+bool ReadsRanges(const ReadPlan& plan) {
+  const KeyForm form = plan.key[0].form;
+  const bool integer = form == KeyForm::kInt2 || form == KeyForm::kInt4 || form == KeyForm::kInt8;
+  return integer && plan.key_count == 1 && OidIsValid(plan.key_index) && !plan.has_heirs &&
+         strcmp(plan.order[0].less, "OPERATOR(pg_catalog.<)") == 0;
+}
+
 void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
   plan->prunes = HasManyPartitions(sync.source);
   plan->counted_at = GetCurrentTransactionStartTimestamp();
@@ -136,6 +144,7 @@ void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
   for (int i = 0; i < plan->key_count; ++i)
     if (!OidIsValid(get_array_type(plan->order[i].operand))) plan->keys_in_arrays = false;
   plan->by_keys = PrepareByKeys(*plan, sync, Select::kRow);
+  plan->in_ranges = ReadsRanges(*plan);
 }
 
 void CheckDocumentType(ReadPlan* plan) {
@@ -220,6 +229,11 @@ void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext 
   plan->ready = true;
 }
 
+void PrepareRange(ReadPlan* plan, const SyncRow& sync) {
+  Oid types[] = {plan->order[0].operand, plan->order[0].operand};
+  if (plan->by_range == nullptr) plan->by_range = Prepare(RangeQuery(*plan, sync), 2, types);
+}
+
 void PrepareFilter(ReadPlan* plan, const SyncRow& sync) {
   if (plan->filter_by_keys == nullptr)
     plan->filter_by_keys = PrepareByKeys(*plan, sync, Select::kFilter);
@@ -244,8 +258,8 @@ void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
 }
 
 bool PlansAreValid(const ReadPlan& plan) {
-  for (SPIPlanPtr kept : {plan.by_keys, plan.filter_by_keys, plan.first_page, plan.next_page,
-                          plan.first_page_keys, plan.next_page_keys}) {
+  for (SPIPlanPtr kept : {plan.by_keys, plan.by_range, plan.filter_by_keys, plan.first_page,
+                          plan.next_page, plan.first_page_keys, plan.next_page_keys}) {
     if (kept == nullptr) continue;
     ListCell* cell;
     foreach (cell, SPI_plan_get_plan_sources(kept)) {
@@ -257,8 +271,8 @@ bool PlansAreValid(const ReadPlan& plan) {
 }
 
 void FreeReadPlan(ReadPlan* plan) {
-  for (SPIPlanPtr kept : {plan->by_keys, plan->filter_by_keys, plan->first_page, plan->next_page,
-                          plan->first_page_keys, plan->next_page_keys})
+  for (SPIPlanPtr kept : {plan->by_keys, plan->by_range, plan->filter_by_keys, plan->first_page,
+                          plan->next_page, plan->first_page_keys, plan->next_page_keys})
     if (kept != nullptr) SPI_freeplan(kept);
 }
 

@@ -19,6 +19,7 @@ struct KeyOrder {
   const char* less;
   const char* greater;
   const char* greater_equal;
+  const char* less_equal;
 };
 
 /// What document ids and routing values are made of. No rows are read for them: no lock is taken.
@@ -47,6 +48,7 @@ struct ReadPlan : KeyPlan {
   // one of them, and takes too long. The key names the partition: rows are read with plans for one
   // read.
   bool prunes;
+  bool in_ranges;  // keys are integers in their usual order: what is between two keys is known
   TimestampTz counted_at;  // when that was found
 
   bool has_filter, has_document;
@@ -56,6 +58,7 @@ struct ReadPlan : KeyPlan {
   TypeEncoder* document;  // or the expression's type
 
   SPIPlanPtr by_keys;
+  SPIPlanPtr by_range;        // nullptr: nobody has asked for it yet
   SPIPlanPtr filter_by_keys;  // nullptr: nobody has asked for it yet
   SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
   int page_limit;
@@ -73,6 +76,8 @@ bool PlanIsCurrent(const ReadPlan* plan);
 /// Fills a zeroed plan in `memory` and prepares by_keys. Call inside SPI_connect and the source's
 /// security context of `owner`. ERROR for everything that makes the sync unreadable.
 void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory);
+/// Prepares by_range unless it is there.
+void PrepareRange(ReadPlan* plan, const SyncRow& sync);
 /// Prepares filter_by_keys unless it is there.
 void PrepareFilter(ReadPlan* plan, const SyncRow& sync);
 /// Prepares the page plans for this limit unless they are there.

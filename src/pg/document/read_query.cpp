@@ -141,6 +141,16 @@ const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select) 
   return sql.data;
 }
 
+const char* RangeQuery(const ReadPlan& plan, const SyncRow& sync) {
+  const KeyOrder& key = plan.order[0];
+  StringInfoData sql;
+  initStringInfo(&sql);
+  AppendSelectList(&sql, plan, sync, Select::kRow);
+  appendStringInfo(&sql, " FROM %s WHERE %s %s $1 AND %s %s $2", plan.table, key.column,
+                   key.greater_equal, key.column, key.less_equal);
+  return sql.data;
+}
+
 const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,
                       int limit) {
   StringInfoData sql;

@@ -12,6 +12,8 @@ enum class Select { kRow, kFilter, kKeyOnly };
 /// Rows with given keys. Parameters: an array for each key column in the order of plan.order, or
 /// with !plan.keys_in_arrays the values of one key.
 const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select);
+/// Rows whose one key is not less than the first parameter and not greater than the second.
+const char* RangeQuery(const ReadPlan& plan, const SyncRow& sync);
 /// The next `limit` rows in key order; `after`: beyond the key in the parameters, in the order of
 /// plan.order.
 const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,

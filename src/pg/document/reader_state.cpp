@@ -5,6 +5,7 @@
 #include "core/document_id.h"
 #include "pg/capture/source_tree.h"
 #include "pg/document/document_limit.h"
+#include "pg/document/key_parameters.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/security_context.h"
 #include "pg/document/table_lock.h"
@@ -56,12 +57,6 @@ bool RunInside(Oid source, F&& f, PgError* error, bool rows = false, bool impati
   const bool ok = Call([&] { return InSubtransaction(body, error); });
   if (!ok && ConcernsProcess(error->sqlstate, rows)) throw *error;
   return ok;
-}
-
-void SetError(PgError* error, int sqlstate, const char* message) {
-  *error = PgError{};
-  error->sqlstate = sqlstate;
-  strlcpy(error->message, message, sizeof error->message);
 }
 
 // What a user can do about the failures that reading a table as its owner is known for.
@@ -117,20 +112,6 @@ bool Execute(ReadPlan* plan, SPIPlanPtr query, int count, const Datum* parameter
   if (receiver->out_of_memory)
     ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
   return !receiver->truncated;
-}
-
-// One array for each key column, in the order of the index.
-void KeyArrays(const ReadPlan& plan, const std::string_view* key_values, std::size_t count,
-               Datum* parameters) {
-  auto* datums = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-  for (int position = 0; position < plan.key_count; ++position) {
-    const KeyOrder& order = plan.order[position];
-    const KeyColumn& key = plan.key[order.key];
-    for (std::size_t i = 0; i < count; ++i)
-      datums[i] = ValueFromBytes(key, key_values[i * plan.key_count + order.key]);
-    parameters[position] = PointerGetDatum(construct_array(
-        datums, static_cast<int>(count), order.operand, key.length, key.by_value, key.align));
-  }
 }
 
 }  // namespace
@@ -262,10 +243,11 @@ bool ReaderState::FindKeyValues(std::string_view packed_key, PgError* error) {
     }
   }
   for (const std::string_view value : values) ok = ok && value.data() != nullptr;
-  if (!ok)
-    SetError(error, ERRCODE_INVALID_BINARY_REPRESENTATION,
-             "the recorded key does not fit the key columns of the table");
-  return ok;
+  if (ok) return true;
+  *error = PgError{};
+  error->sqlstate = ERRCODE_INVALID_BINARY_REPRESENTATION;
+  CopyMessage(error->message, "the recorded key does not fit the key columns of the table");
+  return false;
 }
 
 bool ReaderState::IdOfValues(std::string* id, PgError* error) {
@@ -362,9 +344,34 @@ bool ReaderState::TextOfKey(std::string_view packed_key, std::vector<std::string
       error);
 }
 
+// false: an error, perhaps of a row that nobody has asked for. Nothing was appended then.
+bool ReaderState::RunRange(const KeyRange& range, std::size_t stop_bytes, RowBatch* out) {
+  const RowBatch::Mark before = out->End();
+  PgError ignored{};
+  const bool ok = RunInside(
+      sync->source,
+      [&] {
+        RowReceiver receiver;
+        Datum parameters[2];
+        PrepareRange(plan, *sync);
+        InitReceiver(&receiver, plan, out, false, stop_bytes, max_document);
+        receiver.stop_at = read_until;
+        receiver.range = &range;
+        range.Parameters(*plan, parameters);
+        out->truncated = !Execute(plan, plan->by_range, 2, parameters, &receiver);
+      },
+      &ignored, true, locks.impatient());
+  if (!ok) out->CutAt(before);
+  return ok;
+}
+
 bool ReaderState::RunKeys(const std::string_view* key_values, std::size_t count,
                           std::size_t stop_bytes, RowBatch* out, PgError* error,
                           Evaluate evaluate) {
+  KeyRange range;
+  if (evaluate == Evaluate::kRows && range.Cover(*plan, key_values, count) &&
+      RunRange(range, stop_bytes, out))
+    return true;
   const bool ok = RunInside(
       sync->source,
       [&] {
@@ -410,9 +417,7 @@ void ReaderState::NameExpression(const std::string_view* key_values, std::size_t
   else if (plan->has_document && fails(Evaluate::kExpressions))
     what = "document";
   if (what == nullptr) return;
-  Call([&] {
-    CopyMessage(error->context, psprintf("%s of sync \"%s\"", what, sync->name));
-  });
+  Call([&] { CopyMessage(error->context, psprintf("%s of sync \"%s\"", what, sync->name)); });
 }
 
 bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_only,

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/queue_record.h"
+#include "pg/document/key_parameters.h"
 #include "pg/document/read_locks.h"
 #include "pg/document/read_plan.h"
 #include "pg/document/row_reader.h"
@@ -69,8 +70,8 @@ class ReaderState {
   bool TimeIsUp() const { return read_until != 0 && GetCurrentTimestamp() >= read_until; }
 
   std::size_t max_document;  // no longer one is made
-  MemoryContext memory;  // of the reader; the plan has a child of it
-  SyncRow* sync;         // a copy
+  MemoryContext memory;      // of the reader; the plan has a child of it
+  SyncRow* sync;             // a copy
   ReadLocks locks;
   TimestampTz read_until = 0;  // reads end early after that; 0: never
   ReadPlan* plan = nullptr;
@@ -78,12 +79,13 @@ class ReaderState {
   std::vector<std::string_view> values;  // of the key last given to FindKeyValues
 
  private:
+  bool RunRange(const KeyRange& range, std::size_t stop_bytes, RowBatch* out);
   void DropPlan();
   void Build();
   void DropKeys();
   void BuildKeys();
 
-  List* below_ = NIL;  // what was below the source when the plans were made or before
+  List* below_ = NIL;           // what was below the source when the plans were made or before
   TimestampTz checked_at_ = 0;  // start of the transaction in which the plan was found current
   MemoryContext plan_memory_ = nullptr;
   KeyPlan* own_keys_ = nullptr;

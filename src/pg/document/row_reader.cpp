@@ -29,20 +29,6 @@ constexpr int kReadTime = 200;  // ms
 // So many partitions at most one plan is made for.
 constexpr std::size_t kPrunedKeys = 100;
 
-struct Mark {
-  std::size_t bytes, rows, failures;
-};
-
-Mark MarkOf(const RowBatch& batch) {
-  return {batch.bytes.size(), batch.rows.size(), batch.failures.size()};
-}
-
-void RollBack(RowBatch* batch, const Mark& mark) {
-  batch->bytes.resize(mark.bytes);
-  batch->rows.resize(mark.rows);
-  batch->failures.resize(mark.failures);
-}
-
 // For one row more was asked for than there is; is there any for others? If not, it says nothing of
 // the row, and the process must end.
 bool HasMemory() {
@@ -52,8 +38,8 @@ bool HasMemory() {
   return some != nullptr;
 }
 
-void Forget(RowBatch* batch, const Mark& mark) {
-  RollBack(batch, mark);
+void Forget(RowBatch* batch, const RowBatch::Mark& mark) {
+  batch->CutAt(mark);
   batch->truncated = batch->end_reached = false;
   batch->last_key.clear();
 }
@@ -65,7 +51,7 @@ ReadStatus WithLocks(ReaderState* state, RowBatch* out, F&& read) {
   ReadLocks& locks = state->locks;
   if (!locks.impatient()) return read();
   state->read_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kReadTime);
-  const Mark mark = MarkOf(*out);
+  const RowBatch::Mark mark = out->End();
   try {
     if (state->plan == nullptr || !PlansAreValid(*state->plan)) locks.Forget();
     if (locks.known()) return read();
@@ -109,6 +95,12 @@ void RowBatch::Clear() {
   last_failed = false;
   last_key.clear();
   end_reached = restarted = false;
+}
+
+void RowBatch::CutAt(const Mark& mark) {
+  bytes.resize(mark.bytes);
+  rows.resize(mark.rows);
+  failures.resize(mark.failures);
 }
 
 RowReader::RowReader(const SyncRow& sync) : state_(std::make_unique<State>(sync)) {}
@@ -217,16 +209,16 @@ class KeyReading {
   ReadStatus ReadRange(std::size_t begin, std::size_t end, PgError* error) {
     if (begin == end || out_->truncated) return ReadStatus::kOk;
     const std::size_t width = static_cast<std::size_t>(state_->plan->key_count);
-    const Mark mark = MarkOf(*out_);
+    const RowBatch::Mark mark = out_->End();
     PgError failure{};
     if (state_->RunKeys(&values_[begin * width], end - begin, stop_bytes_, out_, &failure)) {
       if (state_->plan->key_count > 1 && end - begin > 1) DropDuplicates(out_, mark.rows);
       if (!LooksAgain(end - begin, mark)) return ReadStatus::kOk;
-      RollBack(out_, mark);
+      out_->CutAt(mark);
       Call([] { ReadLocks::RenewSnapshot(); });
       return ReadRange(begin, end, error);
     }
-    RollBack(out_, mark);
+    out_->CutAt(mark);
     if (!probed_ && !state_->RunKeys(values_.data(), 0, kNoLimit, out_, error)) {
       if (IsLackOfResources(error->sqlstate)) throw *error;
       state_->NameExpression(values_.data(), 0, error);
@@ -246,9 +238,8 @@ class KeyReading {
 
   // Partitions are locked as they are read, after the snapshot was taken: what it does not show may
   // stand in one that was rewritten in between. It is looked for again, now that they are locked.
-  bool LooksAgain(std::size_t count, const Mark& mark) {
-    const std::size_t found =
-        out_->rows.size() - mark.rows + out_->failures.size() - mark.failures;
+  bool LooksAgain(std::size_t count, const RowBatch::Mark& mark) {
+    const std::size_t found = out_->rows.size() - mark.rows + out_->failures.size() - mark.failures;
     const bool missing = found < count && !out_->truncated;
     renewed_ = missing && state_->plan->prunes && state_->locks.impatient() && !renewed_;
     return renewed_;
@@ -287,7 +278,7 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int
   std::size_t done = 0, at_once = kIsolationSlice;
   while (done < page.rows.size() && out->bytes.size() <= stop_bytes) {
     std::vector<std::string_view> slice;
-    const Mark mark = MarkOf(*out);
+    const RowBatch::Mark mark = out->End();
     for (std::size_t i = done; i < page.rows.size() && slice.size() < at_once; ++i)
       slice.push_back(page.Key(page.rows[i]));
     const ReadStatus status =
@@ -295,7 +286,7 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int
     if (status != ReadStatus::kOk) return status;
     // Which of them there was no room for is not known: they come in no order.
     if (out->truncated && slice.size() > 1) {
-      RollBack(out, mark);
+      out->CutAt(mark);
       at_once = (slice.size() + 3) / 4;
     } else {
       done += slice.size();
@@ -324,17 +315,17 @@ ReadStatus ReadOnePage(ReaderState* state, std::string_view after, int limit, st
       after.empty() || out->restarted ? std::vector<std::string_view>() : state->values;
   const std::string_view* from = values.empty() ? nullptr : values.data();
   const std::size_t stop_bytes = StopBytes(*out, max_bytes);
-  const Mark mark = MarkOf(*out);
+  const RowBatch::Mark mark = out->End();
   out->received = 0;
   if (!state->RunPage(from, limit, false, stop_bytes, out, error)) {
-    RollBack(out, mark);
+    out->CutAt(mark);
     out->truncated = false;
     return ReadPageByKeys(state, from, limit, stop_bytes, out, error);
   }
   out->end_reached = !out->truncated && out->received < static_cast<std::size_t>(limit);
   if (out->received > 0)
-    out->last_key = out->last_failed ? std::string_view(out->failures.back().key)
-                                     : out->Key(out->rows.back());
+    out->last_key =
+        out->last_failed ? std::string_view(out->failures.back().key) : out->Key(out->rows.back());
   return ReadStatus::kOk;
 }
 
@@ -354,9 +345,8 @@ ReadStatus RowReader::ReadKeys(const std::vector<std::string_view>& packed_keys,
 
 ReadStatus RowReader::ReadPage(std::string_view after, int limit, std::size_t max_bytes,
                                RowBatch* out, PgError* error) {
-  return WithLocks(state_.get(), out, [&] {
-    return ReadOnePage(state_.get(), after, limit, max_bytes, out, error);
-  });
+  return WithLocks(state_.get(), out,
+                   [&] { return ReadOnePage(state_.get(), after, limit, max_bytes, out, error); });
 }
 
 void RowReader::Configure(const char* options) {

@@ -40,9 +40,9 @@ struct RowBatch {
   std::string bytes;
   std::vector<ReadRow> rows;
   std::vector<ReadFailure> failures;
-  std::size_t received = 0;           // rows that came, those that failed on their own included
-  bool last_failed = false;           // the last of them is the last of `failures`, not of `rows`
-  bool truncated = false;             // stopped at max_bytes: rows not in here may exist
+  std::size_t received = 0;  // rows that came, those that failed on their own included
+  bool last_failed = false;  // the last of them is the last of `failures`, not of `rows`
+  bool truncated = false;    // stopped at max_bytes: rows not in here may exist
   // ReadPage:
   std::string last_key;      // of the last row, packed; empty: no row
   bool end_reached = false;  // fewer rows than asked for
@@ -59,6 +59,13 @@ struct RowBatch {
     return {bytes.data() + r.body_offset, r.body_length};
   }
   void Clear();
+
+  struct Mark {
+    std::size_t bytes, rows, failures;
+  };
+  Mark End() const { return {bytes.size(), rows.size(), failures.size()}; }
+  /// Takes off what was appended since.
+  void CutAt(const Mark& mark);
 };
 
 enum class ReadStatus {

@@ -133,6 +133,10 @@ void AppendRow(RowReceiver* receiver, const TupleTableSlot* slot) {
 // The executor's frames are above: nothing may be thrown through them.
 bool ReceiveRow(TupleTableSlot* slot, DestReceiver* self) {
   auto* receiver = reinterpret_cast<RowReceiver*>(self);
+  if (receiver->range != nullptr) {
+    slot_getsomeattrs(slot, 1);
+    if (!receiver->range->Wants(receiver->plan->key[0], slot->tts_values[0])) return true;
+  }
   MemoryContext caller = MemoryContextSwitchTo(receiver->row_memory);
   slot_getallattrs(slot);
   const std::size_t rows = receiver->out->rows.size();
@@ -147,9 +151,9 @@ bool ReceiveRow(TupleTableSlot* slot, DestReceiver* self) {
   ++out->received;
   out->last_failed = out->rows.size() == rows;
   const std::size_t bytes = out->bytes.size();
-  receiver->truncated =
-      bytes > receiver->stop_bytes || receiver->wasted > receiver->stop_bytes - bytes ||
-      (receiver->stop_at != 0 && GetCurrentTimestamp() >= receiver->stop_at);
+  receiver->truncated = bytes > receiver->stop_bytes ||
+                        receiver->wasted > receiver->stop_bytes - bytes ||
+                        (receiver->stop_at != 0 && GetCurrentTimestamp() >= receiver->stop_at);
   return !receiver->out_of_memory && !receiver->truncated;
 }
 

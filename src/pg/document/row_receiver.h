@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "pg/document/key_parameters.h"
 #include "pg/document/read_plan.h"
 #include "pg/document/row_reader.h"
 #include "pg/prelude.h"
@@ -13,6 +14,7 @@ struct RowReceiver {
   DestReceiver base;  // first: the executor knows only this
   ReadPlan* plan;
   RowBatch* out;
+  const KeyRange* range;     // only rows that it wants; nullptr: all
   bool keys_only;            // the result has key columns and nothing else
   std::size_t stop_bytes;    // end after the row that makes out->bytes longer than this
   std::size_t max_document;  // a row whose document would be longer is a failure of its own

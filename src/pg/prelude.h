@@ -291,6 +291,9 @@ inline bool WalkExpression(Node* node, TreeWalker walker, void* context) {
 inline bool WalkQuery(Query* query, TreeWalker walker, void* context) {
   return query_tree_walker(query, walker, context, 0);
 }
+inline bool WalkRawExpression(Node* node, TreeWalker walker, void* context) {
+  return raw_expression_tree_walker(node, walker, context);
+}
 #else
 inline bool WalkExpression(Node* node, TreeWalker walker, void* context) {
   auto untyped = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
@@ -299,6 +302,10 @@ inline bool WalkExpression(Node* node, TreeWalker walker, void* context) {
 inline bool WalkQuery(Query* query, TreeWalker walker, void* context) {
   auto untyped = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
   return query_tree_walker(query, untyped, context, 0);
+}
+inline bool WalkRawExpression(Node* node, TreeWalker walker, void* context) {
+  auto untyped = reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker));
+  return raw_expression_tree_walker(node, untyped, context);
 }
 #endif
 

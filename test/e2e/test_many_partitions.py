@@ -2,6 +2,8 @@
 
 import pytest
 
+import processes
+
 COUNT = 45  # more than a plan is kept for
 
 BY_RANGE = "CREATE TABLE m (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id);" + "".join(
@@ -43,6 +45,7 @@ def test_rows_of_many_partitions_are_found(tree):
     tree.assert_equal("m", key=tree.key)
     tree.execute("SELECT polyglot.rebuild_sync('m')")
     tree.assert_equal("m", key=tree.key)
+    assert tree.value("SELECT count(*) FROM polyglot.verify_sync('m')") == 0
 
 
 def test_a_row_that_moves_to_another_partition_is_not_deleted(tree):
@@ -72,3 +75,74 @@ def test_a_locked_partition_holds_up_no_other_sync(tree):
         holder.commit()
     tree.assert_equal("m", key=tree.key)
     tree.assert_equal("z")
+
+
+def make_odd(db):
+    """Partitions of another shape and one that refuses; some empty ones."""
+    db.execute(BY_RANGE)
+    db.execute("CREATE TABLE odd (gone integer, v text, id integer NOT NULL); ALTER TABLE odd DROP gone;"
+               "ALTER TABLE m ATTACH PARTITION odd FOR VALUES FROM (1000) TO (2000);"
+               "INSERT INTO m SELECT i, 'row ' || i FROM generate_series(0, 99) i;"
+               "INSERT INTO m SELECT i, 'odd ' || i FROM generate_series(1000, 1200) i")
+
+
+@pytest.mark.parametrize("arguments, expected", [
+    ({"filter": "m.id > 50 AND v <> ''"}, 250),
+    ({"document": "jsonb_build_object('id', id, 'v', m.v)"}, 301),
+    ({"document": "to_jsonb(m)"}, 301),
+    ({"document": "jsonb_build_object('id', public.m.id, 'v', v)"}, 301),
+])
+def test_documents_of_partitions_are_those_of_their_table(db, arguments, expected):
+    make_odd(db)
+    db.create_sync("m", **arguments)
+    db.wait()
+    found = db.documents("m")
+    assert len(found) == expected
+    assert found["1100"] == {"id": 1100, "v": "odd 1100"} and found["77"] == {"id": 77, "v": "row 77"}
+    assert db.value("SELECT count(*) FROM polyglot.verify_sync('m')") == 0
+
+
+def test_a_partition_of_another_owner_is_read_with_its_tables_rights(db):
+    make_odd(db)
+    db.execute("CREATE ROLE somebody; ALTER TABLE odd OWNER TO somebody;"
+               "REVOKE ALL ON odd FROM postgres; CREATE ROLE plain;"
+               "ALTER TABLE m OWNER TO plain; GRANT USAGE ON FOREIGN SERVER search TO plain;"
+               + "".join(f"ALTER TABLE m_{n} OWNER TO plain;" for n in range(COUNT)))
+    try:
+        db.create_sync("m")
+        db.assert_equal("m")
+    finally:
+        db.execute("DROP OWNED BY plain, somebody CASCADE; DROP ROLE plain, somebody")
+
+
+def test_a_row_that_cannot_be_read_leaves_the_others_of_its_partition(db):
+    make_odd(db)
+    db.create_sync("m", document="jsonb_build_object('id', id, 'v', v, 'w', 1 / (id - 1100))")
+    db.wait()
+    assert [letter[1] for letter in db.dead_letters()] == ["1100"]
+    assert set(db.documents("m")) == {str(i) for i in [*range(100), *range(1000, 1201)] if i != 1100}
+
+
+def test_a_backfill_goes_on_in_the_partition_where_it_was(db):
+    make_odd(db)
+    db.create_sync("m", options={"backfill_rate": 100})
+    processes.wait_for(lambda: db.status("m")["backfill_rows"] > 100, lambda: db.status("m"))
+    processes.wait_for(lambda: db.value("SELECT backfill_rows > 100 FROM polyglot.sync_state"), "progress")
+    db.execute("SELECT pg_terminate_backend(pid, 60000) FROM polyglot.workers")
+    processes.wait_for(lambda: (db.status("m")["backfill_rows"] or 0) > 100, lambda: db.status("m"))
+    db.execute("""SELECT polyglot.alter_sync('m', options => '{"backfill_rate": 100000}')""")
+    db.assert_equal("m")
+    assert db.status("m")["backfill_rows"] == 301
+
+
+def test_partitions_may_become_many_while_they_are_read(db):
+    db.execute("CREATE TABLE m (id integer PRIMARY KEY, v text) PARTITION BY RANGE (id);"
+               "CREATE TABLE m_0 PARTITION OF m FOR VALUES FROM (0) TO (500);"
+               "INSERT INTO m SELECT i, 'row' FROM generate_series(0, 399) i")
+    db.create_sync("m", options={"backfill_rate": 100})
+    processes.wait_for(lambda: db.value("SELECT backfill_rows > 100 FROM polyglot.sync_state"), "progress")
+    db.execute("".join(f"CREATE TABLE m_{n} PARTITION OF m FOR VALUES FROM ({n * 500}) TO ({n * 500 + 500});"
+                       for n in range(1, COUNT)) + "INSERT INTO m VALUES (600, 'later')")
+    db.execute("SELECT pg_terminate_backend(pid, 60000) FROM polyglot.workers")
+    db.execute("""SELECT polyglot.alter_sync('m', options => '{"backfill_rate": 100000}')""")
+    db.assert_equal("m")

@@ -1,5 +1,7 @@
 """Five thousand partitions: what a change of one row costs the worker after ANALYZE of one of them."""
 
+import time
+
 import pytest
 
 import memory
@@ -43,3 +45,26 @@ def test_the_change_of_one_row_costs_no_plan_for_all_partitions(big):
     print("CPU seconds of one UPDATE after ANALYZE:", costs, "private kB:", memory.rss_anon(pid))
     assert max(costs) < 0.5
     assert memory.rss_anon(pid) < 64 * 1024
+
+
+def test_a_backfill_of_many_partitions_holds_up_no_other_sync(big):
+    big.execute("CREATE TABLE z (id integer PRIMARY KEY)")
+    big.create_sync("z")
+    big.wait("z", "300s")
+    pid = big.wait_for_worker()
+    before, waits = cpu_seconds(pid), []
+    begin = time.monotonic()
+    big.create_sync("big")
+    while big.status("big")["state"] != "streaming":
+        moment = time.monotonic()
+        big.execute("INSERT INTO z VALUES (%s)", (len(waits),))
+        big.wait("z", "300s")
+        waits.append(time.monotonic() - moment)
+        big.execute(f"ANALYZE big_{len(waits) % COUNT}")
+    print(f"filled in {time.monotonic() - begin:.1f} s, {cpu_seconds(pid) - before:.1f} s of CPU,"
+          f" longest wait of another sync {max(waits):.2f} s, private kB: {memory.rss_anon(pid)}")
+    big.execute("SELECT polyglot.verify_sync('big')")
+    print("after a verification, private kB:", memory.rss_anon(pid))
+    assert max(waits) < 2
+    assert memory.rss_anon(pid) < 64 * 1024
+    big.assert_equal("big")

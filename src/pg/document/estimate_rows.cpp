@@ -17,7 +17,7 @@ std::int64_t EstimateTree(Oid relation) {
       estimate_rel_size(part, nullptr, &pages, &tuples, &all_visible);
       sum += tuples;
     }
-    relation_close(part, NoLock);
+    relation_close(part, AccessShareLock);
   }
   return static_cast<std::int64_t>(sum);
 }

@@ -48,6 +48,16 @@ bool ReadLocks::TryLock(Oid source, bool tree) {
   return !OidIsValid(refused);
 }
 
+bool ReadLocks::TryLockPart(Oid part) {
+  const Oid refused = Call([part] {
+    const Oid locked = TryLockWithIndexes(part);
+    if (!OidIsValid(locked)) RenewSnapshot();
+    return locked;
+  });
+  if (OidIsValid(refused)) Name(refused);
+  return !OidIsValid(refused);
+}
+
 void ReadLocks::BeginLearning() {
   before_ = Call([] { return LockedRelations(); });
 }

@@ -17,6 +17,8 @@ class ReadLocks {
   /// was rewritten meanwhile is empty. false: not now. May throw PgError.
   /// `tree` false: those below the source are locked, with kLockPatience, as they are read.
   bool TryLock(Oid source, bool tree);
+  /// One partition and its indexes, in the same way; the rest of what is read was locked before.
+  bool TryLockPart(Oid part);
   /// Is a worker reading? Then locks that are not known beforehand are waited for kLockPatience.
   bool impatient() const { return impatient_; }
   /// What a read needs is known: plans, and functions that they call, have been run.

@@ -1,5 +1,7 @@
 #include "pg/document/read_plan.h"
 
+#include <utility>
+
 #include "core/queue_record.h"
 #include "pg/capture/source_tree.h"
 #include "pg/document/key_order.h"
@@ -139,6 +141,7 @@ bool ReadsRanges(const ReadPlan& plan) {
 
 void PrepareKeys(ReadPlan* plan, const SyncRow& sync) {
   plan->prunes = HasManyPartitions(sync.source);
+  plan->by_parts = plan->prunes && ReadsByParts(*plan, sync);
   plan->counted_at = GetCurrentTransactionStartTimestamp();
   plan->keys_in_arrays = !plan->prunes || plan->key_count == 1 || TellByLists(sync.source);
   for (int i = 0; i < plan->key_count; ++i)
@@ -239,27 +242,23 @@ void PrepareFilter(ReadPlan* plan, const SyncRow& sync) {
     plan->filter_by_keys = PrepareByKeys(*plan, sync, Select::kFilter);
 }
 
-void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit) {
-  if (plan->page_limit == limit) return;
-  Oid types[INDEX_MAX_KEYS];
-  SPIPlanPtr* const plans[] = {&plan->first_page, &plan->next_page, &plan->first_page_keys,
-                               &plan->next_page_keys};
-  for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
-  plan->page_limit = 0;
-  for (int i = 0; i < 4; ++i) {
-    const bool after = i % 2 == 1;
-    const char* sql = PageQuery(*plan, sync, i < 2 ? Select::kRow : Select::kKeyOnly, after, limit);
-    SPIPlanPtr old = *plans[i];
-    *plans[i] = nullptr;
-    if (old != nullptr) SPI_freeplan(old);
-    *plans[i] = Prepare(sql, after ? plan->key_count : 0, types);
+SPIPlanPtr PagePlan(ReadPlan* plan, const SyncRow& sync, const PageKind& kind) {
+  if (plan->page_limit != kind.limit || plan->page_part != kind.part) {
+    for (SPIPlanPtr& page : plan->pages)
+      if (SPIPlanPtr old = std::exchange(page, nullptr); old != nullptr) SPI_freeplan(old);
+    plan->page_limit = kind.limit;
+    plan->page_part = kind.part;
   }
-  plan->page_limit = limit;
+  SPIPlanPtr* page = &plan->pages[(kind.keys_only ? 2 : 0) + (kind.after ? 1 : 0)];
+  if (*page != nullptr) return *page;
+  Oid types[INDEX_MAX_KEYS];
+  for (int i = 0; i < plan->key_count; ++i) types[i] = plan->order[i].operand;
+  return *page = Prepare(PageQuery(*plan, sync, kind), kind.after ? plan->key_count : 0, types);
 }
 
 bool PlansAreValid(const ReadPlan& plan) {
-  for (SPIPlanPtr kept : {plan.by_keys, plan.by_range, plan.filter_by_keys, plan.first_page,
-                          plan.next_page, plan.first_page_keys, plan.next_page_keys}) {
+  for (SPIPlanPtr kept : {plan.by_keys, plan.by_range, plan.filter_by_keys, plan.pages[0],
+                          plan.pages[1], plan.pages[2], plan.pages[3]}) {
     if (kept == nullptr) continue;
     ListCell* cell;
     foreach (cell, SPI_plan_get_plan_sources(kept)) {
@@ -271,8 +270,8 @@ bool PlansAreValid(const ReadPlan& plan) {
 }
 
 void FreeReadPlan(ReadPlan* plan) {
-  for (SPIPlanPtr kept : {plan->by_keys, plan->by_range, plan->filter_by_keys, plan->first_page,
-                          plan->next_page, plan->first_page_keys, plan->next_page_keys})
+  for (SPIPlanPtr kept : {plan->by_keys, plan->by_range, plan->filter_by_keys, plan->pages[0],
+                          plan->pages[1], plan->pages[2], plan->pages[3]})
     if (kept != nullptr) SPI_freeplan(kept);
 }
 

@@ -57,11 +57,23 @@ struct ReadPlan : KeyPlan {
   FieldEncoder* fields;   // result column body_column + i holds the source's fields[i].column
   TypeEncoder* document;  // or the expression's type
 
+  // Pages are read partition by partition, each with a plan of its own: part_pages.h.
+  bool by_parts;
+
   SPIPlanPtr by_keys;
   SPIPlanPtr by_range;        // nullptr: nobody has asked for it yet
   SPIPlanPtr filter_by_keys;  // nullptr: nobody has asked for it yet
-  SPIPlanPtr first_page, next_page, first_page_keys, next_page_keys;
-  int page_limit;
+  SPIPlanPtr pages[4];  // by PageKind, made when they are needed
+  int page_limit;       // what those are for
+  Oid page_part;
+};
+
+/// Which page is read.
+struct PageKind {
+  int limit;
+  Oid part;        // InvalidOid: of the whole source
+  bool keys_only;  // no documents
+  bool after;      // a key, which is the parameter; else the first one
 };
 
 /// Fills a zeroed plan in `memory` from the catalogs as they are. ERROR when a column is missing.
@@ -80,8 +92,10 @@ void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext 
 void PrepareRange(ReadPlan* plan, const SyncRow& sync);
 /// Prepares filter_by_keys unless it is there.
 void PrepareFilter(ReadPlan* plan, const SyncRow& sync);
-/// Prepares the page plans for this limit unless they are there.
-void PreparePages(ReadPlan* plan, const SyncRow& sync, int limit);
+/// The plan of a page; those of another limit or partition go.
+SPIPlanPtr PagePlan(ReadPlan* plan, const SyncRow& sync, const PageKind& kind);
+/// May each partition be read for itself, with the same rights and results? (part_pages.cpp)
+bool ReadsByParts(const ReadPlan& plan, const SyncRow& sync);
 /// Are the kept plans as they were when they ran last, or will they be made anew?
 bool PlansAreValid(const ReadPlan& plan);
 /// Frees the SPI plans (not the memory). Never ereports.

@@ -122,6 +122,11 @@ void AppendJoin(StringInfo sql, const ReadPlan& plan) {
     appendStringInfo(sql, " AND %s %s ANY ($%d)", plan.order[i].column, plan.order[i].equal, i + 1);
 }
 
+const char* QualifiedName(Oid relation) {
+  return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+                                    get_rel_name(relation));
+}
+
 }  // namespace
 
 const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select) {
@@ -151,15 +156,18 @@ const char* RangeQuery(const ReadPlan& plan, const SyncRow& sync) {
   return sql.data;
 }
 
-const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,
-                      int limit) {
+// Columns of a partition have the source's names and types, whatever their order.
+const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, const PageKind& kind) {
   StringInfoData sql;
   initStringInfo(&sql);
-  AppendSelectList(&sql, plan, sync, select);
-  appendStringInfo(&sql, " FROM %s", plan.table);
-  if (after) AppendAfter(&sql, plan);
+  AppendSelectList(&sql, plan, sync, kind.keys_only ? Select::kKeyOnly : Select::kRow);
+  if (OidIsValid(kind.part))
+    appendStringInfo(&sql, " FROM %s AS %s", QualifiedName(kind.part), plan.prefix);
+  else
+    appendStringInfo(&sql, " FROM %s", plan.table);
+  if (kind.after) AppendAfter(&sql, plan);
   AppendOrder(&sql, plan);
-  appendStringInfo(&sql, " LIMIT %d", limit);
+  appendStringInfo(&sql, " LIMIT %d", kind.limit);
   return sql.data;
 }
 

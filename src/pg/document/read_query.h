@@ -16,7 +16,6 @@ const char* KeysQuery(const ReadPlan& plan, const SyncRow& sync, Select select);
 const char* RangeQuery(const ReadPlan& plan, const SyncRow& sync);
 /// The next `limit` rows in key order; `after`: beyond the key in the parameters, in the order of
 /// plan.order.
-const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, Select select, bool after,
-                      int limit);
+const char* PageQuery(const ReadPlan& plan, const SyncRow& sync, const PageKind& kind);
 
 }  // namespace polyglot::pg

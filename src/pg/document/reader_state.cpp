@@ -420,14 +420,13 @@ void ReaderState::NameExpression(const std::string_view* key_values, std::size_t
   Call([&] { CopyMessage(error->context, psprintf("%s of sync \"%s\"", what, sync->name)); });
 }
 
-bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_only,
+bool ReaderState::RunPage(Oid part, const std::string_view* after, int limit, bool keys_only,
                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
   const bool ok = RunInside(
       sync->source,
       [&] {
         RowReceiver receiver;
         Datum parameters[INDEX_MAX_KEYS];
-        PreparePages(plan, *sync, limit);
         InitReceiver(&receiver, plan, out, keys_only, stop_bytes, max_document);
         if (!keys_only) receiver.stop_at = read_until;
         const int count = after == nullptr ? 0 : plan->key_count;
@@ -435,8 +434,7 @@ bool ReaderState::RunPage(const std::string_view* after, int limit, bool keys_on
           const int key = plan->order[position].key;
           parameters[position] = ValueFromBytes(plan->key[key], after[key]);
         }
-        SPIPlanPtr query = keys_only ? (count ? plan->next_page_keys : plan->first_page_keys)
-                                     : (count ? plan->next_page : plan->first_page);
+        SPIPlanPtr query = PagePlan(plan, *sync, {limit, part, keys_only, count > 0});
         out->truncated = !Execute(plan, query, count, parameters, &receiver);
       },
       error, true, locks.impatient());

@@ -63,9 +63,10 @@ class ReaderState {
   /// Reading this one key (count 0: none) has failed: says in error->context which of the sync's
   /// expressions it was, if it was one.
   void NameExpression(const std::string_view* key_values, std::size_t count, PgError* error);
-  /// The rows that follow `after`, key_count values; nullptr: the first ones.
-  bool RunPage(const std::string_view* after, int limit, bool keys_only, std::size_t stop_bytes,
-               RowBatch* out, PgError* error);
+  /// The rows that follow `after`, key_count values; nullptr: the first ones. Of a partition, or of
+  /// the whole source (InvalidOid).
+  bool RunPage(Oid part, const std::string_view* after, int limit, bool keys_only,
+               std::size_t stop_bytes, RowBatch* out, PgError* error);
 
   bool TimeIsUp() const { return read_until != 0 && GetCurrentTimestamp() >= read_until; }
 

@@ -4,11 +4,13 @@
 #include <deque>
 #include <limits>
 #include <unordered_set>
+#include <utility>
 
 #include "core/document_id.h"
 #include "core/json_writer.h"
 #include "core/queue_record.h"
 #include "pg/document/document_limit.h"
+#include "pg/document/part_pages.h"
 #include "pg/document/reader_state.h"
 #include "pg/document/row_receiver.h"
 #include "pg/document/table_lock.h"
@@ -268,10 +270,10 @@ std::size_t StopBytes(const RowBatch& out, std::size_t max_bytes) {
 }
 
 // A page that holds a row which cannot be read: its keys alone, then those key by key.
-ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int limit,
+ReadStatus ReadPageByKeys(ReaderState* state, Oid part, const std::string_view* after, int limit,
                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
   RowBatch page;
-  if (!state->RunPage(after, limit, true, kKeyBytes, &page, error)) {
+  if (!state->RunPage(part, after, limit, true, kKeyBytes, &page, error)) {
     if (IsLackOfResources(error->sqlstate)) throw *error;
     return ReadStatus::kSyncFailed;
   }
@@ -300,33 +302,83 @@ ReadStatus ReadPageByKeys(ReaderState* state, const std::string_view* after, int
   return ReadStatus::kOk;
 }
 
-ReadStatus ReadOnePage(ReaderState* state, std::string_view after, int limit, std::size_t max_bytes,
-                       RowBatch* out, PgError* error) {
-  out->truncated = false;
-  out->end_reached = false;
-  out->last_key.clear();
-  if (!state->EnsurePlan(error)) return ReadStatus::kSyncFailed;
-  if (state->plan->prunes && state->locks.impatient() &&
-      !state->locks.TryLock(state->sync->source, true))
-    return ReadStatus::kLocked;
+// Of a partition, or of the whole source.
+ReadStatus ReadSome(ReaderState* state, Oid part, std::string_view after, int limit,
+                    std::size_t stop_bytes, RowBatch* out, PgError* error) {
   PgError ignored{};
-  out->restarted = !after.empty() && !state->FindKeyValues(after, &ignored);
-  const std::vector<std::string_view> values =
-      after.empty() || out->restarted ? std::vector<std::string_view>() : state->values;
+  std::vector<std::string_view> values;
+  if (!after.empty() && state->FindKeyValues(after, &ignored)) values = state->values;
   const std::string_view* from = values.empty() ? nullptr : values.data();
-  const std::size_t stop_bytes = StopBytes(*out, max_bytes);
   const RowBatch::Mark mark = out->End();
   out->received = 0;
-  if (!state->RunPage(from, limit, false, stop_bytes, out, error)) {
+  out->truncated = out->end_reached = false;
+  out->last_key.clear();
+  if (!state->RunPage(part, from, limit, false, stop_bytes, out, error)) {
     out->CutAt(mark);
     out->truncated = false;
-    return ReadPageByKeys(state, from, limit, stop_bytes, out, error);
+    return ReadPageByKeys(state, part, from, limit, stop_bytes, out, error);
   }
   out->end_reached = !out->truncated && out->received < static_cast<std::size_t>(limit);
   if (out->received > 0)
     out->last_key =
         out->last_failed ? std::string_view(out->failures.back().key) : out->Key(out->rows.back());
   return ReadStatus::kOk;
+}
+
+std::size_t CountOf(const RowBatch& batch) { return batch.rows.size() + batch.failures.size(); }
+
+// As many partitions as it takes. The page ends before one that somebody has locked.
+ReadStatus ReadParts(ReaderState* state, PartCursor* at, int limit, std::size_t stop_bytes,
+                     RowBatch* out, PgError* error) {
+  const std::size_t first = CountOf(*out);
+  Parts parts(state->sync->source);
+  do {
+    const Oid part = parts.From(at->part);
+    out->end_reached = !OidIsValid(part);
+    if (out->end_reached) break;
+    if (part != at->part) *at = {part, {}};
+    if (state->locks.impatient() && !state->locks.TryLockPart(part))
+      return CountOf(*out) > first ? ReadStatus::kOk : ReadStatus::kLocked;
+    const PartState found = StateOfPart(*state->plan, part);
+    if (found == PartState::kOther) state->plan->ready = false;  // it is read otherwise from now on
+    if (found == PartState::kOther) return ReadStatus::kLocked;
+    if (found == PartState::kReadable) {
+      const ReadStatus status = ReadSome(state, part, at->key, limit, stop_bytes, out, error);
+      if (status != ReadStatus::kOk) return status;
+      if (!out->last_key.empty()) at->key = out->last_key;
+      if (!std::exchange(out->end_reached, false)) break;
+    }
+    *at = {part + 1, {}};
+  } while (CountOf(*out) - first < static_cast<std::size_t>(limit) && !state->TimeIsUp());
+  return ReadStatus::kOk;
+}
+
+ReadStatus ReadPageOfParts(ReaderState* state, std::string_view after, int limit,
+                           std::size_t stop_bytes, RowBatch* out, PgError* error) {
+  PartCursor at;
+  PgError ignored{};
+  out->restarted = !after.empty() && (!UnpackCursor(after, &at) ||
+                                      (!at.key.empty() && !state->FindKeyValues(at.key, &ignored)));
+  if (out->restarted) at = {};
+  const ReadStatus status = ReadParts(state, &at, limit, stop_bytes, out, error);
+  if (status == ReadStatus::kOk) out->last_key = PackCursor(at);
+  return status;
+}
+
+ReadStatus ReadOnePage(ReaderState* state, std::string_view after, int limit, std::size_t max_bytes,
+                       RowBatch* out, PgError* error) {
+  out->truncated = false;
+  out->end_reached = false;
+  out->last_key.clear();
+  if (!state->EnsurePlan(error)) return ReadStatus::kSyncFailed;
+  const std::size_t stop_bytes = StopBytes(*out, max_bytes);
+  if (state->plan->by_parts) return ReadPageOfParts(state, after, limit, stop_bytes, out, error);
+  if (state->plan->prunes && state->locks.impatient() &&
+      !state->locks.TryLock(state->sync->source, true))
+    return ReadStatus::kLocked;
+  PgError ignored{};
+  out->restarted = !after.empty() && !state->FindKeyValues(after, &ignored);
+  return ReadSome(state, InvalidOid, after, limit, stop_bytes, out, error);
 }
 
 }  // namespace

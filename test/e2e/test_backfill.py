@@ -60,6 +60,7 @@ def test_backfill_under_load(big):
     big.assert_equal("big")
 
 
+@pytest.mark.slow
 def test_an_interrupted_backfill_resumes(big):
     big.create_sync("big")
     wait_for_rows(big, 2000)
@@ -124,6 +125,7 @@ def delays_of_live_changes(db, ended, most=200):
     return sorted(delays)
 
 
+@pytest.mark.slow
 def test_live_changes_are_prompt_during_a_backfill(big):
     """Both during the first backfill and during that of a rebuild."""
     rows = 5 * ROWS

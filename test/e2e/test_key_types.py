@@ -123,6 +123,7 @@ def test_with_parked_keys(tables):
     assert db.dead_letters() == []
 
 
+@pytest.mark.slow
 def test_with_dead_letters_that_are_requeued_in_the_same_transaction(tables):
     db = tables(mapping={"properties": {"v": {"type": "integer"}}})
     db.wait()

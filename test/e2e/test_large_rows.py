@@ -55,6 +55,7 @@ def assert_only_those_are_refused(db):
     assert set(db.documents("t")) == {f"good {i}" for i in range(1, 51)}
 
 
+@pytest.mark.slow
 def test_each_type_is_stopped_at_the_limit(kinds):
     """In a backfill, by single changes and by repairs; under a higher limit all are delivered."""
     kinds.create_sync("t", options={"max_document_bytes": "1MB"})

@@ -203,6 +203,7 @@ def test_without_preload_changes_are_recorded_and_delivered_later(new_cluster, s
     db.assert_equal("t")
 
 
+@pytest.mark.slow
 def test_ended_syncs_leave_room_for_others(new_cluster, search):
     """Whatever ended them, and whether a worker was there or not."""
     pg = new_cluster(settings={"polyglot_sync.max_syncs": "2"})

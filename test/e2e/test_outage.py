@@ -44,6 +44,7 @@ def test_writers_do_not_wait_and_the_index_catches_up(t, own_search):
     assert t.status("t")["state"] == "streaming"
 
 
+@pytest.mark.slow
 def test_an_idle_sync_notices_that_the_server_is_away(t, own_search):
     own_search.kill()
     t.wait_for_state("t", "disconnected")

@@ -187,6 +187,7 @@ def test_an_unmanaged_index_has_one_writer_too(shop, new_cluster):
     assert lease(there, "own")["epoch"] == "2"
 
 
+@pytest.mark.slow
 def test_leases_that_somebody_deletes_or_overwrites(shop):
     client = shop.search.client()
     client.delete(index=OWNERS, id=shop.index("t"))

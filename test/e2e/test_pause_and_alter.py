@@ -35,6 +35,7 @@ def test_a_paused_sync_does_not_hold_up_others(t):
     t.assert_equal("u", wait=False)
 
 
+@pytest.mark.slow
 def test_paused_keys_survive_a_restart(t):
     t.execute("SELECT polyglot.pause_sync('t')")
     t.wait_for_state("t", "paused")

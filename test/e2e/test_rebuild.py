@@ -316,6 +316,7 @@ def test_drop_sync_in_the_middle_leaves_no_index_behind(large):
     assert indexes(large) == {"t-000001": ["t"]}
 
 
+@pytest.mark.slow
 def test_pause_in_the_middle_then_resume(large):
     begin_rebuild(large)
     large.execute("SELECT polyglot.pause_sync('t'); UPDATE t SET v = 'paused' WHERE id < 100")
@@ -354,7 +355,8 @@ def test_a_rebuild_whose_index_is_lost_is_begun_again(large):
     only_index(large, 3)
 
 
-@pytest.mark.parametrize("with_record", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("with_record", [False, True])
 def test_what_is_made_in_place_of_a_lost_index_goes(large, with_record):
     """As a late bulk request makes it, and the record of the bound."""
     begin_rebuild(large)

@@ -37,6 +37,7 @@ def unblock(db):
     db.execute("SELECT polyglot.run_sync('t')")
 
 
+@pytest.mark.slow
 def test_a_new_index_is_filled_when_much_has_changed_meanwhile(t):
     change_while_blocked(t, "UPDATE t SET v = 'changed'; DELETE FROM t WHERE id % 10 = 0", 60000)
     t.execute("INSERT INTO slow VALUES (0.002)")

@@ -104,6 +104,7 @@ def test_a_lock_of_our_own_table_neither_ends_nor_hides_the_worker(two, table):
     processes.wait_for(lambda: two.status("a")["problem"] is None, "it is not said any more")
 
 
+@pytest.mark.slow
 def test_what_waits_for_a_locked_table_leaves_the_pipeline_to_others(two):
     """More keys wait for it than the pipeline holds."""
     two.execute("SELECT polyglot.stop_workers()")
@@ -175,6 +176,7 @@ def test_an_open_transaction_that_ends_a_sync_with_parked_keys_holds_up_no_other
     two.assert_equal("b")
 
 
+@pytest.mark.slow
 def test_an_open_drop_of_a_sync_whose_new_index_is_lost_holds_up_no_other(two):
     """It has the rows of both generations when the rebuild begins again."""
     two.execute("INSERT INTO b SELECT i, 'row' FROM generate_series(2, 3000) i")
@@ -396,6 +398,7 @@ def test_an_open_transaction_that_has_a_new_sync_holds_up_no_other(db, statement
     db.assert_equal("b")
 
 
+@pytest.mark.slow
 def test_an_open_transaction_that_has_the_row_of_a_deleted_index_holds_up_no_other(db):
     stopped(db)
     db.create_sync("b")

@@ -202,6 +202,7 @@ def test_changes_while_it_runs_are_no_differences(t):
     assert verify(t) == {"4711999": "orphan"}
 
 
+@pytest.mark.slow
 def test_a_thousand_damages_of_a_larger_table(db):
     rows, damages = 100_000, 1000
     db.execute(f"CREATE TABLE l (id integer PRIMARY KEY, v text, w text);"
@@ -300,6 +301,7 @@ def held(scripted):  # noqa: F811
     return db
 
 
+@pytest.mark.slow
 def test_a_verification_that_cannot_go_on_holds_up_no_other(held, search):
     client, index = search.client(), held.index("t")
     client.indices.put_settings(index=index, body={"index.blocks.write": True})

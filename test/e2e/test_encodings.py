@@ -47,7 +47,7 @@ def test_latin1_a_message_of_postgresql_and_a_refused_index(latin1):
     latin1.create_sync("t", document="jsonb_build_object('n', v::int)")
     latin1.wait()
     (letter,) = latin1.dead_letters()
-    assert (letter[1], letter[3]) == ("no number", 0) and letter[5].endswith('"é"')
+    assert (letter[1], letter[3]) == ("no number", 0) and letter[5].endswith('"é" (document of sync "t")')
     latin1.execute("CREATE TABLE refused (id integer PRIMARY KEY)")
     latin1.create_sync("refused", settings={"index.no_such_ü": 1})
     latin1.wait_for_state("refused", "failed")

@@ -18,7 +18,7 @@ std::size_t Middle(const Batch& batch, bool by_bytes) {
 
 void CollectSyncs(Batch* batch) {
   for (const BatchItem& item : batch->items) {
-    const std::int32_t sync = item.pending.operation.sync;
+    const std::int32_t sync = item.pending->operation.sync;
     if (batch->syncs.empty() || batch->syncs.back() != sync) batch->syncs.push_back(sync);
   }
   std::sort(batch->syncs.begin(), batch->syncs.end());
@@ -49,15 +49,15 @@ Batch Part(Batch* whole, std::size_t first, std::size_t last) {
 Batch BuildBatch(std::vector<Taken> taken) {
   Batch batch;
   std::size_t bytes = 0;
-  for (const Taken& t : taken) bytes += t.pending.encoded;
+  for (const Taken& t : taken) bytes += t.pending->encoded;
   auto body = std::make_shared<std::string>();
   body->reserve(bytes);
   batch.items.reserve(taken.size());
   for (Taken& t : taken) {
     BatchItem item{
         .lane = t.lane, .pending = std::move(t.pending), .start = body->size(), .document = {}};
-    item.document = AppendOperation(item.pending.operation, body.get());
-    std::string().swap(item.pending.operation.body);
+    item.document = AppendOperation(item.pending->operation, body.get());
+    std::string().swap(item.pending->operation.body);
     batch.items.push_back(std::move(item));
   }
   batch.body = std::move(body);
@@ -74,7 +74,7 @@ std::pair<Batch, Batch> SplitBatch(Batch batch, bool by_bytes) {
 }
 
 void RestoreDocument(const Batch& batch, BatchItem* item) {
-  item->pending.operation.body.assign(*batch.body, item->document.offset, item->document.length);
+  item->pending->operation.body.assign(*batch.body, item->document.offset, item->document.length);
 }
 
 }  // namespace polyglot::core

@@ -15,7 +15,7 @@ namespace polyglot::core {
 
 struct BatchItem {
   Lane* lane = nullptr;
-  Pending pending;
+  PendingPtr pending;
   std::size_t start = 0;  // of the action line
   BodySlice document;
   bool gone = false;  // its sync was forgotten: it is not sent again
@@ -38,10 +38,10 @@ struct Batch {
   std::uint64_t round = 0;       // see FlowControl::Round
   bool at_limit = false;         // as many requests as allowed were in flight
   Time started{0};
-  bool apart = false;      // of one sync that shares with nobody
-  bool late = false;       // see kLateAfter
-  bool slow = false;       // see kSlowAfter
-  bool abandoned = false;  // its operations wait again; its answer says nothing about them
+  bool apart = false;         // of one sync that shares with nobody
+  bool late = false;          // see kLateAfter
+  bool slow = false;          // see kSlowAfter
+  bool abandoned = false;     // its operations wait again; its answer says nothing about them
   std::vector<Trace> traces;  // of these
 };
 

@@ -72,7 +72,7 @@ std::uint32_t Delivery::InFlight() const { return state_->InFlight(); }
 
 bool Delivery::Away() const { return state_->Away(); }
 
-void Delivery::Submit(Operation operation, Time now) {
+void Delivery::Submit(Operation&& operation, Time now) {
   const std::int32_t sync = operation.sync;
   state_->lanes.Submit(std::move(operation), now, &state_->finished);
   // The judgement outlives the parking of what it was about.
@@ -109,8 +109,8 @@ void Delivery::Complete(std::uint64_t batch_id, const BulkReply& reply, Time now
     kinds.reserve(batch.items.size());
     indexes.reserve(batch.items.size());
     for (const BatchItem& item : batch.items) {
-      kinds.push_back(item.pending.operation.kind);
-      indexes.push_back(item.pending.operation.index.get());
+      kinds.push_back(item.pending->operation.kind);
+      indexes.push_back(item.pending->operation.index.get());
     }
     auto parsed = ParseBulkResponse(reply.body, kinds, {}, &indexes);
     if (parsed.ok())
@@ -161,7 +161,7 @@ std::vector<Operation> Delivery::Withdraw(std::int32_t sync, std::uint64_t below
 bool Delivery::AnyInFlight(std::int32_t sync, std::uint64_t below) const {
   for (const auto& [id, batch] : state_->in_flight) {
     for (const BatchItem& item : batch.items)
-      if (item.pending.operation.sync == sync && item.pending.operation.version < below)
+      if (item.pending->operation.sync == sync && item.pending->operation.version < below)
         return true;
     for (const Trace& trace : batch.traces)
       if (trace.sync == sync && trace.version < below) return true;
@@ -175,13 +175,13 @@ void Delivery::Forget(std::int32_t sync) {
   state_->pressure.Forget(sync);
   state_->lanes.SetApart(sync, false);
   for (auto& [id, batch] : state_->in_flight)
-    for (BatchItem& item : batch.items) item.gone |= item.pending.operation.sync == sync;
+    for (BatchItem& item : batch.items) item.gone |= item.pending->operation.sync == sync;
 }
 
 bool Delivery::AnyInFlightTo(std::string_view index) const {
   for (const auto& [id, batch] : state_->in_flight) {
     for (const BatchItem& item : batch.items)
-      if (*item.pending.operation.index == index) return true;
+      if (*item.pending->operation.index == index) return true;
     for (const Trace& trace : batch.traces)
       if (*trace.index == index) return true;
   }

@@ -100,7 +100,7 @@ struct DeliveryEvent {
                // Its operations stay, one is tried now and then (the event comes again with each
                // try); Withdraw to park them
     kIndexMissing,  // this sync's index is gone; operations stay as for kBlocked
-    kSlow,        // this sync's index answers late while others answer in time
+    kSlow,          // this sync's index answers late while others answer in time
     kRetried,       // operations of this sync will be sent again (count)
   };
   Kind kind = Kind::kConnected;
@@ -141,7 +141,7 @@ class Delivery {
   /// The last that was heard of the server is kDisconnected or kDenied.
   bool Away() const;
 
-  void Submit(Operation operation, Time now);
+  void Submit(Operation&& operation, Time now);
 
   /// The next request that may be sent now; it counts as in flight until Complete.
   std::optional<BulkBatch> NextBatch(Time now);

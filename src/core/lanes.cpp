@@ -17,6 +17,7 @@ constexpr std::size_t kSharedBytes = 256u << 10;  // what several syncs send tog
 constexpr std::size_t kLargeOperation = 4u << 20;
 // Beyond so many, they are given back when none is in use.
 constexpr std::size_t kLanesKept = 1024;
+constexpr std::size_t kSpare = 8192, kSpareIdle = 1024;
 
 std::size_t HashOf(std::int32_t sync, std::string_view id) {
   return std::hash<std::string_view>{}(id) ^
@@ -42,13 +43,6 @@ Finished Replaced(Operation&& older, const Tickets& successor) {
 /// the next one, and before all that is newer.
 std::uint64_t TurnOf(const Operation& operation) {
   return operation.former ? operation.version + 2 : operation.version;
-}
-
-/// `newer` takes the tickets of `older`, which leaves.
-void TakeOver(Pending* newer, Pending&& older, std::vector<Finished>* replaced) {
-  const Tickets before = newer->operation.tickets;
-  newer->operation.tickets = Settlement::Merge(before, older.operation.tickets);
-  replaced->push_back(Replaced(std::move(older.operation), before));
 }
 
 }  // namespace
@@ -89,36 +83,60 @@ void Lanes::Drop(Lane* lane) {
   pool_.clear();
 }
 
-void Lanes::Submit(Operation operation, Time now, std::vector<Finished>* replaced) {
-  Pending pending;
-  pending.encoded = EncodedSize(operation);
-  pending.footprint = operation.Footprint() + sizeof(Pending) - sizeof(Operation);
-  Lane* lane = LaneOf(operation.sync, operation.id);
-  pending.operation = std::move(operation);
-  Enter(lane->queue, pending.footprint);
+PendingPtr Lanes::NewPending(Operation&& operation) {
+  if (spare_.empty()) spare_.push_back(std::make_unique<Pending>());
+  PendingPtr pending = std::move(spare_.back());
+  spare_.pop_back();
+  pending->encoded = EncodedSize(operation);
+  pending->footprint = operation.Footprint() + sizeof(Pending) - sizeof(Operation);
+  pending->operation = std::move(operation);
+  return pending;
+}
+
+Operation Lanes::Release(PendingPtr pending) {
+  Operation operation = std::move(pending->operation);
+  if (spare_.size() < kSpare) {
+    *pending = Pending{};
+    spare_.push_back(std::move(pending));
+  }
+  if (operations_ == 0 && spare_.size() > kSpareIdle) spare_.resize(kSpareIdle);
+  return operation;
+}
+
+/// `newer` takes the tickets of `older`, which leaves.
+void Lanes::TakeOver(Pending* newer, PendingPtr older, std::vector<Finished>* replaced) {
+  const Tickets before = newer->operation.tickets;
+  newer->operation.tickets = Settlement::Merge(before, older->operation.tickets);
+  replaced->push_back(Replaced(Release(std::move(older)), before));
+}
+
+void Lanes::Submit(Operation&& operation, Time now, std::vector<Finished>* replaced) {
+  PendingPtr pending = NewPending(std::move(operation));
+  Lane* lane = LaneOf(pending->operation.sync, pending->operation.id);
+  Enter(lane->queue, pending->footprint);
   Insert(lane, std::move(pending), replaced);
   if (lane->state == Lane::State::kIdle) MakeReady(lane, now, false);
 }
 
-void Lanes::Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced) {
+void Lanes::Insert(Lane* lane, PendingPtr pending, std::vector<Finished>* replaced) {
   auto& waiting = lane->waiting;
-  const auto same = std::find_if(waiting.begin(), waiting.end(), [&](const Pending& other) {
-    return other.operation.routing == pending.operation.routing;
+  const auto same = std::find_if(waiting.begin(), waiting.end(), [&](const PendingPtr& other) {
+    return other->operation.routing == pending->operation.routing;
   });
   auto before = std::ssize(waiting);
   if (same != waiting.end()) {
-    const bool outdated = same->operation.version > pending.operation.version;
-    Leave(lane->queue, outdated ? pending.footprint : same->footprint);
-    if (outdated) return TakeOver(&*same, std::move(pending), replaced);
-    TakeOver(&pending, std::move(*same), replaced);
+    const bool outdated = (*same)->operation.version > pending->operation.version;
+    Leave(lane->queue, outdated ? pending->footprint : (*same)->footprint);
+    if (outdated) return TakeOver(same->get(), std::move(pending), replaced);
+    TakeOver(pending.get(), std::move(*same), replaced);
     before = same - waiting.begin();
     waiting.erase(same);
   }
-  const std::uint64_t turn = TurnOf(pending.operation);
+  const std::uint64_t turn = TurnOf(pending->operation);
   auto place = waiting.end();
-  while (place != waiting.begin() && TurnOf(std::prev(place)->operation) > turn) --place;
+  while (place != waiting.begin() && TurnOf((*std::prev(place))->operation) > turn) --place;
   // Former deletes that waited for the one that this replaces go on waiting.
-  while (place - waiting.begin() > before && std::prev(place)->operation.former) --place;
+  while (place - waiting.begin() > before && (*std::prev(place))->operation.former) --place;
   waiting.insert(place, std::move(pending));
 }
 
@@ -145,7 +163,7 @@ void Lanes::Leave(SyncQueue* queue, std::size_t footprint) {
 }
 
 void Lanes::MakeReady(Lane* lane, Time since, bool front) {
-  const Pending& next = lane->waiting.front();
+  const Pending& next = *lane->waiting.front();
   std::deque<Lane*>& queue = next.alone ? lane->queue->alone : lane->queue->ready;
   if (front) {
     queue.push_front(lane);
@@ -209,7 +227,7 @@ void Lanes::TakeFrom(SyncQueue* queue, std::size_t max_bytes, std::size_t max_op
   while (!queue->ready.empty() && taken->size() < max_operations && Available(*queue, now)) {
     if (queue->blocked) VaryProbe(queue);
     Lane* lane = queue->ready.front();
-    const std::size_t size = lane->waiting.front().encoded;
+    const std::size_t size = lane->waiting.front()->encoded;
     if (!taken->empty() && *bytes + size > max_bytes) return;
     queue->ready.pop_front();
     taken->push_back(TakeFront(lane));
@@ -286,16 +304,20 @@ std::vector<Taken> Lanes::TakeOf(std::int32_t sync, std::size_t max_bytes,
   return taken;
 }
 
-void Lanes::Finish(Lane* lane, const Pending& pending, Time now) {
+Operation Lanes::Finish(Lane* lane, PendingPtr pending, Time now) {
   SyncQueue* queue = lane->queue;
-  Leave(queue, pending.footprint);
+  Leave(queue, pending->footprint);
   lane->state = Lane::State::kIdle;
-  if (!lane->waiting.empty()) return MakeReady(lane, now, false);
-  Drop(lane);
-  EraseIfEmpty(queue);
+  if (!lane->waiting.empty()) {
+    MakeReady(lane, now, false);
+  } else {
+    Drop(lane);
+    EraseIfEmpty(queue);
+  }
+  return Release(std::move(pending));
 }
 
-void Lanes::Return(Lane* lane, Pending pending, Time due, Time now,
+void Lanes::Return(Lane* lane, PendingPtr pending, Time due, Time now,
                    std::vector<Finished>* replaced) {
   Insert(lane, std::move(pending), replaced);
   if (due <= now) return MakeReady(lane, Time{0}, true);
@@ -393,10 +415,10 @@ std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
   if (found == queues_.end()) return out;
   for (Lane& lane : pool_) {
     if (lane.queue != &found->second) continue;
-    std::erase_if(lane.waiting, [&, queue = lane.queue](Pending& pending) {
-      if (pending.operation.version >= below) return false;
-      Leave(queue, pending.footprint);
-      out.push_back(std::move(pending.operation));
+    std::erase_if(lane.waiting, [&, queue = lane.queue](PendingPtr& pending) {
+      if (pending->operation.version >= below) return false;
+      Leave(queue, pending->footprint);
+      out.push_back(std::move(pending->operation));
       return true;
     });
   }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -36,13 +37,16 @@ struct Pending {
   LoneRefusals room;              // for want of memory
 };
 
+/// Where it goes, from lane to request and back, it stays where it is in memory.
+using PendingPtr = std::unique_ptr<Pending>;
+
 struct Lane {
   enum class State : std::uint8_t { kIdle, kReady, kDelayed, kInFlight };
   SyncQueue* queue = nullptr;  // nullptr: in nobody's use
   std::int32_t sync = 0;
   std::string id;
   std::size_t hash = 0;
-  std::vector<Pending> waiting;  // each routing stands here once
+  std::vector<PendingPtr> waiting;  // each routing stands here once
   State state = State::kIdle;
   Time since{0};            // kReady: since when
   std::size_t counted = 0;  // kReady: its share of the queue's ready_bytes
@@ -68,7 +72,7 @@ struct SyncQueue {
 /// Return.
 struct Taken {
   Lane* lane = nullptr;
-  Pending pending;
+  PendingPtr pending;
 };
 
 /// What could be sent now of all syncs that may share a request, or of one that may not.
@@ -83,7 +87,7 @@ struct ReadySurvey {
 
 class Lanes {
  public:
-  void Submit(Operation operation, Time now, std::vector<Finished>* replaced);
+  void Submit(Operation&& operation, Time now, std::vector<Finished>* replaced);
 
   /// Of the syncs that may share a request, and of each of the others that has something.
   ReadySurvey Survey() const;
@@ -96,11 +100,11 @@ class Lanes {
                             Time now);
 
   /// The operation in flight on this lane has its outcome: the next one may go. The lane may be
-  /// gone after that.
-  void Finish(Lane* lane, const Pending& pending, Time now);
+  /// gone after that, and `pending` is another one's memory. Returns the operation.
+  Operation Finish(Lane* lane, PendingPtr pending, Time now);
   /// It has none: it waits again, until `due` (already past: at once). A newer one that has come
   /// meanwhile replaces it.
-  void Return(Lane* lane, Pending pending, Time due, Time now, std::vector<Finished>* replaced);
+  void Return(Lane* lane, PendingPtr pending, Time due, Time now, std::vector<Finished>* replaced);
 
   void Promote(Time now);  // what has waited long enough becomes ready
   Time NextDue() const;    // when Promote has something to do
@@ -135,7 +139,10 @@ class Lanes {
   SyncQueue* QueueOf(std::int32_t sync);
   Lane* LaneOf(std::int32_t sync, const std::string& id);
   void Drop(Lane* lane);
-  void Insert(Lane* lane, Pending pending, std::vector<Finished>* replaced);
+  PendingPtr NewPending(Operation&& operation);
+  Operation Release(PendingPtr pending);
+  void TakeOver(Pending* newer, PendingPtr older, std::vector<Finished>* replaced);
+  void Insert(Lane* lane, PendingPtr pending, std::vector<Finished>* replaced);
   void Enter(SyncQueue* queue, std::size_t footprint);
   void Leave(SyncQueue* queue, std::size_t footprint);
   void MakeReady(Lane* lane, Time since, bool front);
@@ -150,7 +157,8 @@ class Lanes {
 
   std::deque<Lane> pool_;    // lanes stay where they are, and keep their memory for the next id
   std::vector<Lane*> free_;  // of these
-  HashIndex<Lane> lanes_;    // the others, by sync and id
+  std::vector<PendingPtr> spare_;  // memory for what is submitted next
+  HashIndex<Lane> lanes_;          // the others, by sync and id
   std::map<std::int32_t, SyncQueue> queues_;
   std::multimap<Time, Lane*> delayed_;
   std::set<std::int32_t> apart_;

@@ -102,21 +102,22 @@ void Delivery::State::Regulate(const Batch& batch, const Tally& tally, Time late
 void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, Tally* tally,
                                 Time now) {
   const ItemVerdict verdict = ClassifyItem(answer);
-  const std::int32_t sync = item->pending.operation.sync;
+  const std::int32_t sync = item->pending->operation.sync;
   ItemAction action = verdict.action;
-  if (action == ItemAction::kRetryLimited && ++item->pending.refusals >= kLimitedTries)
+  if (action == ItemAction::kRetryLimited && ++item->pending->refusals >= kLimitedTries)
     action = ItemAction::kDead;
   if (action == ItemAction::kAlone && batch->items.size() == 1) action = ItemAction::kDead;
-  if (verdict.unavailable && (++item->pending.unavailable >= kShardTries || tally->waited))
+  if (verdict.unavailable && (++item->pending->unavailable >= kShardTries || tally->waited))
     action = ItemAction::kBlocked;
   const bool ended =
       action == ItemAction::kOk || action == ItemAction::kStale || action == ItemAction::kDead;
   if (item->gone && !ended) return ReturnItem(batch, item, now, now);
-  if (action != ItemAction::kOk && action != ItemAction::kStale) ++item->pending.operation.attempts;
+  if (action != ItemAction::kOk && action != ItemAction::kStale)
+    ++item->pending->operation.attempts;
   tally->smaller = tally->smaller || verdict.smaller;
   if (verdict.back_pressure) {
     if (TooLargeForGood(batch, item, false, verdict.for_memory, now)) {
-      answer.error_reason = TooLargeText(item->pending, answer.error_reason);
+      answer.error_reason = TooLargeText(*item->pending, answer.error_reason);
       action = ItemAction::kDead;
     }
     ++tally->back_pressure;
@@ -144,15 +145,15 @@ void Delivery::State::ApplyItem(Batch* batch, BatchItem* item, BulkItem answer, 
       tally->missing.try_emplace(sync, NormaliseError(answer.error_type, answer.error_reason));
       return ReturnItem(batch, item, now, now);
     case ItemAction::kAlone:
-      item->pending.alone = true;
+      item->pending->alone = true;
       ++tally->retried[sync];
       return ReturnItem(batch, item, now, now);
     case ItemAction::kRetry:
     case ItemAction::kRetryLimited:
       // One moment for all items of the answer: they travel together again.
       if (tally->due == Time{0})
-        tally->due = now + FullJitter(kItemBackoff, item->pending.retries, &random);
-      ++item->pending.retries;
+        tally->due = now + FullJitter(kItemBackoff, item->pending->retries, &random);
+      ++item->pending->retries;
       ++tally->retried[sync];
       return ReturnItem(batch, item, tally->due, now);
   }
@@ -166,9 +167,8 @@ void Delivery::State::ReturnItem(Batch* batch, BatchItem* item, Time due, Time n
 
 void Delivery::State::FinishItem(BatchItem* item, FinalOutcome outcome, int status, bool not_found,
                                  Time now) {
-  lanes.Finish(item->lane, item->pending, now);
   Finished& f = finished.emplace_back();
-  f.operation = std::move(item->pending.operation);
+  f.operation = lanes.Finish(item->lane, std::move(item->pending), now);
   f.outcome = outcome;
   f.http_status = status;
   f.not_found = not_found;
@@ -178,7 +178,7 @@ void Delivery::State::Refuse(Batch* batch, BatchItem* item, BulkItem answer, boo
                              std::optional<std::string>* why, Time now) {
   NameTaker(&answer);
   const std::string error = NormaliseError(answer.error_type, answer.error_reason);
-  *why = refusals.Refused(item->pending.operation.sync, error, field_limit);
+  *why = refusals.Refused(item->pending->operation.sync, error, field_limit);
   if (*why) return ReturnItem(batch, item, now, now);
   FinishDead(*batch, item, answer.status, std::move(answer.error_type),
              std::move(answer.error_reason), now);
@@ -218,7 +218,7 @@ void Delivery::State::BlockSync(std::int32_t sync, DeliveryEvent::Kind kind,
 
 void Delivery::State::ApplyVerdict(Batch batch, const BulkReply& reply,
                                    const RequestVerdict& verdict, Time now) {
-  for (BatchItem& item : batch.items) ++item.pending.operation.attempts;
+  for (BatchItem& item : batch.items) ++item.pending->operation.attempts;
   if (reply.transport_ok && verdict.back_pressure && BuryTooLarge(&batch, reply, verdict, now))
     return;
   if (verdict.action == RequestAction::kRetry && verdict.back_pressure && OnlyOne(batch, now))
@@ -343,7 +343,7 @@ void Delivery::State::Suspect(Batch batch, const BulkReply& reply, const Request
   if (batch.items.size() == 1) {
     // Not provably the operation's fault: never a dead letter. It waits by itself, the rest goes
     // on.
-    batch.items.front().pending.alone = true;
+    batch.items.front().pending->alone = true;
     Lost(Server::kDisconnected, Describe(reply, verdict));
     return RetryLater(std::move(batch), reply, now);
   }
@@ -388,7 +388,7 @@ void Delivery::State::Split(Batch batch, bool by_bytes, Time due) {
 
 void Delivery::State::CountRetried(const Batch& batch) {
   std::map<std::int32_t, std::uint64_t> counts;
-  for (const BatchItem& item : batch.items) ++counts[item.pending.operation.sync];
+  for (const BatchItem& item : batch.items) ++counts[item.pending->operation.sync];
   for (const auto& [sync, count] : counts) Emit(DeliveryEvent::Kind::kRetried, sync, {}, count);
 }
 

@@ -196,7 +196,7 @@ void Delivery::State::Abandon(Batch* batch, Time now) {
   CountRetried(*batch);
   batch->traces.reserve(batch->items.size());
   for (BatchItem& item : batch->items) {
-    const Operation& operation = item.pending.operation;
+    const Operation& operation = item.pending->operation;
     batch->traces.push_back({operation.sync, operation.version, operation.index});
     ReturnItem(batch, &item, now, now);
   }

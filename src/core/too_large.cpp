@@ -25,7 +25,7 @@ std::string TooLargeText(const Pending& pending, const std::string& reason) {
 // Among others a large item says little; alone it tells whether it is the one that does not fit.
 bool Delivery::State::TooLargeForGood(Batch* batch, BatchItem* item, bool whole, bool for_memory,
                                       Time now) {
-  Pending& pending = item->pending;
+  Pending& pending = *item->pending;
   const std::size_t bytes = pending.encoded;
   if (!for_memory || batch->items.size() > 1) {
     pressure.Refused(whole ? batch->body->size() : bytes, now);
@@ -44,7 +44,7 @@ bool Delivery::State::BuryTooLarge(Batch* batch, const BulkReply& reply,
   if (!TooLargeForGood(batch, item, true, verdict.for_memory, now) || item->gone) return false;
   Connected(now);
   FinishDead(*batch, item, reply.http_status, verdict.type,
-             TooLargeText(item->pending, verdict.reason), now);
+             TooLargeText(*item->pending, verdict.reason), now);
   return true;
 }
 

@@ -23,8 +23,8 @@ class LanesTest : public ::testing::Test {
   std::vector<std::uint64_t> InTurn() {
     std::vector<std::uint64_t> versions;
     for (auto taken = Take(); !taken.empty(); taken = Take()) {
-      versions.push_back(taken[0].pending.operation.version);
-      lanes.Finish(taken[0].lane, taken[0].pending, now);
+      versions.push_back(taken[0].pending->operation.version);
+      lanes.Finish(taken[0].lane, std::move(taken[0].pending), now);
     }
     return versions;
   }
@@ -41,8 +41,8 @@ TEST_F(LanesTest, ALaneIsOccupiedUntilItsOperationEnds) {
   Submit(Make("a", 2));
   EXPECT_TRUE(Take().empty());
   EXPECT_EQ(lanes.Outstanding(1), 2u);
-  lanes.Finish(taken[0].lane, taken[0].pending, now);
-  EXPECT_EQ(Take().at(0).pending.operation.version, 2u);
+  lanes.Finish(taken[0].lane, std::move(taken[0].pending), now);
+  EXPECT_EQ(Take().at(0).pending->operation.version, 2u);
 }
 
 // What one read of a row that has moved makes, as versions `version - 1` and `version`.
@@ -148,7 +148,7 @@ TEST_F(LanesTest, AProbeNeverSharesARequest) {
   Submit(Make("a", 1, 1));
   Submit(Make("b", 2, 2));
   lanes.Probe(1, now);
-  EXPECT_EQ(Take().at(0).pending.operation.sync, 2);
+  EXPECT_EQ(Take().at(0).pending->operation.sync, 2);
   EXPECT_TRUE(Take().empty());
   EXPECT_EQ(lanes.TakeOf(1, 1u << 20, 100, now).size(), 1u);
 }
@@ -174,13 +174,13 @@ TEST_F(LanesTest, ASyncWithMuchToSendDoesNotHoldUpThoseWithLittle) {
   Submit(Make("small", 2, 3));
   // In one of two requests, and with nothing of the large ones beside them.
   std::vector<Taken> taken = Take();
-  if (taken.at(0).pending.operation.sync == 1) taken = Take();
+  if (taken.at(0).pending->operation.sync == 1) taken = Take();
   ASSERT_EQ(taken.size(), 2u);
-  EXPECT_EQ(taken[0].pending.operation.id, "small");
-  EXPECT_EQ(taken[1].pending.operation.id, "small");
+  EXPECT_EQ(taken[0].pending->operation.id, "small");
+  EXPECT_EQ(taken[1].pending->operation.id, "small");
   Submit(Make("another", 3, 2));
-  EXPECT_EQ(Take().at(0).pending.operation.sync, 1);  // nor do they starve the large one
-  EXPECT_EQ(Take().at(0).pending.operation.sync, 2);
+  EXPECT_EQ(Take().at(0).pending->operation.sync, 1);  // nor do they starve the large one
+  EXPECT_EQ(Take().at(0).pending->operation.sync, 2);
 }
 
 TEST_F(LanesTest, WithdrawLeavesNothingBehind) {
@@ -188,8 +188,8 @@ TEST_F(LanesTest, WithdrawLeavesNothingBehind) {
   Submit(Make("delayed", 2));
   Submit(Make("alone", 3));
   for (Taken& t : Take()) {
-    const std::string id = t.pending.operation.id;
-    t.pending.alone = id == "alone";
+    const std::string id = t.pending->operation.id;
+    t.pending->alone = id == "alone";
     lanes.Return(t.lane, std::move(t.pending), id == "delayed" ? now + Time{9} : now, now,
                  &replaced);
   }

@@ -59,6 +59,7 @@ void Attend(WorkerContext* context, core::Time now) {
 void Rest(WorkerContext* context, core::Time now) {
   std::erase_if(context->awake, [context, now](SyncRuntime* sync) {
     sync->awake = !MayRest(*context, *sync, now);
+    if (!sync->awake) sync->keys.Trim();
     return !sync->awake;
   });
 }

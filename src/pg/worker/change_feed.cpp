@@ -41,14 +41,30 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
 
 constexpr char kDied[] = "workers died twice on a row of its queue, which was set aside";
 
-bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, PendingKey* key) {
+// Keys that go to the parked table with this transaction.
+using ParkList = std::map<SyncRuntime*, std::vector<PendingKey>>;
+
+// What becomes of the events of some rows; `key` and `values` are memory that each of them fills.
+struct Intake {
+  ParkList parks;
+  PendingKey key;
   std::vector<std::string_view> values;
-  if (!core::SplitValues(event.values, event.columns->size(), &values)) return false;
-  if (!core::PackColumns(*event.columns, values, sync->key_columns, &key->key)) return false;
+};
+
+bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, Intake* intake) {
+  PendingKey* key = &intake->key;
+  std::vector<std::string_view>* values = &intake->values;
+  values->clear();
+  key->key.clear();
+  key->id.clear();
+  key->routing.reset();
+  key->tickets = {};
+  if (!core::SplitValues(event.values, event.columns->size(), values)) return false;
+  if (!core::PackColumns(*event.columns, *values, sync->key_columns, &key->key)) return false;
   PgError error;
   if (!sync->reader->IdOfKey(key->key, &key->id, &error)) return false;
   FaultKey("fault_event", key->id);
-  return RoutingOf(sync, event, values, &key->routing);
+  return RoutingOf(sync, event, *values, &key->routing);
 }
 
 // polyglot.enqueue names a key of one sync; others of the same table may have other columns as
@@ -64,22 +80,19 @@ bool IsForAnother(const SyncRuntime& sync, const core::KeyEvent& event) {
   return false;
 }
 
-// Keys that go to the parked table with this transaction.
-using ParkList = std::map<SyncRuntime*, std::vector<PendingKey>>;
-
 void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at) {
   auto [it, is_new] = sync->oldest_by_scan.try_emplace(scan, captured_at);
   if (!is_new) it->second = std::min(it->second, captured_at);
 }
 
-void KeepKey(WorkerContext* context, SyncRuntime* sync, PendingKey key) {
+void KeepKey(WorkerContext* context, SyncRuntime* sync, PendingKey&& key) {
   key.tickets.scan = context->scan_number;
   NoteOldest(sync, context->scan_number, key.captured_at);
   sync->keys.Add(sync->id, std::move(key), &context->settlement);
 }
 
 void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& event,
-               const QueueRow& row, bool aside, ParkList* parks) {
+               const QueueRow& row, bool aside, Intake* intake) {
   if (sync->has_start && sync->start.Sees(row.xid)) return;  // settled before this worker began
   if (!sync->resync_wanted.empty()) return;  // older than the version that will be drawn
   // The backfill, when it begins, will see what this transaction sees; nothing else will be seen of
@@ -92,8 +105,7 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   }
   if (event.kind == core::EventKind::kResync)
     return BringInStep(context, sync, aside ? kDied : "unknown rows changed");
-  PendingKey key;
-  if (!MakeKey(sync, event, &key)) {
+  if (!MakeKey(sync, event, intake)) {
     // A generation that is outdated already will be replaced by one that it fits.
     if (sync->live.outdated_since == 0 && !IsForAnother(*sync, event))
       BringInStep(context, sync, "an event does not fit the definition any more");
@@ -101,14 +113,15 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   }
   // A long transaction's event counts from the scan that could not see it yet, not from its
   // capture.
+  PendingKey& key = intake->key;
   key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
   if (sync->Parks() || context->park_all)
-    (*parks)[sync].push_back(std::move(key));
+    intake->parks[sync].push_back(std::move(key));
   else
     KeepKey(context, sync, std::move(key));
 }
 
-void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row, ParkList* parks) {
+void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row, Intake* intake) {
   if (row.instance != context->instance) return;  // copied from another database
   const bool aside = IsSetAside(rows.Data(row));
   core::RecordReader reader(rows.Data(row));
@@ -119,7 +132,7 @@ void TakeRow(WorkerContext* context, const QueueRows& rows, const QueueRow& row,
     context->events_since_save++;
     for (SyncRuntime* sync : context->SyncsOf(event.source)) {
       context->Wake(sync);
-      TakeEvent(context, sync, event, row, aside, parks);
+      TakeEvent(context, sync, event, row, aside, intake);
     }
   }
   if (reader.ok()) return;
@@ -172,12 +185,12 @@ void CompletePass(WorkerContext* context) {
 }  // namespace
 
 void TakeQueueRows(WorkerContext* context, const QueueRows& rows) {
-  ParkList parks;
+  Intake intake;
   for (const QueueRow& row : rows.rows) {
-    TakeRow(context, rows, row, &parks);
+    TakeRow(context, rows, row, &intake);
     context->last_scan_with_rows[row.table] = context->scan_number;
   }
-  StoreParks(context, &parks);
+  StoreParks(context, &intake.parks);
   StartWantedRebuilds(context);
 }
 

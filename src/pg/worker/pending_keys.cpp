@@ -31,14 +31,17 @@ bool PendingKeys::Join(const PendingKey& key, std::int32_t sync, core::Settlemen
   return true;
 }
 
-void PendingKeys::Insert(std::list<PendingKey>::const_iterator before, PendingKey key) {
+void PendingKeys::Insert(std::list<PendingKey>::const_iterator before, PendingKey&& key) {
   const std::size_t footprint = Footprint(key);
-  const auto at = keys_.insert(before, std::move(key));
+  if (spare_.empty()) spare_.emplace_back();
+  const auto at = spare_.begin();
+  *at = std::move(key);
+  keys_.splice(before, spare_, at);
   index_.Insert(at->hash, &*at);
   bytes_ += footprint;
 }
 
-void PendingKeys::Add(std::int32_t sync, PendingKey key, core::Settlement* settlement) {
+void PendingKeys::Add(std::int32_t sync, PendingKey&& key, core::Settlement* settlement) {
   settlement->Add(sync, key.tickets);
   key.hash = HashOf(key);
   if (!Join(key, sync, settlement)) Insert(keys_.end(), std::move(key));
@@ -47,6 +50,11 @@ void PendingKeys::Add(std::int32_t sync, PendingKey key, core::Settlement* settl
 void PendingKeys::PutBack(PendingKey key, std::int32_t sync, core::Settlement* settlement) {
   key.hash = HashOf(key);
   if (!Join(key, sync, settlement)) Insert(keys_.begin(), std::move(key));
+}
+
+void PendingKeys::Recycle(std::list<PendingKey>&& keys) {
+  constexpr std::size_t kSpare = 1000;
+  if (spare_.size() < kSpare) spare_.splice(spare_.begin(), keys);
 }
 
 std::list<PendingKey> PendingKeys::Take(std::size_t max) {

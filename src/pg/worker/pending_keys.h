@@ -25,12 +25,16 @@ struct PendingKey {
 class PendingKeys {
  public:
   /// Takes the key in and counts its tickets. An equal (id, routing) that already waits takes them
-  /// over.
-  void Add(std::int32_t sync, PendingKey key, core::Settlement* settlement);
+  /// over. What is left of `key` is memory to be filled again.
+  void Add(std::int32_t sync, PendingKey&& key, core::Settlement* settlement);
   /// Puts back what Take gave and could not be read yet; tickets are still counted.
   void PutBack(PendingKey key, std::int32_t sync, core::Settlement* settlement);
   /// Removes and returns up to `max` keys, oldest first. Their tickets stay counted.
   std::list<PendingKey> Take(std::size_t max);
+  /// What Take gave and nobody needs any more: memory for the keys that come next.
+  void Recycle(std::list<PendingKey>&& keys);
+  /// Nothing is to be done for a while: gives that memory back.
+  void Trim() { spare_.clear(); }
 
   std::size_t size() const { return keys_.size(); }
   bool empty() const { return keys_.empty(); }
@@ -39,9 +43,10 @@ class PendingKeys {
  private:
   /// Lets an equal one that waits take it over. false: there is none.
   bool Join(const PendingKey& key, std::int32_t sync, core::Settlement* settlement);
-  void Insert(std::list<PendingKey>::const_iterator before, PendingKey key);
+  void Insert(std::list<PendingKey>::const_iterator before, PendingKey&& key);
 
   std::list<PendingKey> keys_;
+  std::list<PendingKey> spare_;
   core::HashIndex<PendingKey> index_;
   std::size_t bytes_ = 0;
 };

@@ -16,8 +16,7 @@ constexpr std::uint64_t kFewKeys = 50'000;
 // draining, which is not, comes to its end sooner.
 bool MayRefill(const SyncRuntime& sync) {
   return sync.managed && !sync.IsBuilding() && !sync.backfill.running &&
-         !sync.backfill_rate.limited() &&
-         !sync.index.alias_pending && sync.resync_wanted.empty() &&
+         !sync.backfill_rate.limited() && !sync.index.alias_pending && sync.resync_wanted.empty() &&
          sync.resync.step == ResyncState::Step::kNone && sync.parked.count.rows >= kFewKeys;
 }
 

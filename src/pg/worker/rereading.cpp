@@ -23,7 +23,8 @@ namespace {
 
 constexpr std::size_t kKeysPerRead = 1000;
 constexpr std::size_t kBytesPerRead = 4u << 20;
-constexpr std::size_t kUnconfirmed = 20000;  // beyond it nothing new is sent
+constexpr std::size_t kBytesKept = 1u << 20;  // for the next read
+constexpr std::size_t kUnconfirmed = 20000;   // beyond it nothing new is sent
 
 struct Versions {
   std::uint64_t remove, index;
@@ -51,7 +52,10 @@ core::Operation NewOperation(const SyncRuntime& sync, core::OperationKind kind,
 
 class Rereading {
  public:
-  Rereading(WorkerContext* context, SyncRuntime* sync) : context_(context), sync_(sync) {}
+  Rereading(WorkerContext* context, SyncRuntime* sync)
+      : context_(context), sync_(sync), batch_(context->rows_read) {
+    batch_.Clear();
+  }
 
   bool Run() {
     keys_ = sync_->keys.Take(Careful() ? 1 : kKeysPerRead);
@@ -92,6 +96,7 @@ class Rereading {
       Submit();
     }
     ReleaseAll();
+    if (batch_.bytes.capacity() > kBytesKept) batch_ = RowBatch{};
     return locked_;
   }
   bool truncated() const { return truncated_; }
@@ -246,6 +251,7 @@ class Rereading {
 
   void ReleaseAll() {
     for (const PendingKey& key : keys_) context_->settlement.Release(sync_->id, key.tickets);
+    sync_->keys.Recycle(std::move(keys_));
   }
 
   WorkerContext* context_;
@@ -253,7 +259,7 @@ class Rereading {
   Versions versions_{};
   bool truncated_ = false, locked_ = false, stored_ = true;
   std::list<PendingKey> keys_;
-  RowBatch batch_;
+  RowBatch& batch_;
   std::vector<Wanted> wanted_;
   core::HashIndex<Wanted> by_id_;
 };
@@ -275,7 +281,7 @@ bool ReadRowsAgain(WorkerContext* context) {
   if (truncated) InTransaction([&] { TakeRebuildRequests(context); });
   return worked;
 }
-void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation) {
+void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation&& operation) {
   context->settlement.Add(sync->id, operation.tickets);
   NoteVersion(sync, operation.version);
   NoteOperation(sync, operation.id);

@@ -10,6 +10,6 @@ namespace polyglot::pg {
 bool ReadRowsAgain(WorkerContext* context);
 
 /// Submits an operation of this sync; counts its tickets.
-void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation operation);
+void SubmitOperation(WorkerContext* context, SyncRuntime* sync, core::Operation&& operation);
 
 }  // namespace polyglot::pg

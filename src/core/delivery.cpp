@@ -72,7 +72,7 @@ std::uint32_t Delivery::InFlight() const { return state_->InFlight(); }
 
 bool Delivery::Away() const { return state_->Away(); }
 
-void Delivery::Submit(Operation&& operation, Time now) {
+void Delivery::Submit(Operation operation, Time now) {
   const std::int32_t sync = operation.sync;
   state_->lanes.Submit(std::move(operation), now, &state_->finished);
   // The judgement outlives the parking of what it was about.

@@ -141,7 +141,7 @@ class Delivery {
   /// The last that was heard of the server is kDisconnected or kDenied.
   bool Away() const;
 
-  void Submit(Operation&& operation, Time now);
+  void Submit(Operation operation, Time now);
 
   /// The next request that may be sent now; it counts as in flight until Complete.
   std::optional<BulkBatch> NextBatch(Time now);

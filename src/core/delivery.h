@@ -113,7 +113,7 @@ struct BulkBatch {
   std::uint64_t id = 0;
   std::shared_ptr<const std::string> body;  // NDJSON; immutable, shared by retries
   std::uint32_t operations = 0;
-  bool doubtful = false;  // its failure says nothing about the server
+  bool doubtful = false;  // if it is lost, one of its indexes may be the reason, not the server
 };
 
 class Delivery {

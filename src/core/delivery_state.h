@@ -90,7 +90,7 @@ struct Delivery::State {
     std::vector<std::int32_t> rejected;  // syncs with such items
     bool smaller = false;
     bool waited = false;  // the server has waited for a shard itself
-    Time due{0};  // of the items that are retried
+    Time due{0};          // of the items that are retried
     std::map<std::int32_t, std::uint64_t> retried;
     std::map<std::int32_t, std::string> blocked, missing;  // sync → why
     std::vector<std::int32_t> succeeded;                   // neighbours distinct

@@ -99,8 +99,12 @@ Operation Lanes::Release(PendingPtr pending) {
     *pending = Pending{};
     spare_.push_back(std::move(pending));
   }
-  if (operations_ == 0 && spare_.size() > kSpareIdle) spare_.resize(kSpareIdle);
+  TrimSpare();
   return operation;
+}
+
+void Lanes::TrimSpare() {
+  if (operations_ == 0 && spare_.size() > kSpareIdle) spare_.resize(kSpareIdle);
 }
 
 /// `newer` takes the tickets of `older`, which leaves.
@@ -424,6 +428,7 @@ std::vector<Operation> Lanes::Withdraw(std::int32_t sync, std::uint64_t below) {
   }
   DropEmptyLanes(&found->second);
   EraseIfEmpty(&found->second);
+  TrimSpare();
   return out;
 }
 

@@ -141,6 +141,7 @@ class Lanes {
   void Drop(Lane* lane);
   PendingPtr NewPending(Operation&& operation);
   Operation Release(PendingPtr pending);
+  void TrimSpare();  // a burst is over
   void TakeOver(Pending* newer, PendingPtr older, std::vector<Finished>* replaced);
   void Insert(Lane* lane, PendingPtr pending, std::vector<Finished>* replaced);
   void Enter(SyncQueue* queue, std::size_t footprint);

@@ -54,7 +54,6 @@ BulkBatch Delivery::State::Start(Batch batch, Time now) {
   const std::int32_t sync = batch.syncs.front();
   Isolation::Record* record = isolation.Find(sync);
   if (batch.apart && record != nullptr) record->turn = last_batch + 1;
-  // If it is lost, one of its indexes may be the reason.
   const bool doubtful = batch.apart || batch.syncs.size() > 1;
   BulkBatch out{.id = ++last_batch,
                 .body = batch.body,
@@ -163,8 +162,10 @@ Time Delivery::State::LateDue() const {
   Time due = kNever;
   for (const auto& [id, batch] : in_flight) {
     if (batch.abandoned || batch.slow) continue;
-    if (!batch.late) due = std::min(due, batch.started + kLateAfter);
-    else if (batch.apart) due = std::min(due, batch.started + kSlowAfter);
+    if (!batch.late)
+      due = std::min(due, batch.started + kLateAfter);
+    else if (batch.apart)
+      due = std::min(due, batch.started + kSlowAfter);
   }
   return due;
 }

@@ -67,8 +67,7 @@ SyncProblem NoIndexProblem(const SyncFacts& f) {
   const std::size_t at = f.trouble.rfind(kHint);
   SyncProblem problem{f.trouble.empty() ? "there is no index yet" : f.trouble.substr(0, at), ""};
   if (at != std::string::npos) problem.hint = f.trouble.substr(at + kHint.size());
-  Add(&problem.hint,
-      "It is tried again each 30 s, or now by " + Call("run_sync", f) + ".", " ");
+  Add(&problem.hint, "It is tried again each 30 s, or now by " + Call("run_sync", f) + ".", " ");
   return problem;
 }
 

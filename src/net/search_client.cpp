@@ -163,7 +163,7 @@ struct SearchClient::State {
   std::unordered_map<std::uint64_t, Pending> pending;           // by request
   std::unordered_map<std::uint64_t, std::uint64_t> request_of;  // by the HTTP client's id
   std::vector<HttpResult> kept;  // of requests that nobody has asked for yet
-  std::vector<Response> failed;                                 // without having been sent
+  std::vector<Response> failed;  // without having been sent
   std::string product;
   std::string last_error;
 };
@@ -265,8 +265,7 @@ bool WasWell(const Pending& request, const HttpResult& result, core::Time answer
   constexpr core::Time kRecent{15'000'000};  // leases are renewed within 10 s
   const bool gateway_gave_up = result.ok && (result.status == 503 || result.status == 504);
   if (!result.ok && !result.may_have_been_sent) return false;
-  const bool waited =
-      (gateway_gave_up || result.timed_out) && answered_at >= request.started;
+  const bool waited = (gateway_gave_up || result.timed_out) && answered_at >= request.started;
   return (waited || request.question.doubtful) && answered_at >= now - kRecent;
 }
 
@@ -390,8 +389,7 @@ core::Time SearchClient::BlockedUntil(core::Time now) const {
 }
 
 std::uint64_t SearchClient::StartBulk(std::shared_ptr<const std::string> body,
-                                      std::uint32_t operations, core::Time now,
-                                      bool doubtful) {
+                                      std::uint32_t operations, core::Time now, bool doubtful) {
   State& s = *state_;
   Question question{.method = "POST",
                     .path = BulkPath(s.config.request_timeout),

@@ -48,7 +48,7 @@ struct SyncRow {
   int64 timeline, version_bound;  // epoch.h; 0: no worker has seen the sync yet
   char* failed_reason;            // not null: the sync is failed
   char* failed_hint;
-  char* failed_detail;  // for the owner of the rows only
+  char* failed_detail;   // for the owner of the rows only
   char* phase;           // 'backfill' | 'resync' | 'stream'
   int64 resync_version;  // V of the resync path; 0: none
   char* resync_reason;

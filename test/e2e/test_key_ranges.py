@@ -57,9 +57,9 @@ def test_an_error_of_a_row_that_nobody_has_changed_is_nobodys(db):
     db.execute("UPDATE t SET v = 2 WHERE id <> 500")
     db.wait()
     assert db.value("SELECT attempts FROM polyglot.dead_letters") == attempts
-    found = db.search.client().count(index=db.index("t"), body={"query": {"term": {"v": 2}}}) \
-        if db.search.client().indices.refresh(index=db.index("t")) else None
-    assert found["count"] == 999
+    client, index = db.search.client(), db.index("t")
+    client.indices.refresh(index=index)
+    assert client.count(index=index, body={"query": {"term": {"v": 2}}})["count"] == 999
 
 
 def test_an_index_that_counts_backwards(db):

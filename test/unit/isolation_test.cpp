@@ -60,6 +60,16 @@ class IsolationTest : public DeliveryTest {
     now += kLateAfter;
     return shared;
   }
+  /// The server was well once; a minute later a request that both share is cut.
+  void CutBothAfterAWhile() {
+    Change(kGood);
+    Answer(Next());
+    (void)Events();
+    now += kSecond * 60;
+    Change(kBad);
+    Change(kGood);
+    delivery.Complete(Next().id, Cut(), now);
+  }
   std::size_t Acknowledged() {
     const auto finished = delivery.TakeFinished();
     return static_cast<std::size_t>(
@@ -227,15 +237,8 @@ TEST_F(IsolationTest, CutRequestsOfOneIndexBlockItAndNotTheServer) {
   EXPECT_FALSE(delivery.Away());
 }
 
-// The first that is heard after a while: nobody was answered lately.
 TEST_F(IsolationTest, ACutRequestOfSeveralIndexesIsSentAgainBeforeTheServerCountsAsAway) {
-  Change(kGood);
-  Answer(Next());
-  (void)Events();
-  now += kSecond * 60;
-  Change(kBad);
-  Change(kGood);
-  delivery.Complete(Next().id, Cut(), now);
+  CutBothAfterAWhile();
   EXPECT_TRUE(Events().empty());
   const auto sent = Send();
   ASSERT_EQ(sent.size(), 2u);
@@ -250,13 +253,7 @@ TEST_F(IsolationTest, ACutRequestOfSeveralIndexesIsSentAgainBeforeTheServerCount
 }
 
 TEST_F(IsolationTest, AServerThatCutsEveryRequestIsAwayWhenTheLastOfThemIsLost) {
-  Change(kGood);
-  Answer(Next());
-  (void)Events();
-  now += kSecond * 60;
-  Change(kBad);
-  Change(kGood);
-  delivery.Complete(Next().id, Cut(), now);
+  CutBothAfterAWhile();
   for (const BulkBatch& batch : Send()) delivery.Complete(batch.id, Cut(), now);
   EXPECT_EQ(Events(), std::vector<Kind>{Kind::kDisconnected});
   EXPECT_TRUE(delivery.Away());

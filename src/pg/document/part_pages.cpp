@@ -112,9 +112,8 @@ Oid Parts::From(Oid part) {
 }
 
 PartState StateOfPart(const ReadPlan& plan, Oid part) {
-  return Call([&] {
-    return IsInTree(part, plan.relation) ? RightsOf(plan, part) : PartState::kGone;
-  });
+  return Call(
+      [&] { return IsInTree(part, plan.relation) ? RightsOf(plan, part) : PartState::kGone; });
 }
 
 }  // namespace polyglot::pg

@@ -85,8 +85,7 @@ bool ReadLocks::NoteRefused(const PgError& error) {
 }
 
 void ReadLocks::Name(Oid relation) {
-  const char* name =
-      OidIsValid(relation) ? Call([&] { return NameOfLocked(relation); }) : nullptr;
+  const char* name = OidIsValid(relation) ? Call([&] { return NameOfLocked(relation); }) : nullptr;
   refused_table_ = name == nullptr ? "" : name;
 }
 

@@ -63,8 +63,8 @@ struct ReadPlan : KeyPlan {
   SPIPlanPtr by_keys;
   SPIPlanPtr by_range;        // nullptr: nobody has asked for it yet
   SPIPlanPtr filter_by_keys;  // nullptr: nobody has asked for it yet
-  SPIPlanPtr pages[4];  // by PageKind, made when they are needed
-  int page_limit;       // what those are for
+  SPIPlanPtr pages[4];        // by PageKind, made when they are needed
+  int page_limit;             // what those are for
   Oid page_part;
 };
 

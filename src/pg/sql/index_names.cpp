@@ -70,12 +70,12 @@ NameList ServersOfCluster(Oid server) {
              errmsg("index \"%s\" is already used by another sync on server \"%s\"", index, server),
              errhint("%s", hint)));
   const char* alias = strlen(other) < strlen(index) ? other : index;
-  ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
-                  errmsg("index \"%s\" would meet index \"%s\" of another sync on server \"%s\"",
-                         index, other, server),
-                  errdetail("The indexes behind \"%s\" are named \"%s-000001\" and so on.", alias,
-                            alias),
-                  errhint("%s", hint)));
+  ereport(ERROR,
+          (errcode(ERRCODE_DUPLICATE_OBJECT),
+           errmsg("index \"%s\" would meet index \"%s\" of another sync on server \"%s\"", index,
+                  other, server),
+           errdetail("The indexes behind \"%s\" are named \"%s-000001\" and so on.", alias, alias),
+           errhint("%s", hint)));
   pg_unreachable();
 }
 

@@ -19,9 +19,8 @@ std::int64_t noted = 0;
 std::set<std::int64_t>* set_aside = nullptr;
 
 std::int64_t Name(std::string_view bytes) {
-  return static_cast<std::int64_t>(
-      hash_bytes_extended(reinterpret_cast<const unsigned char*>(bytes.data()),
-                          static_cast<int>(bytes.size()), 0));
+  return static_cast<std::int64_t>(hash_bytes_extended(
+      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), 0));
 }
 
 // What the last worker was reading when it died, if it was this postmaster that restarted since.

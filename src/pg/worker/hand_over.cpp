@@ -20,10 +20,8 @@ namespace {
 
 using Step = RebuildState::Step;
 
-std::string Number(std::int64_t number) { return std::to_string(number); }
-
 void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
-  const std::string to = Number(live.id), from = Number(building.id);
+  const std::string to = std::to_string(live.id), from = std::to_string(building.id);
   for (const char* table : {"parked_key", "dead_letter"}) {
     const std::string name = std::string("polyglot.") + table;
     Execute(("DELETE FROM " + name + " WHERE sync_id = $1::pg_catalog.int4").c_str(), {to.c_str()});

@@ -82,9 +82,9 @@ void TakeHolders(WorkerContext* context, SyncRuntime* sync, const Descriptions& 
 
 void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions& holders,
                    const net::Response& response) {
-  const bool one = holders.size() == 1 && (holders[0].name == sync->alias ||
-                                           core::HasAlias(holders[0], sync->alias) ||
-                                           !holders[0].data_stream.empty());
+  const bool one = holders.size() == 1 &&
+                   (holders[0].name == sync->alias || core::HasAlias(holders[0], sync->alias) ||
+                    !holders[0].data_stream.empty());
   if (!one) {
     sync->index.missing = true;
     IndexUnavailable(context, sync, response, kBlockedRetry);

@@ -93,9 +93,9 @@ void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Resp
   sync->index.retry_at = now + (index_only ? NextWaitOfRefused(sync, now) : wait);
   if (!index_only) NoteServerTrouble(sync->channel, reply, now);
   sync->why = sync->index.physical == nullptr && index_only ? "there is no index yet: " : "";
-  sync->why += reply.transport_ok ? "HTTP status "+ std::to_string(reply.http_status) + ": " +
-                                       core::WholeRefusal(reply.body)
-                                 : reply.transport_error;
+  sync->why += reply.transport_ok ? "HTTP status " + std::to_string(reply.http_status) + ": " +
+                                        core::WholeRefusal(reply.body)
+                                  : reply.transport_error;
   if (!index_only && IsServerTrouble(reply)) sync->channel->why = sync->why;
   SetSyncError(sync->slot, sync->why.c_str());
 }

@@ -25,10 +25,10 @@ struct Look {
   std::string id, body;
   std::optional<std::string> routing;
   bool row = false, expected = false;  // is there a row; is there to be a document?
-  bool unreadable = false;    // the row
-  bool comparable = true;     // the index keeps documents as they were sent
-  std::string why_not;        // it does not
-  bool no_content = false;    // the document is asked for without it: it cannot be read back
+  bool unreadable = false;             // the row
+  bool comparable = true;              // the index keeps documents as they were sent
+  std::string why_not;                 // it does not
+  bool no_content = false;  // the document is asked for without it: it cannot be read back
   std::uint64_t epoch = 0, baseline = 0;  // no version of this sync is below the second
   std::uint64_t read_at = 0;              // what has a higher version was made of a later row
   // The answer.
@@ -277,8 +277,7 @@ void AskForRules(WorkerContext* context, SyncRuntime* sync, const SharedLook& lo
                  core::Time now) {
   sync->channel->Ask(
       "GET", "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "",
-      now,
-      ForSync(context, sync, [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
+      now, ForSync(context, sync, [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
         auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
                                   : core::Result<core::ContentRules>(core::Error{});
         if (!rules.ok()) return GiveUp(c, look.get(), WhyNoAnswer(r));

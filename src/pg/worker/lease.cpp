@@ -232,12 +232,17 @@ struct Renewal {
   bool claim;  // of an index that is not managed, not of the alias
 };
 
+using RenewedItems = core::Result<std::vector<core::LeaseItem>>;
+
+RenewedItems ItemsOf(const core::BulkReply& reply) {
+  const bool usable = reply.transport_ok && reply.http_status == 200;
+  return usable ? core::ParseRenewed(reply.body) : RenewedItems(core::Error{});
+}
+
 // A write as small as this one tells whether the server has no room at all.
-void Testify(core::Delivery* delivery, const net::Response& response) {
-  if (!response.reply.transport_ok) return;
-  auto items = core::ParseRenewed(response.reply.body);
-  bool taken = false, full = response.reply.http_status == 429;
-  if (response.reply.http_status == 200 && items.ok())
+void Testify(core::Delivery* delivery, const core::BulkReply& reply, const RenewedItems& items) {
+  bool taken = false, full = reply.transport_ok && reply.http_status == 429;
+  if (items.ok())
     for (const core::LeaseItem& item : items.value()) {
       taken |= item.status / 100 == 2;
       full |= item.status == 429;
@@ -246,10 +251,7 @@ void Testify(core::Delivery* delivery, const net::Response& response) {
 }
 
 void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, core::Time asked,
-                 const net::Response& response) {
-  const bool usable = response.reply.transport_ok && response.reply.http_status == 200;
-  auto items = usable ? core::ParseRenewed(response.reply.body)
-                      : core::Result<std::vector<core::LeaseItem>>(core::Error{});
+                 const RenewedItems& items) {
   const bool complete = items.ok() && items.value().size() >= renewals.size();
   for (std::size_t i = 0; i < renewals.size(); i++) {
     SyncRuntime* sync = context->Find(renewals[i].sync);
@@ -320,8 +322,9 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   if (writes.empty()) return;
   channel->AskUrgently("POST", core::kRenewPath, core::RenewBody(writes), now,
                        [context, channel, renewals, now](const net::Response& response) {
-                         Testify(&channel->delivery(), response);
-                         TakeRenewed(context, renewals, now, response);
+                         const RenewedItems items = ItemsOf(response.reply);
+                         Testify(&channel->delivery(), response.reply, items);
+                         TakeRenewed(context, renewals, now, items);
                        });
 }
 
@@ -382,8 +385,7 @@ void GiveBackLease(WorkerContext* context, SyncRuntime* sync) {
 
 void DropLease(WorkerContext* context, const SyncRuntime& sync) {
   if (sync.IsBuilding() || sync.channel == nullptr) return;
-  if (!sync.claim.uuid.empty())
-    context->farewells.emplace_back(sync.channel, ClaimOf(sync, ""));
+  if (!sync.claim.uuid.empty()) context->farewells.emplace_back(sync.channel, ClaimOf(sync, ""));
   if (!sync.lease.held) return;
   context->farewells.emplace_back(
       sync.channel, core::LeaseWrite{sync.alias, sync.lease.seq_no, sync.lease.primary_term, ""});

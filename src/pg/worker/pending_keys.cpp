@@ -53,8 +53,13 @@ void PendingKeys::PutBack(PendingKey key, std::int32_t sync, core::Settlement* s
 }
 
 void PendingKeys::Recycle(std::list<PendingKey>&& keys) {
-  constexpr std::size_t kSpare = 1000;
-  if (spare_.size() < kSpare) spare_.splice(spare_.begin(), keys);
+  constexpr std::size_t kSpare = 1000, kBytesOfOne = 512;
+  if (spare_.size() >= kSpare) return;
+  keys.remove_if([](const PendingKey& key) {
+    return key.key.capacity() + key.id.capacity() + (key.routing ? key.routing->capacity() : 0) >
+           kBytesOfOne;
+  });
+  spare_.splice(spare_.begin(), keys);
 }
 
 std::list<PendingKey> PendingKeys::Take(std::size_t max) {

@@ -31,7 +31,8 @@ class PendingKeys {
   void PutBack(PendingKey key, std::int32_t sync, core::Settlement* settlement);
   /// Removes and returns up to `max` keys, oldest first. Their tickets stay counted.
   std::list<PendingKey> Take(std::size_t max);
-  /// What Take gave and nobody needs any more: memory for the keys that come next.
+  /// What Take gave and nobody needs any more: memory for the keys that come next. Only so much of
+  /// it is kept, and no long keys.
   void Recycle(std::list<PendingKey>&& keys);
   /// Nothing is to be done for a while: gives that memory back.
   void Trim() { spare_.clear(); }

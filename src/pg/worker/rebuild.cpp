@@ -101,8 +101,8 @@ SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std:
   SyncRuntime* building = AddBuilding(context, id, live->channel);
   FaultPoint("begun");
   if (live->live.trouble.empty())
-    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s",
-                         live->name.c_str(), building->index.planned.c_str(), reason.c_str())));
+    ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
+                         building->index.planned.c_str(), reason.c_str())));
   return building;
 }
 

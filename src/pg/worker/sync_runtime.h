@@ -40,20 +40,20 @@ struct IndexState {
   std::string uuid;
   int generation = 0;
   bool alias_pending = false;
-  bool alias_elsewhere = false;    // somebody pointed the alias away from our index
-  std::string alias_shared;        // … to this one as well
+  bool alias_elsewhere = false;  // somebody pointed the alias away from our index
+  std::string alias_shared;      // … to this one as well
   core::Time alias_check_at{0};
   bool checking = false;           // a UUID check is under way
   bool alone = false;              // a check of many told nothing of it
   bool check_before_write = true;  // no write until the UUID was compared (new connection)
   core::Time next_check{0}, asked_at{0};
   core::Time retry_at{0};
-  core::Time refused_wait{0};  // not 0: questions about this index are refused, others are not
+  core::Time refused_wait{0};    // not 0: questions about this index are refused, others are not
   bool refused_for_now = false;  // a failure that the server may take back at any time
-  bool dirty = false;          // not yet stored
-  bool lost = false;           // gone or replaced: the resync path must begin
-  bool created_here = false;   // by this very process: nobody else ever wrote into it
-  bool redefined = false;      // one that was asked for, but never seen, has an earlier mapping
+  bool dirty = false;            // not yet stored
+  bool lost = false;             // gone or replaced: the resync path must begin
+  bool created_here = false;     // by this very process: nobody else ever wrote into it
+  bool redefined = false;        // one that was asked for, but never seen, has an earlier mapping
   core::Time refresh_at{0};
 };
 
@@ -251,15 +251,15 @@ struct SyncRuntime {
   std::shared_ptr<VerificationState> verification;  // verification.h
   RebuildState rebuild;
   LiveState live;
-  bool awake = false;          // stands in WorkerContext::awake
-  bool held = false;           // nothing is sent for a moment: the alias is about to move
-  core::Time read_at{0};       // somebody is at work on the table: it is not read before
-  core::Time locked_since{0};  // the same, since when; 0: nobody
-  bool locked = false;         // for longer than a hiccup
-  core::Time letters_at{0};    // somebody has one of its dead letters: outcomes wait; 0: nobody
+  bool awake = false;            // stands in WorkerContext::awake
+  bool held = false;             // nothing is sent for a moment: the alias is about to move
+  core::Time read_at{0};         // somebody is at work on the table: it is not read before
+  core::Time locked_since{0};    // the same, since when; 0: nobody
+  bool locked = false;           // for longer than a hiccup
+  core::Time letters_at{0};      // somebody has one of its dead letters: outcomes wait; 0: nobody
   core::Time error_store_at{0};  // the last error is not stored before
   std::int64_t error_stored{0};  // the time of the one that is
-  core::Time store_at{0};      // somebody has its row of sync_state: nothing is stored before
+  core::Time store_at{0};        // somebody has its row of sync_state: nothing is stored before
 
   bool has_start = false;  // events that `start` sees were settled before this worker began
   core::Snapshot start;
@@ -282,7 +282,8 @@ struct SyncRuntime {
   std::optional<std::string> notice;  // as published
   std::optional<std::string> trouble;
   SyncSlot* slot = nullptr;
-  std::string last_state;  // for one log line per change of state
+  std::string last_state;   // for one log line per change of state
+  bool has_company = true;  // other syncs have the same worker; looked at once a second
 
   /// Capture time of the oldest event of a scan; now for scan 0.
   std::int64_t CapturedAt(std::uint64_t scan) const {
@@ -291,7 +292,6 @@ struct SyncRuntime {
   }
   /// Do changes go to the parked table instead of the index?
   bool Parks() const { return !Sends() || Trying() || Slow(); }
-  bool has_company = true;  // other syncs have the same worker; looked at once a second
   /// Its index takes so long that what waits for it would fill memory that others need. Without
   /// others its changes wait in the queue, where they cost nothing.
   bool Slow() const;

@@ -202,8 +202,8 @@ void Ask(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     const Candidate& candidate = judgement.candidates[i];
     const ReadRow* row = RowOf(judgement, candidate);
     const bool belongs = Belongs(judgement, candidate);
-    const bool content = belongs && sync->verification->Compares() &&
-                         judgement.content != Content::kLeftOut;
+    const bool content =
+        belongs && sync->verification->Compares() && judgement.content != Content::kLeftOut;
     wanted.push_back({.id = candidate.id, .source = content});
     if (candidate.routing) wanted.back().routing = *candidate.routing;
     judgement.asked.emplace_back(i, false);

@@ -91,7 +91,7 @@ void StoreVerification(std::int32_t sync, const VerificationState& state, bool f
   p.Text(!state.deadly.empty() ? state.deadly
          : state.Compares()    ? std::string()
                                : "contents cannot be compared: " + state.rules.incomparable +
-                                     "; only whether and where documents are was looked at");
+                                  "; only whether and where documents are was looked at");
   p.Run(
       "UPDATE polyglot.verification SET compared = $3, missing = $4, orphan = $5, different = $6,"
       " stale = $7, finished_at = CASE WHEN $8 THEN clock_timestamp() END, note = nullif($9, '')"

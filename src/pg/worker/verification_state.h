@@ -68,7 +68,7 @@ struct Judgement {
   Content content = Content::kAsked;
   std::string unreadable;  // why
   bool certain = false;    // an answer has shown it
-  std::size_t limit = 0;                            // so many candidates at once
+  std::size_t limit = 0;   // so many candidates at once
 };
 
 inline constexpr std::size_t kHitsPerPage = 2000;
@@ -131,9 +131,9 @@ struct VerificationState {
   // kWalk
   std::string pit, search_after;
   std::size_t hits_per_page = kHitsPerPage;  // fewer when they do not fit into an answer
-  std::vector<core::Hit> hits;  // not known: their rows are looked for
-  bool lookup_waits = false;    // the table cannot be read now: no more hits are asked for
-  bool uncovered = false;       // hashed ids were met that this round does not know
+  std::vector<core::Hit> hits;               // not known: their rows are looked for
+  bool lookup_waits = false;  // the table cannot be read now: no more hits are asked for
+  bool uncovered = false;     // hashed ids were met that this round does not know
 
   /// Are contents compared, or only whether and where documents are?
   bool Compares() const { return rules.incomparable.empty(); }

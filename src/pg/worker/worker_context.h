@@ -45,12 +45,12 @@ struct WorkerContext {
 
   // Insert and Remove change it. The building ones of a sync have ids, too.
   std::map<std::int32_t, std::unique_ptr<SyncRuntime>> syncs;
-  std::vector<SyncRuntime*> awake;           // those that have something to do: attention.h
-  core::Time looked_at{0};                   // when all of them were looked at
-  std::uint64_t request_seen = 0;            // the newest request of a session then
+  std::vector<SyncRuntime*> awake;  // those that have something to do: attention.h
+  core::Time looked_at{0};          // when all of them were looked at
+  std::uint64_t request_seen = 0;   // the newest request of a session then
   std::map<std::int32_t, std::string> syncs_of_database;  // those of other servers too: the alias
   std::int32_t last_sync_number = 0;  // no sync that was known then has a higher one
-  std::string home, incarnation;             // core/lease.h
+  std::string home, incarnation;      // core/lease.h
   std::vector<core::TimelineEnd> history;
   core::Time lease_index_made{-1'000'000'000};
   std::vector<std::pair<Channel*, core::LeaseWrite>> farewells;  // leases of dropped syncs
@@ -58,10 +58,10 @@ struct WorkerContext {
   core::Settlement settlement;
   std::unique_ptr<QueueReader> reader;
 
-  std::uint64_t scan_number = 1;      // the full scan that events are read for now
-  std::deque<ScanInfo> scans;         // completed, not settled for every sync; at least the newest
+  std::uint64_t scan_number = 1;       // the full scan that events are read for now
+  std::deque<ScanInfo> scans;          // completed, not settled for every sync; at least the newest
   std::size_t forget_scans_at = 1000;  // so many of them: those that nothing separates go
-  std::int64_t previous_scan_at = 0;  // TimestampTz at which the scan before began
+  std::int64_t previous_scan_at = 0;   // TimestampTz at which the scan before began
   std::uint64_t pass_request = 0;
   std::int64_t pass_begun_at = 0;
   std::uint64_t last_scan_with_rows[2] = {0, 0};  // by queue table

@@ -50,11 +50,11 @@ void Check(Batch batch, bool by_bytes, std::string* joined, std::vector<Operatio
     Check(std::move(first), by_bytes, joined, out);
     return Check(std::move(second), by_bytes, joined, out);
   }
-  const bool index = batch.items[0].pending.operation.kind == OperationKind::kIndex;
+  const bool index = batch.items[0].pending->operation.kind == OperationKind::kIndex;
   Require(Lines(*batch.body) == (index ? 2 : 1));
   *joined += *batch.body;
   RestoreDocument(batch, &batch.items[0]);
-  out->push_back(std::move(batch.items[0].pending.operation));
+  out->push_back(std::move(batch.items[0].pending->operation));
 }
 
 }  // namespace
@@ -68,9 +68,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::size_t bytes = 0;
   for (const Operation& op : operations) {
     Taken t;
-    t.pending.operation = op;
-    t.pending.encoded = EncodedSize(op);
-    bytes += t.pending.encoded;
+    t.pending = std::make_unique<Pending>();
+    t.pending->operation = op;
+    t.pending->encoded = EncodedSize(op);
+    bytes += t.pending->encoded;
     taken.push_back(std::move(t));
   }
   Batch batch = BuildBatch(std::move(taken));

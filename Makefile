@@ -3,7 +3,8 @@ EXTENSION = polyglot_sync
 EXTVERSION = 0.1.0
 MODULE_big = polyglot_sync
 
-SOURCES = $(wildcard src/core/*.cpp src/net/*.cpp src/pg/*.cpp src/pg/*/*.cpp)
+SOURCES = $(wildcard src/core/*.cpp src/core/*/*.cpp src/net/*.cpp \
+  src/pg/*.cpp src/pg/*/*.cpp src/pg/*/*/*.cpp)
 # Test-only: limits that make a worker run out of memory or disk (test/faults/test_limits.py).
 FAULT_LIMITS = src/pg/worker/fault_limits.cpp
 SOURCES := $(if $(POLYGLOT_FAULT_LIMITS),$(SOURCES),$(filter-out $(FAULT_LIMITS),$(SOURCES)))

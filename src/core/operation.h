@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace polyglot::core {
 
@@ -31,7 +30,7 @@ struct Operation {
   std::string id;                            // `_id`, 1–512 bytes
   std::optional<std::string> routing;
   std::string body;  // one JSON object without raw newlines; empty for deletes
-  std::string key;   // packed key values (core/queue_record.h): what a dead letter re-reads
+  std::string key;   // packed key values (core/queue/queue_record.h): what a dead letter re-reads
   Tickets tickets;
   // A delete where the document was before it moved. It goes after the document, at a version below
   // it: when both routings fall on one shard it finds a newer document, and whatever is cut off

@@ -2,7 +2,6 @@
 // Time enters core as an argument; nothing here reads a clock.
 
 #include <chrono>
-#include <cstdint>
 
 namespace polyglot::core {
 

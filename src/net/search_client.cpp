@@ -4,7 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/index_body.h"
+#include "core/delivery/isolation.h"
+#include "core/search/index_requests.h"
 #include "net/address.h"
 #include "net/gzip.h"
 #include "net/http_client.h"
@@ -350,7 +351,7 @@ std::vector<Response> SearchClient::TakeCompleted(const std::set<std::uint64_t>*
                       .transport_error = std::move(result.error),
                       .may_have_been_sent = result.may_have_been_sent,
                       .timed_out = result.timed_out,
-                      .http_status = result.ok ? result.status : 0,
+                      .status = result.ok ? result.status : 0,
                       .body = std::move(result.body),
                       .says_missing = says_missing,
                       .retry_after = result.retry_after,

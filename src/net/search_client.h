@@ -12,8 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/delivery.h"
-#include "core/node_pool.h"
+#include "core/delivery/delivery.h"
+#include "core/delivery/node_pool.h"
+#include "core/delivery/reply.h"
 #include "core/result.h"
 #include "core/time.h"
 
@@ -41,7 +42,7 @@ struct ConnectionConfig {
 
 struct Response {
   std::uint64_t request = 0;  // what Start… returned
-  core::BulkReply reply;      // status, body, transport error
+  core::Reply reply;          // status, body, transport error
   std::string product;        // "elasticsearch", "opensearch" or "" (not known yet)
   std::uint32_t node = 0;     // index into urls
   core::Time latency{0};

@@ -1,10 +1,10 @@
 // Entry point of the library.
 
 #include "pg/capture/transaction_buffer.h"
+#include "pg/prelude.h"
 #include "pg/settings.h"
 #include "pg/shared_state.h"
 #include "pg/worker/launcher.h"
-#include "pg/prelude.h"
 
 extern "C" {
 PG_MODULE_MAGIC;

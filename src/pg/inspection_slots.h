@@ -15,7 +15,7 @@ inline constexpr int kInspectionText = 256;
 struct IndexAnswer {
   int comparison;                 // core::Comparison
   bool worker_sees_row;           // as committed
-  bool found, elsewhere, beyond;  // as in core/inspection.h
+  bool found, elsewhere, beyond;  // as in core/status/inspection.h
   bool moving;                    // the row has changed meanwhile: to be asked again
   uint64 version;
   TimestampTz made_at;  // of the version, at the latest; 0: not known
@@ -34,7 +34,7 @@ struct InspectionSlot {
   Oid database;
   int32 sync;
   int key_length;
-  char key[kInspectedKey];  // packed (core/queue_record.h)
+  char key[kInspectedKey];  // packed (core/queue/queue_record.h)
   IndexAnswer answer;
 };
 

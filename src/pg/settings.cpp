@@ -2,9 +2,8 @@
 
 #include <climits>
 
-#include "pg/worker/fault_limits.h"
-
 #include "pg/prelude.h"
+#include "pg/worker/fault_limits.h"
 
 namespace polyglot::pg {
 

@@ -2,7 +2,8 @@
 
 #include <initializer_list>
 
-#include "core/error_text.h"
+#include "core/search/error_text.h"
+#include "core/text.h"
 #include "pg/settings.h"
 
 namespace polyglot::pg {

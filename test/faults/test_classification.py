@@ -1,5 +1,5 @@
-"""Every row of the table of outcomes (src/core/outcome.h), R for whole requests and I for items,
-brought about by a scripted endpoint between a real worker and a real search server.
+"""Every row of the table of outcomes (src/core/search/classification.h), R for whole requests and I for
+items, brought about by a scripted endpoint between a real worker and a real search server.
 
 Each test lets something go wrong, looks at what the worker makes of it, ends it, and wants index and
 table equal. R4, our own shortage of memory, is in test_limits.

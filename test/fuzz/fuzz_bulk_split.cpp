@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/bulk_batch.h"
+#include "core/delivery/batch.h"
+#include "core/search/search_dialect.h"
 
 using namespace polyglot::core;
 
@@ -70,11 +71,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Taken t;
     t.pending = std::make_unique<Pending>();
     t.pending->operation = op;
-    t.pending->encoded = EncodedSize(op);
+    t.pending->encoded = SearchDialect().EncodedSize(op);
     bytes += t.pending->encoded;
     taken.push_back(std::move(t));
   }
-  Batch batch = BuildBatch(std::move(taken));
+  Batch batch = BuildBatch(std::move(taken), SearchDialect());
   Require(batch.body->size() == bytes);
   const std::string whole = *batch.body;
   std::string joined;

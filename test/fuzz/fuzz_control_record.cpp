@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/control_record.h"
-#include "core/queue_record.h"
+#include "core/queue/control_record.h"
+#include "core/queue/queue_record.h"
 
 using namespace polyglot::core;
 

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/json_reader.h"
 #include "core/json_writer.h"
-#include "core/rapidjson.h"
 
 using namespace polyglot::core;
 

@@ -2,7 +2,7 @@
 // written back as the same bytes.
 #include <cstdlib>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 
 using namespace polyglot::core;
 

@@ -16,6 +16,10 @@ run_lint() {
     nowhere '#include *[<"](postgres|c\.h|fmgr|curl/|net/|pg/)' $(sources src/core)
   check "net knows neither PostgreSQL nor the layer above" \
     nowhere '#include *[<"](postgres|c\.h|fmgr|pg/)' $(sources src/net)
+  check "of core's rooms search alone knows the search servers" \
+    nowhere '#include *"core/search/' $(sources src/core | grep -v '^src/core/search/')
+  check "core's ground knows none of its rooms" \
+    nowhere '#include *"core/[a-z]+/' $(find src/core -maxdepth 1 -name '*.h' -o -maxdepth 1 -name '*.cpp')
   check "pg leaves curl and RapidJSON to the layers below" \
     nowhere '#include *[<"](curl/|rapidjson/)' $(sources src/pg)
   check "postgres.h is included by the prelude only" \

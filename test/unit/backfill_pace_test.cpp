@@ -1,4 +1,4 @@
-#include "core/backfill_pace.h"
+#include "core/delivery/backfill_pace.h"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
-#include "core/bulk_request.h"
+#include "core/search/bulk_request.h"
 
 #include <gtest/gtest.h>
 
-#include "core/rapidjson.h"
+#include "core/json_reader.h"
 
 namespace polyglot::core {
 namespace {

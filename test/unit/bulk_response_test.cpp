@@ -1,6 +1,8 @@
-#include "core/bulk_response.h"
+#include "core/search/bulk_response.h"
 
 #include <gtest/gtest.h>
+
+#include "bulk_items.h"
 
 namespace polyglot::core {
 namespace {

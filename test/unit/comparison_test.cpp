@@ -1,8 +1,10 @@
-#include "core/comparison.h"
+#include "core/verification/comparison.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
+
+#include "core/search/multi_get.h"
 
 namespace polyglot::core {
 namespace {
@@ -40,8 +42,7 @@ TEST(Comparison, WhatIsNoAnswerIsAnError) {
        {"", "[]", "{}", R"({"docs":{}})", R"({"docs":{"a":{"found":true}}})", R"({"docs":[1]})",
         R"({"docs":[{"found":true}],"docs":[{"found":true}]})", R"({"x":{"y":{"found":true}}})",
         R"({"docs":[],"x":{"y":{"found":true,"_source":{},"_routing":"r","_version":1}}})",
-        R"({"docs":[{"found":true},[true,{"_source":{}}]]})",
-        R"({"docs":[{"found":true})"})
+        R"({"docs":[{"found":true},[true,{"_source":{}}]]})", R"({"docs":[{"found":true})"})
     EXPECT_FALSE(ParseMultiGet(body, 1).ok()) << body;
   std::string deep = R"({"docs":[{"found":true,"_source":)";
   for (int i = 0; i < 100'000; ++i) deep += R"({"a":)";

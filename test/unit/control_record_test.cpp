@@ -1,11 +1,11 @@
-#include "core/control_record.h"
+#include "core/queue/control_record.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 
 namespace polyglot::core {
 namespace {

@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "core/delivery.h"
-#include "core/rapidjson.h"
+#include "core/delivery/delivery.h"
+#include "core/delivery/delivery_event.h"
+#include "core/delivery/reply.h"
+#include "core/json_reader.h"
+#include "core/search/search_dialect.h"
 
 namespace polyglot::core {
 
@@ -69,16 +72,16 @@ inline std::vector<std::string> Ids(const BulkBatch& batch) {
   return ids;
 }
 
-inline BulkReply Http(int status, std::string body = {}) {
-  BulkReply reply;
+inline Reply Http(int status, std::string body = {}) {
+  Reply reply;
   reply.transport_ok = true;
-  reply.http_status = status;
+  reply.status = status;
   reply.body = std::move(body);
   return reply;
 }
 
-inline BulkReply NoAnswer(const char* why = "connecting: Connection refused") {
-  BulkReply reply;
+inline Reply NoAnswer(const char* why = "connecting: Connection refused") {
+  Reply reply;
   reply.transport_error = why;
   reply.may_have_been_sent = false;
   return reply;
@@ -90,8 +93,7 @@ struct ItemAnswer {
 };
 
 /// A 200 answer to the batch; ids that are not named get 200.
-inline BulkReply Items(const BulkBatch& batch,
-                       const std::map<std::string, ItemAnswer>& answers = {}) {
+inline Reply Items(const BulkBatch& batch, const std::map<std::string, ItemAnswer>& answers = {}) {
   std::string items;
   bool errors = false;
   for (const Sent& s : Read(batch)) {
@@ -111,7 +113,7 @@ inline BulkReply Items(const BulkBatch& batch,
 
 class DeliveryTest : public ::testing::Test {
  protected:
-  DeliveryTest() : delivery(Limits(), 1) {}
+  DeliveryTest() : delivery(Limits(), 1, SearchDialect()) {}
 
   static DeliveryLimits Limits() {
     DeliveryLimits limits;

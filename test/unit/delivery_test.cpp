@@ -2,8 +2,12 @@
 #include "delivery_fixture.h"
 
 #include "core/backoff.h"
-#include "core/isolation.h"
-#include "core/settlement.h"
+#include "core/delivery/delivery.h"
+#include "core/delivery/finished.h"
+#include "core/delivery/isolation.h"
+#include "core/delivery/reply.h"
+#include "core/queue/settlement.h"
+#include "core/search/search_dialect.h"
 
 namespace polyglot::core {
 namespace {
@@ -169,7 +173,7 @@ std::uint32_t Send(Delivery* delivery, Time now) {
 TEST_F(DeliveryTest, WhatIsInFlightOfAForgottenSyncIsNotSentAgain) {
   const struct {
     const char* why;
-    BulkReply reply;
+    Reply reply;
   } failures[] = {{"denied", Http(401)},
                   {"busy", Http(429)},
                   {"broken", Http(500)},
@@ -178,7 +182,7 @@ TEST_F(DeliveryTest, WhatIsInFlightOfAForgottenSyncIsNotSentAgain) {
                   {"away", NoAnswer()}};
   for (const auto& failure : failures) {
     SCOPED_TRACE(failure.why);
-    Delivery d(Limits(), 1);
+    Delivery d(Limits(), 1, SearchDialect());
     for (const char* id : {"a", "b"})
       for (std::int32_t sync : {1, 2}) d.Submit(Make(id, 1, sync), now);
     const BulkBatch batch = *d.NextBatch(now);

@@ -1,7 +1,7 @@
 #include "core/document_id.h"
 
-#include <gtest/gtest.h>
 #include <openssl/evp.h>
+#include <gtest/gtest.h>
 
 namespace polyglot::core {
 namespace {

@@ -1,6 +1,8 @@
-#include "core/epoch.h"
+#include "core/ownership/epoch.h"
 
 #include <gtest/gtest.h>
+
+#include "core/search/version_meta.h"
 
 namespace polyglot::core {
 namespace {

@@ -1,6 +1,8 @@
-#include "core/error_text.h"
+#include "core/search/error_text.h"
 
 #include <gtest/gtest.h>
+
+#include "core/text.h"
 
 namespace polyglot::core {
 namespace {

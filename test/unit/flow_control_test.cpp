@@ -1,4 +1,4 @@
-#include "core/flow_control.h"
+#include "core/delivery/flow_control.h"
 
 #include <gtest/gtest.h>
 

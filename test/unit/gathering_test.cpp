@@ -1,4 +1,4 @@
-#include "core/gathering.h"
+#include "core/queue/gathering.h"
 
 #include <gtest/gtest.h>
 

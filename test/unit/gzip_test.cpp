@@ -1,7 +1,7 @@
 #include "net/gzip.h"
 
-#include <gtest/gtest.h>
 #include <zlib.h>
+#include <gtest/gtest.h>
 
 namespace polyglot::net {
 namespace {

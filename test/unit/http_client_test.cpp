@@ -1,11 +1,12 @@
 #include "net/http_client.h"
 
-#include <gtest/gtest.h>
 #include <poll.h>
+#include <gtest/gtest.h>
 
 #include <atomic>
 #include <mutex>
 
+#include "core/search/server_info.h"
 #include "loopback_server.h"
 
 namespace polyglot::net {

@@ -1,8 +1,8 @@
-#include "core/index_definition.h"
+#include "core/search/index_definition.h"
 
 #include <gtest/gtest.h>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
 
 namespace polyglot::core {
 namespace {
@@ -76,7 +76,8 @@ TEST(IndexDefinition, AUsersLimitOfFieldsWinsInEverySpelling) {
        {R"({"index.mapping.total_fields.limit":5})", R"({"mapping.total_fields.limit":5})",
         R"({"index":{"mapping":{"total_fields":{"limit":5}}}})",
         R"({"index":{"mapping.total_fields.limit":5}})",
-        R"({"index.mapping":{"total_fields.limit":5}})", R"({"mapping":{"total_fields":{"limit":5}}})"})
+        R"({"index.mapping":{"total_fields.limit":5}})",
+        R"({"mapping":{"total_fields":{"limit":5}}})"})
     EXPECT_EQ(CreateIndexBody(ManyFields(600), settings, kMeta).value().find("2200"),
               std::string::npos)
         << settings;

@@ -1,4 +1,4 @@
-#include "core/index_owner.h"
+#include "core/ownership/index_owner.h"
 
 #include <gtest/gtest.h>
 

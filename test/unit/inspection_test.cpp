@@ -1,4 +1,4 @@
-#include "core/inspection.h"
+#include "core/status/inspection.h"
 
 #include <gtest/gtest.h>
 

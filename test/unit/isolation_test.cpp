@@ -1,10 +1,14 @@
 // An index that answers late, or not at all, costs nobody else's time.
 
-#include "core/isolation.h"
+#include "core/delivery/isolation.h"
 
 #include <algorithm>
 #include <set>
 
+#include "core/delivery/delivery.h"
+#include "core/delivery/finished.h"
+#include "core/delivery/reply.h"
+#include "core/operation.h"
 #include "delivery_fixture.h"
 
 namespace polyglot::core {
@@ -34,20 +38,20 @@ class IsolationTest : public DeliveryTest {
   static bool Is(const BulkBatch& batch, std::int32_t sync) {
     return Indexes(batch) == std::set<std::string>{"i" + std::to_string(sync)};
   }
-  static BulkReply After(BulkReply reply, Time latency) {
+  static Reply After(Reply reply, Time latency) {
     reply.latency = latency;
     return reply;
   }
   void Answer(const BulkBatch& batch, Time latency = Time{5000}) {
     delivery.Complete(batch.id, After(Items(batch), latency), now);
   }
-  BulkReply TimedOut() {
-    BulkReply reply = NoAnswer("waiting: timed out");
+  Reply TimedOut() {
+    Reply reply = NoAnswer("waiting: timed out");
     reply.may_have_been_sent = reply.timed_out = true;
     return reply;
   }
-  BulkReply Cut() {
-    BulkReply reply = NoAnswer("receiving: reset");
+  Reply Cut() {
+    Reply reply = NoAnswer("receiving: reset");
     reply.may_have_been_sent = true;
     return reply;
   }

@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 
-#include "core/rapidjson.h"
+#include "core/json_reader.h"
 
 namespace polyglot::core {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/known_ids.h"
+#include "core/verification/known_ids.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,8 @@
-#include "core/lanes.h"
+#include "core/delivery/lanes.h"
 
 #include <gtest/gtest.h>
+
+#include "core/search/search_dialect.h"
 
 namespace polyglot::core {
 namespace {
@@ -29,7 +31,7 @@ class LanesTest : public ::testing::Test {
     return versions;
   }
 
-  Lanes lanes;
+  Lanes lanes{SearchDialect()};
   std::vector<Finished> replaced;
   Time now{1000};
 };

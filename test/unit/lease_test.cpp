@@ -1,6 +1,8 @@
-#include "core/lease.h"
+#include "core/ownership/lease.h"
 
 #include <gtest/gtest.h>
+
+#include "core/search/lease_document.h"
 
 namespace polyglot::core {
 namespace {

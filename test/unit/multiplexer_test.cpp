@@ -1,8 +1,8 @@
 #include "net/multiplexer.h"
 
-#include <gtest/gtest.h>
 #include <poll.h>
 #include <unistd.h>
+#include <gtest/gtest.h>
 
 #include <array>
 

@@ -1,4 +1,4 @@
-#include "core/node_pool.h"
+#include "core/delivery/node_pool.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,8 @@
 // Documents that an ingest pipeline has taken: the server says that all went well.
 
+#include "core/delivery/delivery.h"
+#include "core/delivery/finished.h"
+#include "core/operation.h"
 #include "delivery_fixture.h"
 
 namespace polyglot::core {
@@ -18,8 +21,8 @@ class PipelineTest : public DeliveryTest {
 };
 
 TEST_F(PipelineTest, ADroppedDocumentIsADeadLetter) {
-  const Finished f = Deliver(
-      Make("a", 1), R"({"index":{"_index":"i1","_id":"a","result":"noop","status":200}})");
+  const Finished f =
+      Deliver(Make("a", 1), R"({"index":{"_index":"i1","_id":"a","result":"noop","status":200}})");
   EXPECT_EQ(f.outcome, FinalOutcome::kDead);
   EXPECT_EQ(f.error_type, "dropped_by_pipeline");
   EXPECT_EQ(f.operation.body, "{\"v\":1}");
@@ -43,13 +46,13 @@ TEST_F(PipelineTest, ARefusalIsSaidAsItIsWhereverItCameFrom) {
 }
 
 TEST_F(PipelineTest, WhatIsWhereItWasSentIsDelivered) {
-  EXPECT_EQ(Deliver(Make("a", 1), R"({"index":{"_index":"i1","result":"updated","status":200}})")
-                .outcome,
-            FinalOutcome::kOk);
-  EXPECT_EQ(Deliver(MakeDelete("a", 2),
-                    R"({"delete":{"_index":"i1","result":"not_found","status":404}})")
-                .outcome,
-            FinalOutcome::kOk);
+  EXPECT_EQ(
+      Deliver(Make("a", 1), R"({"index":{"_index":"i1","result":"updated","status":200}})").outcome,
+      FinalOutcome::kOk);
+  EXPECT_EQ(
+      Deliver(MakeDelete("a", 2), R"({"delete":{"_index":"i1","result":"not_found","status":404}})")
+          .outcome,
+      FinalOutcome::kOk);
   EXPECT_EQ(Deliver(Make("a", 3), R"({"index":{"status":200}})").outcome, FinalOutcome::kOk)
       << "a proxy may have left it out";
 }

@@ -1,10 +1,12 @@
 // A document that a server refuses for want of memory while it takes all others is given up; what
 // is refused because the server is full never is.
 
-#include "core/pressure.h"
+#include "core/delivery/pressure.h"
 
 #include <algorithm>
 
+#include "core/delivery/delivery.h"
+#include "core/delivery/reply.h"
 #include "delivery_fixture.h"
 
 namespace polyglot::core {
@@ -30,7 +32,7 @@ class PressureTest : public DeliveryTest {
   static bool HasLarge(const BulkBatch& batch) {
     return batch.body->find("\"_id\":\"large\"") != std::string::npos;
   }
-  BulkReply Refusal(const BulkBatch& batch) const {
+  Reply Refusal(const BulkBatch& batch) const {
     return items_ ? Items(batch, {{"large", {429, "es_rejected_execution_exception", reason_}}})
                   : Http(429, refusal_);
   }
@@ -66,10 +68,11 @@ TEST_F(PressureTest, ADocumentThatNeverFitsIsGivenUpWhileOthersAreTaken) {
   const auto letter = Run(true, true);
   ASSERT_TRUE(letter.has_value());
   EXPECT_EQ(letter->outcome, FinalOutcome::kDead);
-  EXPECT_EQ(letter->http_status, 429);
+  EXPECT_EQ(letter->status, 429);
   EXPECT_EQ(letter->error_type, "es_rejected_execution_exception");
-  for (const char* part : {"of 2 MB was refused", "while others were taken", "coordinating operation",
-                           "indexing_pressure.memory.limit", "max_document_bytes"})
+  for (const char* part :
+       {"of 2 MB was refused", "while others were taken", "coordinating operation",
+        "indexing_pressure.memory.limit", "max_document_bytes"})
     EXPECT_NE(letter->error_reason.find(part), std::string::npos) << letter->error_reason;
   EXPECT_FALSE(letter->operation.body.empty()) << "the letter shows it";
   EXPECT_GE(tries_, kRefusalsForGood);

@@ -1,4 +1,4 @@
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/queue_scan.h"
+#include "core/queue/queue_scan.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,9 @@
 // One index that refuses too much alike.
-#include "core/refusals.h"
+#include "core/delivery/refusals.h"
 
+#include "core/delivery/delivery.h"
+#include "core/delivery/reply.h"
+#include "core/operation.h"
 #include "delivery_fixture.h"
 
 namespace polyglot::core {
@@ -51,7 +54,7 @@ class CondemnedTest : public DeliveryTest {
   void SubmitMany(int from, int to) {
     for (int i = from; i < to; ++i) delivery.Submit(Make("id" + std::to_string(i), 1 + i), now);
   }
-  static BulkReply AllRefused(const BulkBatch& batch) {
+  static Reply AllRefused(const BulkBatch& batch) {
     std::map<std::string, ItemAnswer> answers;
     int i = 0;  // values differ, the reason does not
     for (const std::string& id : Ids(batch))

@@ -1,4 +1,4 @@
-#include "core/refused_index.h"
+#include "core/search/refused_index.h"
 
 #include <gtest/gtest.h>
 
@@ -39,9 +39,8 @@ TEST(JudgeRefusedIndex, BlocksAndWhatIsMissingThere) {
 }
 
 TEST(JudgeRefusedIndex, NamesThatAreTaken) {
-  EXPECT_EQ(
-      JudgeRefusedIndex(400, Body("resource_already_exists_exception", "index [a]")).refusal,
-      IndexRefusal::kNameTaken);
+  EXPECT_EQ(JudgeRefusedIndex(400, Body("resource_already_exists_exception", "index [a]")).refusal,
+            IndexRefusal::kNameTaken);
   EXPECT_EQ(JudgeRefusedIndex(400, Body("invalid_index_name_exception",
                                         "Invalid index name [a], already exists as alias"))
                 .refusal,

@@ -1,12 +1,13 @@
 #include "net/search_client.h"
 
+#include <poll.h>
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
 
-#include <gtest/gtest.h>
-#include <poll.h>
-
+#include "core/search/server_info.h"
 #include "loopback_server.h"
 
 namespace polyglot::net {
@@ -52,7 +53,7 @@ TEST(SearchClient, BulkRequestAsServersWantIt) {
   EXPECT_EQ(client.InFlight(), 0u);
   EXPECT_EQ(response.request, id);
   EXPECT_TRUE(response.reply.transport_ok);
-  EXPECT_EQ(response.reply.http_status, 200);
+  EXPECT_EQ(response.reply.status, 200);
   EXPECT_EQ(response.reply.body, "{}");
   EXPECT_EQ(response.product, "elasticsearch");
   EXPECT_EQ(seen.find("POST /prefix/_bulk?timeout=3s&filter_path=errors,items.*.status,"
@@ -92,7 +93,7 @@ TEST(SearchClient, OtherRequests) {
   Wait(&client);
   EXPECT_EQ(seen.find("DELETE /i HTTP/1.1\r\n"), 0u);
   client.Start("HEAD", "/i", "", Now());
-  EXPECT_EQ(Wait(&client).at(0).reply.http_status, 200);
+  EXPECT_EQ(Wait(&client).at(0).reply.status, 200);
   client.Start("GET", "/i", "", Now());
   EXPECT_EQ(Wait(&client).at(0).product, "opensearch");
 }
@@ -102,7 +103,7 @@ TEST(SearchClient, ARefusalSaysNothingAboutTheProduct) {
   SearchClient client(ConfigFor({server.url()}), 1);
   client.Start("GET", "/", "", Now());
   const Response response = Wait(&client).at(0);
-  EXPECT_EQ(response.reply.http_status, 401);
+  EXPECT_EQ(response.reply.status, 401);
   EXPECT_EQ(response.product, "");
   EXPECT_EQ(client.Nodes().at(0).state, "healthy");
 }
@@ -153,7 +154,7 @@ TEST(SearchClient, GatewayErrorsMarkTheNodeDead) {
   LoopbackServer server(LoopbackServer::Always(503, ""));
   SearchClient client(ConfigFor({server.url()}), 1);
   client.Start("GET", "/", "", Now());
-  EXPECT_EQ(Wait(&client).at(0).reply.http_status, 503);
+  EXPECT_EQ(Wait(&client).at(0).reply.status, 503);
   EXPECT_EQ(client.Nodes().at(0).state, "dead");
   EXPECT_EQ(client.Nodes().at(0).last_error, "HTTP 503");
 }

@@ -1,4 +1,4 @@
-#include "core/settlement.h"
+#include "core/queue/settlement.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/snapshot.h"
+#include "core/queue/snapshot.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "core/sync_problem.h"
+#include "core/status/sync_problem.h"
 
 #include <gtest/gtest.h>
 
@@ -80,7 +80,8 @@ TEST(SyncProblem, AnIndexThatIsNotMadeIsNotSaidToTakeNoWrites) {
   facts.no_index = true;
   facts.trouble = "the server makes no index: failed to find tokenizer; hint: Install it.";
   EXPECT_EQ(ProblemOf(facts).text, "the server makes no index: failed to find tokenizer");
-  EXPECT_EQ(ProblemOf(facts).hint.find("Install it. It is tried again"), 0u) << ProblemOf(facts).hint;
+  EXPECT_EQ(ProblemOf(facts).hint.find("Install it. It is tried again"), 0u)
+      << ProblemOf(facts).hint;
   facts.trouble = "the index does not exist";
   EXPECT_EQ(ProblemOf(facts).text, "the index does not exist");
   EXPECT_EQ(ProblemOf(facts).hint.find("It is tried again"), 0u);

@@ -1,7 +1,7 @@
 // Names that change, resolvers and servers that hang, proxies, what the environment says.
-#include <gtest/gtest.h>
 #include <netdb.h>
 #include <poll.h>
+#include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <cstring>

@@ -1,8 +1,8 @@
-#include "core/type_mapping.h"
+#include "core/search/type_mapping.h"
 
 #include <gtest/gtest.h>
 
-#include "core/rapidjson.h"
+#include "core/json_reader.h"
 
 namespace polyglot::core {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/version_clock.h"
+#include "core/ownership/version_clock.h"
 
 #include <gtest/gtest.h>
 

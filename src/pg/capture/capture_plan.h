@@ -2,7 +2,7 @@
 // What the capture of one relation must record, and into which queues: cached in each backend until
 // the relation's definition or any of its syncs changes (relcache invalidation).
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

@@ -1,4 +1,4 @@
-// Key events that do not come from a trigger: keys as core/queue_record.h packs them.
+// Key events that do not come from a trigger: keys as core/queue/queue_record.h packs them.
 
 #include "pg/capture/transaction_buffer.h"
 

@@ -9,7 +9,7 @@
 
 #include <string_view>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/capture/capture_plan.h"
 
 namespace polyglot::pg {
@@ -23,13 +23,13 @@ bool HasCapturedChanges();
 /// Does a record with so many bytes of values fit into a queue row?
 bool RecordFits(const CapturePlan* plan, int length);
 
-/// Appends one record: `values` in the form of core/queue_record.h for the plan's columns. A record
-/// that cannot fit into a queue row becomes a kResync record of the source.
+/// Appends one record: `values` in the form of core/queue/queue_record.h for the plan's columns. A
+/// record that cannot fit into a queue row becomes a kResync record of the source.
 void AppendRecord(CapturePlan* plan, core::EventKind kind, const char* values, int length);
 
-/// For SQL functions: one event for a packed key (core/queue_record.h) of this source. false: the
-/// key was recorded when one of its columns had another type. ERROR 54000 when it is too long for
-/// any index.
+/// For SQL functions: one event for a packed key (core/queue/queue_record.h) of this source. false:
+/// the key was recorded when one of its columns had another type. ERROR 54000 when it is too long
+/// for any index.
 [[nodiscard]] bool RecordKeyEvent(Oid source, core::EventKind kind, std::string_view packed_key);
 /// For TRUNCATE and for changes whose rows are unknown: kTruncate or kResync.
 void RecordSourceEvent(Oid source, core::EventKind kind);

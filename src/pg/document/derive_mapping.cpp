@@ -1,6 +1,6 @@
 #include <string>
 
-#include "core/type_mapping.h"
+#include "core/search/type_mapping.h"
 #include "pg/document/key_codec.h"
 #include "pg/document/row_reader.h"
 #include "pg/document/type_class.h"

@@ -2,7 +2,7 @@
 
 #include <charconv>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/encoding.h"
 #include "pg/prelude.h"
 
@@ -48,7 +48,7 @@ std::string_view UuidText(const pg_uuid_t* uuid, char (&scratch)[40]) {
 
 constexpr unsigned char kMark = 0xFF, kAsItIs = 0, kCompressed = 1;
 constexpr Size kMarkSize = 2, kSizeSize = sizeof(uint32);
-constexpr Size kLong = 2000;      // longer ones are compressed
+constexpr Size kLong = 2000;        // longer ones are compressed
 constexpr uint32 kMostRatio = 300;  // of what pglz can do
 
 bool HasMark(const char* bytes, Size length) {
@@ -60,8 +60,8 @@ bool Compress(const char** bytes, Size* length) {
   const Size begin = kMarkSize + kSizeSize;
   const auto size = static_cast<uint32>(*length);
   char* out = static_cast<char*>(palloc(begin + PGLZ_MAX_OUTPUT(*length)));
-  const int32 compressed = pglz_compress(*bytes, static_cast<int32>(*length), out + begin,
-                                         PGLZ_strategy_always);
+  const int32 compressed =
+      pglz_compress(*bytes, static_cast<int32>(*length), out + begin, PGLZ_strategy_always);
   if (compressed < 0) {
     pfree(out);
     return false;

@@ -1,7 +1,7 @@
 #pragma once
-// Key and routing values between their three forms: Datum, packed bytes (core/queue_record.h) and
-// text. C-like code: every function may ereport, memory is palloc'd in CurrentMemoryContext, and
-// the only C++ object touched is the std::string that the caller owns.
+// Key and routing values between their three forms: Datum, packed bytes (core/queue/queue_record.h)
+// and text. C-like code: every function may ereport, memory is palloc'd in CurrentMemoryContext,
+// and the only C++ object touched is the std::string that the caller owns.
 
 #include <string>
 #include <string_view>

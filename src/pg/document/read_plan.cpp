@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/capture/source_tree.h"
 #include "pg/document/key_order.h"
 #include "pg/document/read_query.h"

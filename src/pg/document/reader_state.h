@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/document/key_parameters.h"
 #include "pg/document/read_locks.h"
 #include "pg/document/read_plan.h"

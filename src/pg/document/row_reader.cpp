@@ -8,7 +8,7 @@
 
 #include "core/document_id.h"
 #include "core/json_writer.h"
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/document/document_limit.h"
 #include "pg/document/part_pages.h"
 #include "pg/document/reader_state.h"

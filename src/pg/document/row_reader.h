@@ -22,7 +22,7 @@ namespace polyglot::pg {
 /// One row, as ranges of RowBatch::bytes.
 struct ReadRow {
   std::size_t id_offset, routing_offset, body_offset;
-  std::size_t key_offset;  // packed key values (core/queue_record.h)
+  std::size_t key_offset;  // packed key values (core/queue/queue_record.h)
   std::uint32_t id_length, routing_length, key_length;
   std::size_t body_length;
   bool has_routing;

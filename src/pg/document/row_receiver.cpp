@@ -1,7 +1,7 @@
 #include "pg/document/row_receiver.h"
 
 #include "core/document_id.h"
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

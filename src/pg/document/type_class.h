@@ -2,7 +2,7 @@
 // What a column's type is to us: one decision for both the document and the mapping, so that they
 // cannot disagree. C-like code; may ereport; palloc'd in CurrentMemoryContext.
 
-#include "core/type_mapping.h"
+#include "core/search/type_mapping.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

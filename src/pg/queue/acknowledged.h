@@ -1,7 +1,7 @@
 #pragma once
 // How far a sync has come, as its worker has told the views.
 
-#include "core/snapshot.h"
+#include "core/queue/snapshot.h"
 #include "pg/catalog.h"
 
 namespace polyglot::pg {

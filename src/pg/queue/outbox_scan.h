@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "core/queue_record.h"
-#include "core/snapshot.h"
+#include "core/queue/queue_record.h"
+#include "core/queue/snapshot.h"
 #include "pg/catalog.h"
 #include "pg/document/row_reader.h"
 #include "pg/queue/queue_reader.h"

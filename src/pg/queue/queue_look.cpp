@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "core/control_record.h"
-#include "core/queue_record.h"
+#include "core/queue/control_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/guard.h"
 #include "pg/queue/acknowledged.h"
 #include "pg/queue/queue_reader.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/snapshot.h"
+#include "core/queue/snapshot.h"
 #include "pg/catalog.h"
 
 namespace polyglot::pg {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "core/queue_scan.h"
-#include "core/snapshot.h"
+#include "core/queue/queue_scan.h"
+#include "core/queue/snapshot.h"
 #include "core/time.h"
 #include "pg/prelude.h"
 

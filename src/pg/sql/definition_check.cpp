@@ -1,6 +1,6 @@
 // JSON arguments and options of a sync.
 
-#include "core/index_definition.h"
+#include "core/search/index_definition.h"
 #include "pg/document/document_limit.h"
 #include "pg/sql/sync_checks.h"
 
@@ -67,10 +67,9 @@ void CheckOneOption(const char* name, const JsonbValue* value, bool manage_index
   if (strcmp(name, "backfill_rate") == 0) return CheckBackfillRate(value);
   if (strcmp(name, "max_document_bytes") == 0) return CheckMaxDocumentBytes(value);
   if (strcmp(name, "replace_index") != 0)
-    ereport(ERROR,
-            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
-             errhint("Valid options are: reconcile, backfill_rate, max_document_bytes, "
-                     "replace_index, publishers.")));
+    ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown option \"%s\"", name),
+                    errhint("Valid options are: reconcile, backfill_rate, max_document_bytes, "
+                            "replace_index, publishers.")));
   if (!IsBoolean(value))
     ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
                     errmsg("option \"%s\" must be true or false", name)));

@@ -1,7 +1,7 @@
-// Facts of a sync, collected for core/sync_problem.h.
+// Facts of a sync, collected for core/status/sync_problem.h.
 
-#include "core/inspection.h"
-#include "core/sync_problem.h"
+#include "core/status/inspection.h"
+#include "core/status/sync_problem.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/sql/live_status.h"

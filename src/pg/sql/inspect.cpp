@@ -1,10 +1,10 @@
 // polyglot.inspect: why a row is, or is not, in its index. Collects what this session can see, asks
-// the worker what the index holds, and lets core say what it means (core/inspection.h).
+// the worker what the index holds, and lets core say what it means (core/status/inspection.h).
 
 #include <string>
 #include <string_view>
 
-#include "core/inspection.h"
+#include "core/status/inspection.h"
 #include "net/search_client.h"
 #include "pg/capture/transaction_buffer.h"
 #include "pg/document/row_reader.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/document_id.h"
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/document/key_codec.h"
 #include "pg/prelude.h"
 

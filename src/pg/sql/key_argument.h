@@ -9,7 +9,7 @@
 namespace polyglot::pg {
 
 struct KeyArgument {
-  char* packed;  // packed key (core/queue_record.h): key columns in the sync's order
+  char* packed;  // packed key (core/queue/queue_record.h): key columns in the sync's order
   int packed_length;
   Datum values[INDEX_MAX_KEYS];  // of the columns' base types
 };

@@ -49,7 +49,8 @@ struct Backfill {
 };
 Backfill BackfillOf(const SyncRow* sync, const LiveStatus& live);
 
-/// What is wrong, or why the sync is not in step (core/sync_problem.h); palloc'd, nullptr: nothing.
+/// What is wrong, or why the sync is not in step (core/status/sync_problem.h); palloc'd, nullptr:
+/// nothing.
 struct Explanation {
   const char* text;
   const char* hint;

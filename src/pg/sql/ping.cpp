@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/index_body.h"
-#include "core/rapidjson.h"
+#include "core/json_reader.h"
+#include "core/search/index_requests.h"
+#include "core/search/server_info.h"
 #include "net/search_client.h"
 #include "pg/guard.h"
 #include "pg/server_connection.h"
@@ -86,11 +87,11 @@ void ReadHealth(const net::Response& response, NodeAnswer* node) {
 }
 
 // What went wrong, in a few words and without what the server quotes.
-std::string Trouble(const core::BulkReply& reply) {
+std::string Trouble(const core::Reply& reply) {
   if (!reply.transport_ok) return reply.transport_error;
-  if (reply.http_status == 401 || reply.http_status == 403)
-    return "denied (HTTP " + std::to_string(reply.http_status) + ")";
-  if (reply.http_status != 200) return "HTTP " + std::to_string(reply.http_status);
+  if (reply.status == 401 || reply.status == 403)
+    return "denied (HTTP " + std::to_string(reply.status) + ")";
+  if (reply.status != 200) return "HTTP " + std::to_string(reply.status);
   return "";
 }
 

@@ -3,9 +3,9 @@
 #include "pg/catalog.h"
 #include "pg/document/row_reader.h"
 #include "pg/guard.h"
+#include "pg/prelude.h"
 #include "pg/sql/key_argument.h"
 #include "pg/sql/visibility.h"
-#include "pg/prelude.h"
 
 namespace polyglot::pg {
 

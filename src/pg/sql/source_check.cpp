@@ -1,9 +1,8 @@
 // Which relations can be a source, and which of their columns a key.
 
-#include "pg/sql/sync_checks.h"
-
 #include "pg/capture/capture_plan.h"
 #include "pg/capture/source_tree.h"
+#include "pg/sql/sync_checks.h"
 
 namespace polyglot::pg {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/queue_record.h"
+#include "core/queue/queue_record.h"
 #include "pg/catalog.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/fault_limits.h"
@@ -42,17 +42,17 @@ bool RoutingOf(SyncRuntime* sync, const core::KeyEvent& event,
 constexpr char kDied[] = "workers died twice on a row of its queue, which was set aside";
 
 // Keys that go to the parked table with this transaction.
-using ParkList = std::map<SyncRuntime*, std::vector<PendingKey>>;
+using ParkList = std::map<SyncRuntime*, std::vector<core::PendingKey>>;
 
 // What becomes of the events of some rows; `key` and `values` are memory that each of them fills.
 struct Intake {
   ParkList parks;
-  PendingKey key;
+  core::PendingKey key;
   std::vector<std::string_view> values;
 };
 
 bool MakeKey(SyncRuntime* sync, const core::KeyEvent& event, Intake* intake) {
-  PendingKey* key = &intake->key;
+  core::PendingKey* key = &intake->key;
   std::vector<std::string_view>* values = &intake->values;
   values->clear();
   key->key.clear();
@@ -85,7 +85,7 @@ void NoteOldest(SyncRuntime* sync, std::uint64_t scan, std::int64_t captured_at)
   if (!is_new) it->second = std::min(it->second, captured_at);
 }
 
-void KeepKey(WorkerContext* context, SyncRuntime* sync, PendingKey&& key) {
+void KeepKey(WorkerContext* context, SyncRuntime* sync, core::PendingKey&& key) {
   key.tickets.scan = context->scan_number;
   NoteOldest(sync, context->scan_number, key.captured_at);
   sync->keys.Add(sync->id, std::move(key), &context->settlement);
@@ -113,7 +113,7 @@ void TakeEvent(WorkerContext* context, SyncRuntime* sync, const core::KeyEvent& 
   }
   // A long transaction's event counts from the scan that could not see it yet, not from its
   // capture.
-  PendingKey& key = intake->key;
+  core::PendingKey& key = intake->key;
   key.captured_at = std::max<std::int64_t>(row.captured_at, context->previous_scan_at);
   if (sync->Parks() || context->park_all)
     intake->parks[sync].push_back(std::move(key));
@@ -147,7 +147,7 @@ void StoreParks(WorkerContext* context, ParkList* parks) {
     if (LockState(sync)) {
       ParkKeys(sync, keys, DrawPositions(1));
     } else {
-      for (PendingKey& key : keys) KeepKey(context, sync, std::move(key));
+      for (core::PendingKey& key : keys) KeepKey(context, sync, std::move(key));
     }
   }
 }

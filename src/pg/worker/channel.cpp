@@ -6,12 +6,15 @@
 #include <utility>
 
 #include "pg/worker/clock.h"
+#include "core/search/search_dialect.h"
 
 namespace polyglot::pg {
 
 Channel::Channel(Oid user, net::ConnectionConfig config, const core::DeliveryLimits& limits,
                  std::uint64_t seed)
-    : user_(user), client_(std::move(config), seed), delivery_(limits, seed + 1) {}
+    : user_(user),
+      client_(std::move(config), seed),
+      delivery_(limits, seed + 1, core::SearchDialect()) {}
 
 void Channel::Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
                   Answer answer, std::size_t answer_cap) {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/delivery.h"
+#include "core/delivery/delivery.h"
 #include "net/search_client.h"
 #include "pg/prelude.h"
 

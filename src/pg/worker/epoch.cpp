@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/error_text.h"
-#include "core/index_body.h"
+#include "core/search/error_text.h"
+#include "core/search/index_requests.h"
+#include "core/search/version_meta.h"
 #include "pg/catalog.h"
 #include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"
@@ -33,10 +34,10 @@ void WriteFailed(WorkerContext* context, SyncRuntime* sync, const net::Response&
   VersionState& versions = sync->versions;
   versions.writing = false;
   sync->index.checking = false;
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   // 403 is also the answer of an index that takes no changes of its metadata.
-  const bool refused = reply.transport_ok && reply.http_status >= 400 && reply.http_status != 401 &&
-                       reply.http_status < 500;
+  const bool refused =
+      reply.transport_ok && reply.status >= 400 && reply.status != 401 && reply.status < 500;
   if (versions.new_epoch != 0 || !refused) {
     if (versions.new_epoch != 0 || versions.BeyondBound())
       return IndexUnavailable(context, sync, response, refused ? kBlockedRetry : kIndexRetry);
@@ -58,8 +59,8 @@ void Confirmed(SyncRuntime* sync) {
 }
 
 void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
-  const bool acknowledged = reply.transport_ok && reply.http_status == 200 &&
+  const core::Reply& reply = response.reply;
+  const bool acknowledged = reply.transport_ok && reply.status == 200 &&
                             reply.body.find("\"acknowledged\":true") != std::string::npos;
   if (!acknowledged) return WriteFailed(context, sync, response);
   sync->versions.writing = false;
@@ -81,7 +82,7 @@ core::VersionRecord NewRecord(const SyncRuntime& sync) {
 // The server replaces `_meta` as a whole: what users keep there is read first.
 void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   auto found = core::ParseIndices(response.reply.body);
-  if (!response.reply.transport_ok || response.reply.http_status != 200 || !found.ok() ||
+  if (!response.reply.transport_ok || response.reply.status != 200 || !found.ok() ||
       found.value().size() > 1)
     return WriteFailed(context, sync, response);
   const std::string mapping = found.value().empty() ? "" : found.value()[0].mapping;
@@ -289,8 +290,8 @@ bool IsRaiseDue(const VersionState& versions, core::Time now) {
 
 bool MayWrite(const SyncRuntime& sync) {
   return !sync.failed && sync.failure.empty() && sync.channel != nullptr &&
-         !sync.versions.unstored && sync.index.step == IndexStep::kReady &&
-         !sync.index.checking && !sync.index.lost;
+         !sync.versions.unstored && sync.index.step == IndexStep::kReady && !sync.index.checking &&
+         !sync.index.lost;
 }
 
 void RaiseBounds(std::vector<SyncRuntime*> due, core::Time now) {

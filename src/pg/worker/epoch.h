@@ -1,9 +1,11 @@
 #pragma once
 // Keeps the versions of a sync above everybody else's: judges, whenever an index was looked at,
-// whether another life of this database has written into it (core/epoch.h), and writes the bound of
-// versions ahead, to our table first, then to the index. An operation beyond the bound waits.
+// whether another life of this database has written into it (core/ownership/epoch.h), and writes
+// the bound of versions ahead, to our table first, then to the index. An operation beyond the bound
+// waits.
 
-#include "core/epoch.h"
+#include "core/ownership/epoch.h"
+#include "core/search/index_requests.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {

@@ -48,7 +48,7 @@ void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
 
 // The building runtime takes the live one's place and name; what waits for it goes along as keys.
 void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
-  std::vector<PendingKey> keys = TakeWaiting(context, building);
+  std::vector<core::PendingKey> keys = TakeWaiting(context, building);
   const std::int32_t id = live->id;
   std::unique_ptr<SyncRuntime> owned = context->Remove(building->id);
   building->slot = std::exchange(live->slot, nullptr);
@@ -72,7 +72,7 @@ void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
   if (building->index.step == IndexStep::kAsking) building->index.step = IndexStep::kUnknown;
   building->versions.writing = false;
   context->Insert(std::move(owned));
-  for (PendingKey& key : keys) {
+  for (core::PendingKey& key : keys) {
     key.tickets = {.scan = key.tickets.scan};
     building->keys.Add(id, std::move(key), &context->settlement);
   }

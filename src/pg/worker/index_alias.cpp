@@ -24,12 +24,11 @@ std::string PathOfAlias(const SyncRuntime& sync) {
 bool IsOthers(const WorkerContext& context, const SyncRuntime& sync,
               const core::IndexDescription& holder) {
   return core::HasAlias(holder, sync.alias) && sync.index.physical != nullptr &&
-         holder.name != *sync.index.physical &&
-         OwnerOf(context, sync, holder) != IndexOwner::kThis;
+         holder.name != *sync.index.physical && OwnerOf(context, sync, holder) != IndexOwner::kThis;
 }
 
 void TakeAliasHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  if (!response.reply.transport_ok || response.reply.http_status != 200) return;
+  if (!response.reply.transport_ok || response.reply.status != 200) return;
   const auto holders = core::ParseIndices(response.reply.body);
   if (!holders.ok()) return;
   const auto other =
@@ -65,7 +64,7 @@ void RemoveAlias(WorkerContext* context, SyncRuntime* sync, const std::string& i
   sync->channel->Ask(
       "POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
       ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-        if (!response.reply.transport_ok || response.reply.http_status != 200)
+        if (!response.reply.transport_ok || response.reply.status != 200)
           return IndexUnavailable(c, s, response, kIndexRetry);
         AskLater(s, core::Time{0});
       }));
@@ -73,12 +72,11 @@ void RemoveAlias(WorkerContext* context, SyncRuntime* sync, const std::string& i
 
 void TakeEarlyHolders(WorkerContext* context, SyncRuntime* sync,
                       const core::IndexDescription& index, const net::Response& response) {
-  auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "");
+  auto holders = core::ParseIndices(response.reply.status == 200 ? response.reply.body : "");
   if (!response.reply.transport_ok || !holders.ok())
     return IndexUnavailable(context, sync, response, kIndexRetry);
-  const bool others =
-      std::any_of(holders.value().begin(), holders.value().end(),
-                  [&](const auto& holder) { return holder.name != index.name; });
+  const bool others = std::any_of(holders.value().begin(), holders.value().end(),
+                                  [&](const auto& holder) { return holder.name != index.name; });
   if (others) return RemoveAlias(context, sync, index.name);
   NoteAlias(sync, index);
   AcceptIndex(context, sync, index);
@@ -105,13 +103,11 @@ void LookAtAlias(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
       now < sync->index.alias_check_at)
     return;
   sync->index.alias_check_at = now + kAliasCheck;
-  sync->channel->Ask("GET", PathOfAlias(*sync), "", now,
-                     ForSync(context, sync, TakeAliasHolders));
+  sync->channel->Ask("GET", PathOfAlias(*sync), "", now, ForSync(context, sync, TakeAliasHolders));
 }
 
 bool HasAliasEarly(const SyncRuntime& sync, const core::IndexDescription& index) {
-  const bool building =
-      sync.IsBuilding() && sync.rebuild.step < RebuildState::Step::kSwitch;
+  const bool building = sync.IsBuilding() && sync.rebuild.step < RebuildState::Step::kSwitch;
   return (building || sync.index.alias_pending) && sync.index.step != IndexStep::kReady &&
          core::HasAlias(index, sync.alias);
 }

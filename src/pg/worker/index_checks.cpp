@@ -33,7 +33,7 @@ void AskAlone(SyncRuntime* sync) {
 
 void Take(WorkerContext* context, const std::vector<Asked>& asked, CompareIndex compare,
           const net::Response& response) {
-  const bool told = response.reply.transport_ok && response.reply.http_status == 200;
+  const bool told = response.reply.transport_ok && response.reply.status == 200;
   const auto parsed = core::ParseIndices(told ? response.reply.body : "{}");
   std::unordered_map<std::string_view, const core::IndexDescription*> found;
   if (parsed.ok())

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {

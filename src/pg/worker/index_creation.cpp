@@ -2,9 +2,10 @@
 
 #include <utility>
 
-#include "core/error_text.h"
 #include "core/json_writer.h"
-#include "core/refused_index.h"
+#include "core/search/error_text.h"
+#include "core/search/refused_index.h"
+#include "core/search/version_meta.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
@@ -28,15 +29,15 @@ void RefuseForNow(SyncRuntime* building, std::string reason, std::string hint) {
 
 // Not the server's trouble when another generation is built: the live one goes on.
 void Unavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  if (sync->IsBuilding() && response.reply.transport_ok && response.reply.http_status != 401)
+  if (sync->IsBuilding() && response.reply.transport_ok && response.reply.status != 401)
     return RefuseForNow(
         sync, "the server does not make the index: " + core::WholeRefusal(response.reply.body), "");
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
 // The server's own words, in JSON, and not about who we are.
-bool IsAboutIndex(const core::BulkReply& reply) {
-  const int status = reply.http_status;
+bool IsAboutIndex(const core::Reply& reply) {
+  const int status = reply.status;
   if (!reply.transport_ok || !reply.body.starts_with('{')) return false;
   const bool block = reply.body.find("cluster_block_exception") != std::string::npos;
   return status == 400 || status == 429 || (status == 403 && block);
@@ -46,7 +47,7 @@ void NotMade(WorkerContext* context, SyncRuntime* sync, int generation,
              const net::Response& response, const Made& made) {
   if (!IsAboutIndex(response.reply)) return Unavailable(context, sync, response);
   const core::RefusedIndex refused =
-      core::JudgeRefusedIndex(response.reply.http_status, response.reply.body);
+      core::JudgeRefusedIndex(response.reply.status, response.reply.body);
   switch (refused.refusal) {
     case core::IndexRefusal::kNameTaken:
       return NameTaken(context, sync, generation, made);
@@ -64,7 +65,7 @@ void NotMade(WorkerContext* context, SyncRuntime* sync, int generation,
 
 void TakeCreation(WorkerContext* context, SyncRuntime* sync, int generation,
                   const net::Response& response, const Made& made) {
-  if (!response.reply.transport_ok || response.reply.http_status != 200)
+  if (!response.reply.transport_ok || response.reply.status != 200)
     return NotMade(context, sync, generation, response, made);
   FaultPoint("index made");
   sync->index.generation = generation;

@@ -1,5 +1,5 @@
 #pragma once
-// The request that makes an index, and what a refusal of it means (core/refused_index.h).
+// The request that makes an index, and what a refusal of it means (core/search/refused_index.h).
 // C++ phase.
 
 #include <functional>

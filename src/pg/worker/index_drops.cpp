@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/epoch.h"
-#include "core/index_body.h"
-#include "core/index_owner.h"
-#include "core/lease.h"
+#include "core/ownership/epoch.h"
+#include "core/ownership/index_owner.h"
+#include "core/ownership/lease.h"
+#include "core/search/index_requests.h"
+#include "core/search/version_meta.h"
 #include "pg/catalog.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/fault_limits.h"
@@ -57,9 +58,9 @@ void SetFinal(const WorkerContext& context, const std::string& index, IndexDrop*
 }
 
 void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
-                 const core::BulkReply& reply) {
+                 const core::Reply& reply) {
   if (!TellsHolders(reply)) return;
-  if (reply.http_status == 200 && !drop->deleted)
+  if (reply.status == 200 && !drop->deleted)
     ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
   FaultPoint("index deleted");
   Gone(drop);
@@ -98,7 +99,7 @@ bool IsOurs(const WorkerContext& context, const IndexDrop& drop,
 
 // Who fills it without managing it says so in a document of its own.
 void TakeClaim(WorkerContext* context, const std::string& index, IndexDrop* drop,
-               const core::BulkReply& reply) {
+               const core::Reply& reply) {
   if (!TellsHolders(reply)) return;
   const auto claim = core::ParseLease(reply.body);
   if (claim.ok() && claim.value() &&
@@ -110,7 +111,7 @@ void TakeClaim(WorkerContext* context, const std::string& index, IndexDrop* drop
 
 // A copy of this database, whose indexes these are as well, may live and use them.
 void TakeLease(WorkerContext* context, const std::string& index, IndexDrop* drop,
-               const std::string& uuid, const core::BulkReply& reply) {
+               const std::string& uuid, const core::Reply& reply) {
   if (!TellsHolders(reply)) return;
   const auto lease = core::ParseLease(reply.body);
   const bool unowned = !lease.ok() || !lease.value() || lease.value()->record.released ||
@@ -135,9 +136,9 @@ bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
 }
 
 void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop* drop,
-                     const core::BulkReply& reply) {
+                     const core::Reply& reply) {
   if (!TellsHolders(reply)) return;
-  auto found = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  auto found = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
   if (!found.ok()) return;
   if (found.value().empty()) return Gone(drop);
   const core::IndexDescription& description = found.value()[0];
@@ -148,7 +149,7 @@ void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop
   } else {
     Ask(context, index, "GET", core::LeasePath(Encoded(drop->alias)),
         [uuid = description.uuid](WorkerContext* c, const std::string& name, IndexDrop* d,
-                                  const core::BulkReply& answer) {
+                                  const core::Reply& answer) {
           TakeLease(c, name, d, uuid, answer);
         });
   }

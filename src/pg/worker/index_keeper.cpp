@@ -4,7 +4,8 @@
 #include <iterator>
 #include <utility>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
+#include "core/search/version_meta.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_alias.h"
 #include "pg/worker/index_checks.h"
@@ -103,12 +104,12 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
 
 void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   Descriptions holders;
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   if (!TellsHolders(reply)) {
     IndexUnavailable(context, sync, response, kIndexRetry);
     return;
   }
-  if (reply.http_status == 200) {
+  if (reply.status == 200) {
     auto parsed = core::ParseIndices(reply.body);
     if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
     holders = parsed.value();
@@ -130,9 +131,9 @@ void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 // Its name was stored before it was asked for: one that stands there and names us was made by a
 // worker that died before it could store the UUID.
 void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   if (!TellsHolders(reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
-  auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  auto parsed = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const Descriptions& found = parsed.value();
   if (found.empty()) return Create(context, sync, sync->index.generation);
@@ -197,9 +198,9 @@ void Compare(WorkerContext* context, SyncRuntime* sync, const core::IndexDescrip
 }
 
 void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
-  auto parsed = core::ParseIndices(reply.http_status == 200 ? reply.body : "{}");
+  auto parsed = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
   if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   const bool found = parsed.value().size() == 1;
   if (!found) return Lost(sync);
@@ -233,7 +234,7 @@ void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 void TakeAliasAnswer(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
-  if (response.reply.transport_ok && response.reply.http_status == 200) {
+  if (response.reply.transport_ok && response.reply.status == 200) {
     sync->index.alias_pending = false;
     sync->index.dirty = true;
   } else {
@@ -244,7 +245,7 @@ void TakeAliasAnswer(WorkerContext* context, SyncRuntime* sync, const net::Respo
 void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
   sync->index.checking = false;
   if (!TellsHolders(response.reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
-  auto holders = core::ParseIndices(response.reply.http_status == 200 ? response.reply.body : "{}");
+  auto holders = core::ParseIndices(response.reply.status == 200 ? response.reply.body : "{}");
   if (!holders.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
   sync->index.checking = true;
   const Descriptions replaced = ReplacedBy(*sync, holders.value());
@@ -263,7 +264,7 @@ void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& 
 // Searches are to see in it what has been delivered from the first moment on.
 void AskHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& refreshed) {
   sync->index.checking = false;
-  if (!refreshed.reply.transport_ok || refreshed.reply.http_status != 200)
+  if (!refreshed.reply.transport_ok || refreshed.reply.status != 200)
     return IndexUnavailable(context, sync, refreshed, kIndexRetry);
   sync->index.checking = true;
   sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),

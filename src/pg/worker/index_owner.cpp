@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/search/version_meta.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"
@@ -28,19 +29,18 @@ std::string PathOfOwner(const std::string& uuid) {
 template <typename F>
 void AskOwner(WorkerContext* context, SyncRuntime* sync, const std::string& uuid,
               const Unavailable& unavailable, F handle) {
-  sync->channel->Ask(
-      "GET", PathOfOwner(uuid), "", MonotonicNow(),
-      ForSync(context, sync,
-              [unavailable, handle](WorkerContext* c, SyncRuntime* s,
-                                    const net::Response& response) {
-                auto found = core::ParseLease(response.reply.body);
-                const bool no_index = response.reply.http_status == 404 && !found.ok();
-                if (LeaseState* lease = LeaseOf(c, *s); no_index && lease != nullptr)
-                  lease->held = false;
-                if (!TellsHolders(response.reply) || !found.ok())
-                  return unavailable(c, s, response);
-                handle(c, s, found.value());
-              }));
+  sync->channel->Ask("GET", PathOfOwner(uuid), "", MonotonicNow(),
+                     ForSync(context, sync,
+                             [unavailable, handle](WorkerContext* c, SyncRuntime* s,
+                                                   const net::Response& response) {
+                               auto found = core::ParseLease(response.reply.body);
+                               const bool no_index = response.reply.status == 404 && !found.ok();
+                               if (LeaseState* lease = LeaseOf(c, *s); no_index && lease != nullptr)
+                                 lease->held = false;
+                               if (!TellsHolders(response.reply) || !found.ok())
+                                 return unavailable(c, s, response);
+                               handle(c, s, found.value());
+                             }));
 }
 
 // A refused condition: somebody was faster, and is looked at.
@@ -51,15 +51,14 @@ void WriteOwner(WorkerContext* context, SyncRuntime* sync, const std::string& uu
   sync->channel->Ask(
       "PUT", core::WriteLeasePath(Encoded(core::OwnerName(uuid)), found ? &*found : nullptr),
       core::LeaseBody(document), MonotonicNow(),
-      ForSync(context, sync,
-              [unavailable, handle](WorkerContext* c, SyncRuntime* s,
-                                    const net::Response& response) {
-                auto place = core::ParseLeaseWritten(response.reply.body);
-                const bool written =
-                    response.reply.transport_ok && response.reply.http_status / 100 == 2;
-                if (!written || !place.ok()) return unavailable(c, s, response);
-                handle(c, s, place.value());
-              }));
+      ForSync(
+          context, sync,
+          [unavailable, handle](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
+            auto place = core::ParseLeaseWritten(response.reply.body);
+            const bool written = response.reply.transport_ok && response.reply.status / 100 == 2;
+            if (!written || !place.ok()) return unavailable(c, s, response);
+            handle(c, s, place.value());
+          }));
 }
 
 // ---- an index that is not managed -------------------------------------------------------------
@@ -109,8 +108,8 @@ void PutMeta(WorkerContext* context, SyncRuntime* sync, const core::IndexDescrip
       "PUT", "/" + Encoded(index.name) + "/_mapping", body.value(), MonotonicNow(),
       ForSync(context, sync,
               [then](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-                const core::BulkReply& reply = response.reply;
-                const bool written = reply.transport_ok && reply.http_status == 200;
+                const core::Reply& reply = response.reply;
+                const bool written = reply.transport_ok && reply.status == 200;
                 written ? then(c, s) : RetryIndex(c, s, response);
               }));
 }
@@ -209,8 +208,8 @@ IndexOwner OwnerNamed(const WorkerContext& context, const SyncRuntime& sync,
   if (record.instance != 0 && record.instance != now.instance) return IndexOwner::kNobody;
   if (record.sync == now.sync) return IndexOwner::kThis;
   // One that was created after the definitions were read is not known here.
-  const bool lives = context.syncs_of_database.count(record.sync) > 0 ||
-                     record.sync > context.last_sync_number;
+  const bool lives =
+      context.syncs_of_database.count(record.sync) > 0 || record.sync > context.last_sync_number;
   return lives ? IndexOwner::kSibling : IndexOwner::kNobody;
 }
 
@@ -238,11 +237,11 @@ void ClaimIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDesc
       PutMeta(c, s, index, then);
     };
   if (sync->claim.uuid == index.uuid) return then(context, sync);
-  AskOwner(context, sync, index.uuid, RetryIndex,
-           [index, then = std::move(then)](WorkerContext* c, SyncRuntime* s,
-                                           const FoundOwner& found) {
-             TakeOwner(c, s, index, found, then);
-           });
+  AskOwner(
+      context, sync, index.uuid, RetryIndex,
+      [index, then = std::move(then)](WorkerContext* c, SyncRuntime* s, const FoundOwner& found) {
+        TakeOwner(c, s, index, found, then);
+      });
 }
 
 void CheckHolders(WorkerContext* context, SyncRuntime* sync,

@@ -1,10 +1,11 @@
 #pragma once
 // One owner for each index, whatever name a sync calls it by: nothing is written to an index, and
-// none is deleted, before it was asked whose it is (core/index_owner.h). C++ phase.
+// none is deleted, before it was asked whose it is (core/ownership/index_owner.h). C++ phase.
 
 #include <functional>
 
-#include "core/index_owner.h"
+#include "core/ownership/index_owner.h"
+#include "core/search/index_requests.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/error_text.h"
+#include "core/search/error_text.h"
 #include "pg/worker/parking.h"
 
 namespace polyglot::pg {
@@ -40,8 +40,8 @@ std::string PhysicalName(const SyncRuntime& sync, int generation) {
 std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
 
 // Whatever does not answer in JSON, as a search server does, says nothing about an index.
-bool IsServerTrouble(const core::BulkReply& reply) {
-  const int status = reply.http_status;
+bool IsServerTrouble(const core::Reply& reply) {
+  const int status = reply.status;
   if (!reply.transport_ok || status < 200 || status >= 500) return true;
   if (status < 300) return !reply.body.starts_with('{');
   if (status < 400 || status == 401 || status == 403 || status == 407) return true;
@@ -49,12 +49,12 @@ bool IsServerTrouble(const core::BulkReply& reply) {
   return status != 429 && !reply.body.starts_with('{');
 }
 
-bool TellsHolders(const core::BulkReply& reply) {
-  return reply.transport_ok && (reply.http_status == 200 || reply.says_missing);
+bool TellsHolders(const core::Reply& reply) {
+  return reply.transport_ok && (reply.status == 200 || reply.says_missing);
 }
 
 bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,
-                       const core::BulkReply& reply) {
+                       const core::Reply& reply) {
   if (!IsServerTrouble(reply) || !reply.transport_ok || !reply.body.starts_with('{')) return false;
   if (!sync.channel->connected()) return false;
   return std::any_of(context.syncs.begin(), context.syncs.end(), [&sync](const auto& other) {
@@ -72,8 +72,8 @@ core::Time NextWaitOfRefused(SyncRuntime* sync, core::Time now) {
   return wait = std::clamp(2 * wait, kIndexRetry, kBlockedRetry);
 }
 
-void NoteServerTrouble(Channel* channel, const core::BulkReply& reply, core::Time now) {
-  const bool denied = reply.http_status == 401 || reply.http_status == 403;
+void NoteServerTrouble(Channel* channel, const core::Reply& reply, core::Time now) {
+  const bool denied = reply.status == 401 || reply.status == 403;
   channel->set_state(!IsServerTrouble(reply), denied, now);
   if (IsServerTrouble(reply)) channel->ProbeFailed(reply.transport_ok, now);
 }
@@ -83,7 +83,7 @@ void NoteServerTrouble(Channel* channel, const core::BulkReply& reply, core::Tim
 void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
                       core::Time wait) {
   const core::Time now = MonotonicNow();
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   const bool index_only = ConcernsIndexOnly(*context, *sync, reply);
   sync->index.step = IndexStep::kUnavailable;
   sync->index.checking = false;
@@ -93,7 +93,7 @@ void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Resp
   sync->index.retry_at = now + (index_only ? NextWaitOfRefused(sync, now) : wait);
   if (!index_only) NoteServerTrouble(sync->channel, reply, now);
   sync->why = sync->index.physical == nullptr && index_only ? "there is no index yet: " : "";
-  sync->why += reply.transport_ok ? "HTTP status " + std::to_string(reply.http_status) + ": " +
+  sync->why += reply.transport_ok ? "HTTP status " + std::to_string(reply.status) + ": " +
                                         core::WholeRefusal(reply.body)
                                   : reply.transport_error;
   if (!index_only && IsServerTrouble(reply)) sync->channel->why = sync->why;

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
@@ -30,9 +30,9 @@ Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
 }
 
 /// Does this answer say that the server, or who we are to it, is the trouble?
-bool IsServerTrouble(const core::BulkReply& reply);
+bool IsServerTrouble(const core::Reply& reply);
 /// Does this answer to "who has this name?" say anything, be it that nobody does?
-bool TellsHolders(const core::BulkReply& reply);
+bool TellsHolders(const core::Reply& reply);
 /// A request that compares the UUID is on its way: deletes that found nothing wait for its answer.
 void BeginCheck(SyncRuntime* sync);
 /// That request has told nothing: they wait for the next one.
@@ -43,7 +43,7 @@ void CheckSoon(SyncRuntime* sync);
 /// server refuses it, and other indexes of the same connection are in order: a role may name some
 /// indexes only, an index may have a block of its own.
 bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,
-                       const core::BulkReply& reply);
+                       const core::Reply& reply);
 /// Asked in vain; asked again after `wait`, or later when it is refused again and again.
 void IndexUnavailable(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
                       core::Time wait);

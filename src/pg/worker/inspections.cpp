@@ -2,10 +2,11 @@
 
 #include <algorithm>
 
-#include "core/comparison.h"
-#include "core/error_text.h"
-#include "core/index_body.h"
-#include "core/inspection.h"
+#include "core/search/error_text.h"
+#include "core/search/index_requests.h"
+#include "core/status/inspection.h"
+#include "core/text.h"
+#include "core/verification/comparison.h"
 #include "pg/encoding.h"
 #include "pg/inspection_slots.h"
 #include "pg/worker/crash_guard.h"
@@ -125,12 +126,11 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
 
 std::string WhyNoAnswer(const net::Response& response) {
   if (!response.reply.transport_ok) return "the server did not answer";
-  return "the server could not tell (HTTP status " + std::to_string(response.reply.http_status) +
-         ")";
+  return "the server could not tell (HTTP status " + std::to_string(response.reply.status) + ")";
 }
 
 bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.http_status == 200;
+  return response.reply.transport_ok && response.reply.status == 200;
 }
 
 core::Result<std::vector<core::FoundDocument>> Documents(const net::Response& response,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/index_owner.h"
+#include "core/ownership/index_owner.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_steps.h"
 
@@ -63,15 +63,15 @@ void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& res
   // The index of the leases has just been made: its shard is not there yet, which tells nothing of
   // the server.
   const bool new_index = MonotonicNow() - context->lease_index_made < kShardsCome;
-  if (new_index && response.reply.http_status == 503) return AskLater(sync, kShardRetry);
-  if (response.reply.transport_ok && response.reply.http_status == 409) return LostRace(sync);
+  if (new_index && response.reply.status == 503) return AskLater(sync, kShardRetry);
+  if (response.reply.transport_ok && response.reply.status == 409) return LostRace(sync);
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
 void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
                  std::uint64_t epoch, core::Time asked, const Then& then) {
-  const core::BulkReply& reply = response.reply;
-  const bool written = reply.transport_ok && reply.http_status / 100 == 2;
+  const core::Reply& reply = response.reply;
+  const bool written = reply.transport_ok && reply.status / 100 == 2;
   auto place = written ? core::ParseLeaseWritten(reply.body)
                        : core::Result<std::pair<std::int64_t, std::int64_t>>(core::Error{});
   LeaseState* lease = LeaseOf(context, *sync);
@@ -100,7 +100,7 @@ void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
   sync->channel->Ask(
       "PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(), MonotonicNow(),
       ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-        const int status = response.reply.http_status;
+        const int status = response.reply.status;
         if (status == 200 || status == 400) return AskLater(s, core::Time{0});  // 400: it is there
         NotHeld(c, s, response);
       }));
@@ -197,7 +197,7 @@ void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& r
     return then(context, sync);
   }
   auto found = core::ParseLease(response.reply.body);
-  if (response.reply.http_status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
+  if (response.reply.status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
   if (!found.ok()) return NotHeld(context, sync, response);
   if (found.value()) return Judge(context, sync, *found.value(), then);
   // Nobody has it: nothing vouches for what is in the index, should there be one.
@@ -234,14 +234,14 @@ struct Renewal {
 
 using RenewedItems = core::Result<std::vector<core::LeaseItem>>;
 
-RenewedItems ItemsOf(const core::BulkReply& reply) {
-  const bool usable = reply.transport_ok && reply.http_status == 200;
+RenewedItems ItemsOf(const core::Reply& reply) {
+  const bool usable = reply.transport_ok && reply.status == 200;
   return usable ? core::ParseRenewed(reply.body) : RenewedItems(core::Error{});
 }
 
 // A write as small as this one tells whether the server has no room at all.
-void Testify(core::Delivery* delivery, const core::BulkReply& reply, const RenewedItems& items) {
-  bool taken = false, full = reply.transport_ok && reply.http_status == 429;
+void Testify(core::Delivery* delivery, const core::Reply& reply, const RenewedItems& items) {
+  bool taken = false, full = reply.transport_ok && reply.status == 429;
   if (items.ok())
     for (const core::LeaseItem& item : items.value()) {
       taken |= item.status / 100 == 2;

@@ -1,8 +1,8 @@
 #pragma once
-// Holds the lease of each sync (core/lease.h): takes it before anything else is done in the search
-// cluster for the sync, renews it, and lets nothing be written without it. It names the alias, not
-// a physical index: of two copies of a database that both find their index gone, one only may make
-// the next one.
+// Holds the lease of each sync (core/ownership/lease.h): takes it before anything else is done in
+// the search cluster for the sync, renews it, and lets nothing be written without it. It names the
+// alias, not a physical index: of two copies of a database that both find their index gone, one
+// only may make the next one.
 //
 // Requests that were sent before a lease was lost may land later. They lose by version wherever the
 // next owner has written, and what they leave elsewhere is found by the comparison that follows.

@@ -3,7 +3,8 @@
 #include <iterator>
 #include <utility>
 
-#include "core/error_text.h"
+#include "core/search/error_text.h"
+#include "core/text.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
@@ -72,7 +73,7 @@ void Collect(SyncRuntime* sync, const core::Finished& finished, ToWrite* write) 
   const core::Operation* op = &finished.operation;
   if (finished.outcome == core::FinalOutcome::kReplaced) return;
   if (finished.outcome == core::FinalOutcome::kDead) {
-    write->dead.push_back({op, finished.http_status, finished.error_type, finished.error_reason});
+    write->dead.push_back({op, finished.status, finished.error_type, finished.error_reason});
     sync->may_have_dead_letters = true;
   } else if (sync->may_have_dead_letters) {
     write->acknowledged.push_back(op);

@@ -39,8 +39,8 @@ class Collector {
 
   // Everything of this sync that is in memory and not in flight, as keys. Pages of a backfill and
   // walks of a resync are begun anew; a key that was parked already still has its row.
-  std::vector<PendingKey> Run() {
-    for (PendingKey& key : sync_->keys.Take(sync_->keys.size())) Take(std::move(key));
+  std::vector<core::PendingKey> Run() {
+    for (core::PendingKey& key : sync_->keys.Take(sync_->keys.size())) Take(std::move(key));
     if (sync_->channel != nullptr)
       for (core::Operation& op : sync_->channel->delivery().Withdraw(sync_->id, UINT64_MAX))
         Take(&op);
@@ -56,7 +56,7 @@ class Collector {
   void Take(core::Operation* op) {
     // A delete of what has no row: no key brings it back, so whoever found it looks again.
     if (op->key.empty() && sync_->verification) sync_->verification->withdrawn = true;
-    PendingKey key;
+    core::PendingKey key;
     key.id = std::move(op->id);
     key.key = std::move(op->key);
     key.routing = std::move(op->routing);
@@ -64,7 +64,7 @@ class Collector {
     key.captured_at = sync_->CapturedAt(op->tickets.scan);  // `lag` must not shrink by parking
     Take(std::move(key));
   }
-  void Take(PendingKey key) {
+  void Take(core::PendingKey key) {
     if (key.tickets.scan != 0)
       keys_.push_back(std::move(key));
     else
@@ -73,7 +73,7 @@ class Collector {
 
   WorkerContext* context_;
   SyncRuntime* sync_;
-  std::vector<PendingKey> keys_;
+  std::vector<core::PendingKey> keys_;
 };
 
 void EndProbes(SyncRuntime* sync) {
@@ -82,17 +82,17 @@ void EndProbes(SyncRuntime* sync) {
 }
 
 // What is parked already keeps its row, and what cannot be stored now waits on.
-void StoreKeys(WorkerContext* context, SyncRuntime* sync, std::vector<PendingKey> keys) {
+void StoreKeys(WorkerContext* context, SyncRuntime* sync, std::vector<core::PendingKey> keys) {
   while (!keys.empty()) {
     const std::size_t rest = keys.size() - std::min(keys.size(), kKeysPerTransaction);
-    const std::vector<PendingKey> some(std::make_move_iterator(keys.begin() + rest),
-                                       std::make_move_iterator(keys.end()));
+    const std::vector<core::PendingKey> some(std::make_move_iterator(keys.begin() + rest),
+                                             std::make_move_iterator(keys.end()));
     keys.resize(rest);
     bool parked = false;
     InTransaction([&] {
       if ((parked = LockState(sync))) ParkKeys(sync, some, DrawPositions(1));
     });
-    for (const PendingKey& key : some) {
+    for (const core::PendingKey& key : some) {
       if (parked)
         context->settlement.Release(sync->id, key.tickets);
       else
@@ -102,7 +102,7 @@ void StoreKeys(WorkerContext* context, SyncRuntime* sync, std::vector<PendingKey
 }
 
 void Park(WorkerContext* context, SyncRuntime* sync) {
-  std::vector<PendingKey> keys = Collector(context, sync).Run();
+  std::vector<core::PendingKey> keys = Collector(context, sync).Run();
   if (sync->backfill.running) RewindBackfill(sync);
   if (sync->resync.step != ResyncState::Step::kNone) ContinueResync(sync, sync->resync.version);
   EndProbes(sync);
@@ -113,8 +113,8 @@ void Park(WorkerContext* context, SyncRuntime* sync) {
 void ParkExcess(WorkerContext* context, SyncRuntime* sync) {
   if (!sync->Slow() || sync->keys.size() <= 2 * kKeysWaiting) return;
   if (MonotonicNow() < sync->store_at) return;
-  std::vector<PendingKey> excess;
-  for (PendingKey& key : sync->keys.Take(sync->keys.size() - kKeysWaiting)) {
+  std::vector<core::PendingKey> excess;
+  for (core::PendingKey& key : sync->keys.Take(sync->keys.size() - kKeysWaiting)) {
     if (key.tickets.scan != 0)
       excess.push_back(std::move(key));
     else  // its row is still there
@@ -126,7 +126,7 @@ void ParkExcess(WorkerContext* context, SyncRuntime* sync) {
 bool LoadPage(WorkerContext* context, SyncRuntime* sync) {
   ParkedState& parked = sync->parked;
   const int limit = sync->Trying() ? kKeysPerProbe : kKeysPerPage;
-  std::vector<PendingKey> keys;
+  std::vector<core::PendingKey> keys;
   bool locked = false;
   InTransaction([&] {
     // What an open drop_sync has could not be taken out afterwards, and would come again and again.
@@ -136,7 +136,7 @@ bool LoadPage(WorkerContext* context, SyncRuntime* sync) {
   if (!locked) return false;
   if (!keys.empty()) parked.cursor = keys.back();
   parked.at_end = keys.size() < static_cast<std::size_t>(limit);
-  for (PendingKey& key : keys) {
+  for (core::PendingKey& key : keys) {
     key.tickets.probe = ++parked.last_probe;
     sync->keys.Add(sync->id, std::move(key), &context->settlement);
   }
@@ -209,14 +209,14 @@ void ProbeBlocked(WorkerContext* context, core::Time now) {
   }
 }
 
-std::vector<PendingKey> TakeWaiting(WorkerContext* context, SyncRuntime* sync) {
-  std::vector<PendingKey> keys = Collector(context, sync).Run();
+std::vector<core::PendingKey> TakeWaiting(WorkerContext* context, SyncRuntime* sync) {
+  std::vector<core::PendingKey> keys = Collector(context, sync).Run();
   EndProbes(sync);
   return keys;
 }
 
 void ForgetWaiting(WorkerContext* context, SyncRuntime* sync) {
-  for (const PendingKey& key : TakeWaiting(context, sync))
+  for (const core::PendingKey& key : TakeWaiting(context, sync))
     context->settlement.Release(sync->id, key.tickets);
 }
 

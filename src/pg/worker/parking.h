@@ -15,7 +15,7 @@ void Unblock(SyncRuntime* sync);
 /// Lets blocked syncs try again when it is time.
 void ProbeBlocked(WorkerContext* context, core::Time now);
 /// Takes out what waits in memory, as keys; those that have a scan's ticket are still counted.
-std::vector<PendingKey> TakeWaiting(WorkerContext* context, SyncRuntime* sync);
+std::vector<core::PendingKey> TakeWaiting(WorkerContext* context, SyncRuntime* sync);
 /// Forgets all that waits in memory; it settles without an outcome.
 void ForgetWaiting(WorkerContext* context, SyncRuntime* sync);
 /// Parks what waits in memory for each sync that cannot write: keys, and operations not in flight.

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/control_record.h"
-#include "core/error_text.h"
-#include "core/queue_record.h"
+#include "core/queue/control_record.h"
+#include "core/queue/queue_record.h"
+#include "core/text.h"
 #include "pg/queue/queue_writer.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/counters.h"

@@ -15,12 +15,12 @@ class Letters {
  public:
   Letters(const SyncRuntime& sync, std::uint64_t version) : sync_(sync), version_(version) {}
 
-  void Add(const ReadFailure& failure, const std::list<PendingKey>* keys) {
+  void Add(const ReadFailure& failure, const std::list<core::PendingKey>* keys) {
     types_.push_back(std::string("postgresql_error_") + unpack_sql_state(failure.error.sqlstate));
     reasons_.push_back(ReadableInUtf8(failure.error));
     const std::size_t before = letters_.size();
     if (keys != nullptr)
-      for (const PendingKey& key : *keys)
+      for (const core::PendingKey& key : *keys)
         if (key.id == failure.id) Add(key.id, key.key, key.routing);
     if (letters_.size() == before) Add(failure.id, failure.key, std::nullopt);
   }
@@ -49,7 +49,7 @@ class Letters {
 }  // namespace
 
 bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch, std::uint64_t version,
-                        const std::list<PendingKey>* keys) {
+                        const std::list<core::PendingKey>* keys) {
   if (batch.failures.empty()) return true;
   if (sync->routing_att == 0) keys = nullptr;
   Letters letters(*sync, version);

@@ -13,6 +13,6 @@ namespace polyglot::pg {
 /// false: not now, see LockState.
 [[nodiscard]] bool RecordReadFailures(SyncRuntime* sync, const RowBatch& batch,
                                       std::uint64_t version,
-                                      const std::list<PendingKey>* keys = nullptr);
+                                      const std::list<core::PendingKey>* keys = nullptr);
 
 }  // namespace polyglot::pg

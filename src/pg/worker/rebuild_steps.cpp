@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
 #include "pg/worker/fault_limits.h"
 #include "pg/worker/index_alias.h"
 #include "pg/worker/index_owner.h"
@@ -28,7 +28,7 @@ void StepBack(WorkerContext* context, SyncRuntime* building, core::Time now) {
 }
 
 bool IsUsable(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.http_status == 200;
+  return response.reply.transport_ok && response.reply.status == 200;
 }
 
 void NotUsable(WorkerContext* context, SyncRuntime* building, const net::Response& response) {

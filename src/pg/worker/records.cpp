@@ -130,7 +130,7 @@ void InsertLetters(std::int32_t sync, LetterList::const_iterator begin,
     columns.Add(op.id, op.routing, ByteaOf(op.key));
     operations[at] = TextOf(op.kind == core::OperationKind::kIndex ? "index" : "delete");
     versions[at] = Int64GetDatum(static_cast<std::int64_t>(op.version));
-    statuses[at] = Int32GetDatum((*it)->http_status);
+    statuses[at] = Int32GetDatum((*it)->status);
     types[at] = TextOf((*it)->error_type);
     reasons[at] = TextOf((*it)->reason);
     documents[at] = TextOf(with_documents ? std::string_view(op.body) : std::string_view());
@@ -173,11 +173,11 @@ bool TryInsert(std::int32_t sync, const LetterList& list, bool with_documents, P
 }
 
 // (document_id, routing, has_routing, key, captured_at) of the last query.
-void TakeKeys(std::vector<PendingKey>* keys) {
+void TakeKeys(std::vector<core::PendingKey>* keys) {
   TupleDesc desc = SPI_tuptable->tupdesc;
   for (uint64 i = 0; i < SPI_processed; i++) {
     HeapTuple tuple = SPI_tuptable->vals[i];
-    PendingKey key;
+    core::PendingKey key;
     ReadDocumentKey(tuple, desc, &key);
     bool isnull;
     key.captured_at = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 5, &isnull));
@@ -188,7 +188,7 @@ void TakeKeys(std::vector<PendingKey>* keys) {
 // What a parked row takes in the table and its index beside id, routing (twice) and key.
 constexpr std::uint64_t kParkedRow = 120;
 
-std::uint64_t RoutingBytes(const PendingKey& key) {
+std::uint64_t RoutingBytes(const core::PendingKey& key) {
   if (!key.routing) return 0;
   const std::string name = ShortRouting(*key.routing);
   return 2 * name.size() + (core::IsHashedId(name) ? key.routing->size() : 0);
@@ -207,23 +207,23 @@ std::uint64_t InsertedRows() {
 }
 
 // One row for each (id, routing): an INSERT … ON CONFLICT may not meet the same row twice.
-std::vector<const PendingKey*> Distinct(const std::vector<PendingKey>& keys) {
+std::vector<const core::PendingKey*> Distinct(const std::vector<core::PendingKey>& keys) {
   std::set<std::pair<std::string_view, std::optional<std::string_view>>> seen;
-  std::vector<const PendingKey*> distinct;
-  for (const PendingKey& key : keys)
+  std::vector<const core::PendingKey*> distinct;
+  for (const core::PendingKey& key : keys)
     if (seen.emplace(key.id, key.routing).second) distinct.push_back(&key);
   return distinct;
 }
 
 }  // namespace
 
-void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint64_t stamp) {
+void ParkKeys(SyncRuntime* sync, const std::vector<core::PendingKey>& keys, std::uint64_t stamp) {
   if (keys.empty()) return;
   Columns columns(keys.size());
   Datum* captured = Columns::New(keys.size());
   std::int64_t oldest = INT64_MAX;
   std::uint64_t bytes = 0;
-  for (const PendingKey* key : Distinct(keys)) {
+  for (const core::PendingKey* key : Distinct(keys)) {
     captured[columns.count] = TimestampTzGetDatum(key->captured_at);
     columns.Add(key->id, key->routing, ByteaOf(key->key));
     oldest = std::min(oldest, key->captured_at);
@@ -255,7 +255,8 @@ void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& op
   count.rows = left;
 }
 
-std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after) {
+std::vector<core::PendingKey> LoadParked(std::int32_t sync, int limit,
+                                         const core::PendingKey* after) {
   Parameters p;
   p.Int4(sync);
   p.Int4(limit);
@@ -268,7 +269,7 @@ std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKe
       " WHERE sync_id = $1 AND (document_id, routing, has_routing) > ($3, $4, $5)"
       " ORDER BY document_id, parked_key.routing, has_routing LIMIT $2",
       SPI_OK_SELECT);
-  std::vector<PendingKey> keys;
+  std::vector<core::PendingKey> keys;
   TakeKeys(&keys);
   return keys;
 }
@@ -367,7 +368,7 @@ bool WriteDeadLetters(std::int32_t sync, const std::vector<DeadLetter>& letters)
 }
 
 bool ParkFormerRoutings(SyncRuntime* sync, const std::vector<const core::Operation*>& operations) {
-  std::vector<PendingKey> keys;
+  std::vector<core::PendingKey> keys;
   RunOver(operations, sync->id, kWholeVersion, kFormer, SPI_OK_SELECT, [&] { TakeKeys(&keys); });
   if (keys.empty()) return true;
   if (!LockState(sync)) return false;

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/delivery.h"
-#include "pg/worker/pending_keys.h"
+#include "core/delivery/delivery.h"
+#include "core/queue/pending_keys.h"
 #include "pg/worker/sync_runtime.h"
 
 namespace polyglot::pg {
@@ -21,11 +21,12 @@ inline constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << 52) - 1;
 /// position drawn now. A row that an operation under way may delete gets the new stamp: any of the
 /// process, since one that takes the place of a probe's unparks its key. Both keep the sync's
 /// ParkedCount in line, without counting rows again.
-void ParkKeys(SyncRuntime* sync, const std::vector<PendingKey>& keys, std::uint64_t stamp);
+void ParkKeys(SyncRuntime* sync, const std::vector<core::PendingKey>& keys, std::uint64_t stamp);
 /// Deletes the parked rows that these acknowledged operations stand for, unless parked again since.
 void UnparkKeys(SyncRuntime* sync, const std::vector<const core::Operation*>& operations);
 /// Up to `limit` parked keys that follow `after` (nullptr: the first ones) in the table's order.
-std::vector<PendingKey> LoadParked(std::int32_t sync, int limit, const PendingKey* after);
+std::vector<core::PendingKey> LoadParked(std::int32_t sync, int limit,
+                                         const core::PendingKey* after);
 /// Deletes all parked rows of a sync.
 void DeleteParked(SyncRuntime* sync);
 /// Deletes up to `limit` of them, from where it was the last time (ParkedState::cursor); those that
@@ -38,7 +39,7 @@ ParkedCount CountParked(std::int32_t sync);
 
 struct DeadLetter {
   const core::Operation* operation;
-  int http_status;
+  int status;
   std::string_view error_type, reason;
 };
 /// So much of a refused document is kept in its dead letter: the row has all of it.

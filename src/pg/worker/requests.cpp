@@ -18,8 +18,7 @@ void Refresh(WorkerContext* context, SyncRuntime* sync, std::uint64_t wanted, co
                        if (refreshed == nullptr) return;
                        // What was refused may be refused for long: not again at once.
                        refreshed->index.refresh_at = MonotonicNow() + kRefreshRetry;
-                       if (!response.reply.transport_ok || response.reply.http_status != 200)
-                         return;
+                       if (!response.reply.transport_ok || response.reply.status != 200) return;
                        refreshed->index.refresh_at = core::Time{0};
                        pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
                        context->answered = true;

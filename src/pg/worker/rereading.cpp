@@ -67,7 +67,7 @@ class Rereading {
     InTransaction([&] {
       if (!(locked_ = LockSource(sync_))) return;
       std::vector<std::string_view> packed, ids;
-      for (const PendingKey& key : keys_) {
+      for (const core::PendingKey& key : keys_) {
         if (SetAside(key)) continue;
         FaultKey("fault_key", key.id);
         packed.push_back(key.key);
@@ -103,7 +103,7 @@ class Rereading {
 
  private:
   // Workers died on it: a dead letter, without another look at the row.
-  bool SetAside(const PendingKey& key) {
+  bool SetAside(const core::PendingKey& key) {
     if (!IsSetAside(key.key)) return false;
     ReadFailure failure{key.id, key.key, PgError{}};
     failure.error.sqlstate = ERRCODE_INTERNAL_ERROR;
@@ -119,7 +119,7 @@ class Rereading {
     for (const ReadFailure& failure : batch_.failures) failed.insert(failure.id);
     std::list<core::Operation> ended;
     std::vector<const core::Operation*> pointers;
-    for (const PendingKey& key : keys_) {
+    for (const core::PendingKey& key : keys_) {
       if (key.tickets.probe == 0 || failed.count(key.id) == 0) continue;
       ended.push_back(
           NewOperation(*sync_, core::OperationKind::kIndex, versions_.index, key.id, key.key));
@@ -130,7 +130,7 @@ class Rereading {
   }
 
   void ParkAll() {
-    std::vector<PendingKey> keys(keys_.begin(), keys_.end());
+    std::vector<core::PendingKey> keys(keys_.begin(), keys_.end());
     ParkKeys(sync_, keys, DrawPositions(1));
   }
 
@@ -143,7 +143,7 @@ class Rereading {
 
   // A key that was read, among those that name the same document.
   struct Wanted {
-    PendingKey* key;
+    core::PendingKey* key;
     Wanted* first;  // of its document
     Wanted* next = nullptr;
     Wanted* last = nullptr;  // of the first: the end of the chain
@@ -152,7 +152,7 @@ class Rereading {
 
   void Group() {
     wanted_.reserve(keys_.size());
-    for (PendingKey& key : keys_) {
+    for (core::PendingKey& key : keys_) {
       Wanted* added = &wanted_.emplace_back(Wanted{.key = &key, .first = nullptr});
       Wanted* first = FirstOf(key.id);
       added->first = first == nullptr ? added : first;
@@ -198,7 +198,7 @@ class Rereading {
   // a former routing is done with when both are.
   void LeaveFormer(const Wanted* first, const std::optional<std::string>& routing) {
     for (const Wanted* one = first; one != nullptr; one = one->next) {
-      const PendingKey* key = one->key;
+      const core::PendingKey* key = one->key;
       if (key->routing == routing) continue;
       core::Operation op =
           NewDelete(key->id, key->key, key->routing, versions_.remove, key->tickets);
@@ -231,7 +231,7 @@ class Rereading {
   }
 
   // A key without a row is a delete; when the reading stopped early it is not known yet.
-  void SubmitMissing(PendingKey& key) {
+  void SubmitMissing(core::PendingKey& key) {
     if (!batch_.truncated) {
       SubmitOperation(context_, sync_,
                       NewDelete(key.id, key.key, key.routing, versions_.remove, key.tickets));
@@ -240,7 +240,7 @@ class Rereading {
     }
   }
 
-  void PutBack(const PendingKey& key) {
+  void PutBack(const core::PendingKey& key) {
     context_->settlement.Add(sync_->id, key.tickets);  // ReleaseAll takes one off
     sync_->keys.PutBack(key, sync_->id, &context_->settlement);
   }
@@ -250,7 +250,7 @@ class Rereading {
   }
 
   void ReleaseAll() {
-    for (const PendingKey& key : keys_) context_->settlement.Release(sync_->id, key.tickets);
+    for (const core::PendingKey& key : keys_) context_->settlement.Release(sync_->id, key.tickets);
     sync_->keys.Recycle(std::move(keys_));
   }
 
@@ -258,7 +258,7 @@ class Rereading {
   SyncRuntime* sync_;
   Versions versions_{};
   bool truncated_ = false, locked_ = false, stored_ = true;
-  std::list<PendingKey> keys_;
+  std::list<core::PendingKey> keys_;
   RowBatch& batch_;
   std::vector<Wanted> wanted_;
   core::HashIndex<Wanted> by_id_;

@@ -2,7 +2,9 @@
 
 #include <utility>
 
-#include "core/index_body.h"
+#include "core/search/index_requests.h"
+#include "core/search/point_in_time.h"
+#include "core/search/server_info.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/rereading.h"
@@ -44,7 +46,7 @@ void Restart(SyncRuntime* sync, core::Time now) {
 }
 
 bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.http_status == 200;
+  return response.reply.transport_ok && response.reply.status == 200;
 }
 
 void Refresh(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -142,7 +144,7 @@ void Close(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
 void ReadAgain(WorkerContext* context, SyncRuntime* sync, core::Operation* op) {
   context->settlement.Release(sync->id, op->tickets);
   if (op->tickets.scan == 0 && op->tickets.probe == 0) return;
-  PendingKey key;
+  core::PendingKey key;
   key.id = std::move(op->id);
   key.key = std::move(op->key);
   key.routing = std::move(op->routing);
@@ -226,7 +228,7 @@ void TakeBack(WorkerContext* context, SyncRuntime* sync, core::Operation operati
     sync->channel->delivery().Submit(std::move(operation), MonotonicNow());
     return;
   }
-  PendingKey key;
+  core::PendingKey key;
   key.captured_at = sync->CapturedAt(operation.tickets.scan);
   key.id = std::move(operation.id);
   key.key = std::move(operation.key);

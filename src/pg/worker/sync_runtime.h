@@ -9,15 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "core/backfill_pace.h"
-#include "core/control_record.h"
-#include "core/delivery.h"
-#include "core/lease.h"
-#include "core/queue_record.h"
+#include "core/delivery/backfill_pace.h"
+#include "core/delivery/delivery.h"
+#include "core/ownership/lease.h"
+#include "core/queue/control_record.h"
+#include "core/queue/pending_keys.h"
+#include "core/queue/queue_record.h"
 #include "core/time.h"
 #include "pg/document/row_reader.h"
 #include "pg/shared_state.h"
-#include "pg/worker/pending_keys.h"
 
 namespace polyglot::pg {
 
@@ -210,11 +210,11 @@ struct ParkedCount {
 
 /// Parked keys of a sync (polyglot.parked_key).
 struct ParkedState {
-  ParkedCount count;                      // exact at load and at the end of each drain
-  bool draining = false, at_end = false;  // keys are being read again; all of them were loaded
-  std::optional<PendingKey> cursor;       // last key loaded
-  std::uint64_t last_probe = 0;           // ticket number
-  bool judged = false, refill = false;    // see refill.h; they are left to the next generation
+  ParkedCount count;                       // exact at load and at the end of each drain
+  bool draining = false, at_end = false;   // keys are being read again; all of them were loaded
+  std::optional<core::PendingKey> cursor;  // last key loaded
+  std::uint64_t last_probe = 0;            // ticket number
+  bool judged = false, refill = false;     // see refill.h; they are left to the next generation
 };
 
 struct SyncRuntime {
@@ -237,7 +237,7 @@ struct SyncRuntime {
 
   std::unique_ptr<RowReader> reader;
   Channel* channel = nullptr;
-  PendingKeys keys;
+  core::PendingKeys keys;
   IndexState index;
   LeaseState lease;
   ClaimState claim;

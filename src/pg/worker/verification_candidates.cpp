@@ -2,7 +2,7 @@
 // each other.
 
 #include "core/document_id.h"
-#include "core/error_text.h"
+#include "core/search/error_text.h"
 #include "pg/encoding.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
@@ -142,20 +142,20 @@ bool Belongs(const Judgement& judgement, const Candidate& candidate) {
 
 using Content = Judgement::Content;
 
-void LeaveContentOut(Judgement* judgement, const core::BulkReply& reply, bool certain) {
+void LeaveContentOut(Judgement* judgement, const core::Reply& reply, bool certain) {
   judgement->content = Content::kLeftOut;
   judgement->certain = certain;
   judgement->unreadable =
       reply.answer_cut ? "the document is much larger than its row" : kCannotBeReadBack;
-  if (!certain && reply.transport_ok && reply.http_status != 200)
-    judgement->unreadable += " (HTTP status " + std::to_string(reply.http_status) + ")";
+  if (!certain && reply.transport_ok && reply.status != 200)
+    judgement->unreadable += " (HTTP status " + std::to_string(reply.status) + ")";
 }
 
 // Fewer of them are asked for, one alone without its content.
 void TakeNoAnswer(SyncRuntime* sync, const net::Response& response, bool certain) {
   VerificationState* state = sync->verification.get();
   Judgement& judgement = state->judgement;
-  const core::BulkReply& reply = response.reply;
+  const core::Reply& reply = response.reply;
   const bool alone = judgement.candidates.size() == 1;
   // No answer at all, or none that was waited for, accuses no single document.
   if (alone && !certain && !reply.transport_ok) return TryLater(sync, response);
@@ -366,7 +366,7 @@ class Judge {
 
   // With a key: as a parked one, it is read again and delivered until the server has taken it.
   void ParkDiffering(std::uint64_t position) {
-    std::vector<PendingKey> keys;
+    std::vector<core::PendingKey> keys;
     for (const Difference& difference : differences_) {
       const Candidate& candidate = *difference.candidate;
       if (candidate.key.empty()) continue;

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/document_id.h"
-#include "core/error_text.h"
-#include "core/index_body.h"
+#include "core/search/error_text.h"
+#include "core/search/index_requests.h"
 #include "pg/encoding.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/index_steps.h"
@@ -311,11 +311,10 @@ void TryLater(SyncRuntime* sync, const net::Response& response, core::Time wait)
   const core::Time now = MonotonicNow();
   state->retry_at = now + wait;
   if (state->trouble_since == core::Time{0}) state->trouble_since = now;
-  const core::BulkReply& reply = response.reply;
-  const std::string reason = reply.transport_ok
-                                 ? "HTTP status " + std::to_string(reply.http_status) + ": " +
-                                       core::NormaliseRefusal(reply.body)
-                                 : reply.transport_error;
+  const core::Reply& reply = response.reply;
+  const std::string reason = reply.transport_ok ? "HTTP status " + std::to_string(reply.status) +
+                                                      ": " + core::NormaliseRefusal(reply.body)
+                                                : reply.transport_error;
   SetSyncError(sync->slot, ("verification: " + reason).c_str());
 }
 
@@ -368,8 +367,8 @@ void ClosePointInTime(SyncRuntime* sync, core::Time now) {
 void AskForRules(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->verification->in_flight > 0) return;
   sync->channel->Ask(
-      "GET",
-      "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "", now,
+      "GET", "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "",
+      now,
       ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
         auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
                                   : core::Result<core::ContentRules>(core::Error{});

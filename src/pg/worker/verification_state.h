@@ -12,9 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/comparison.h"
-#include "core/index_body.h"
-#include "core/known_ids.h"
+#include "core/search/index_requests.h"
+#include "core/search/multi_get.h"
+#include "core/search/point_in_time.h"
+#include "core/verification/comparison.h"
+#include "core/verification/known_ids.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {

@@ -26,7 +26,7 @@ Answer ForVerification(WorkerContext* context, SyncRuntime* sync, F handle) {
 }
 
 inline bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.http_status == 200;
+  return response.reply.transport_ok && response.reply.status == 200;
 }
 /// The request is made again, a little later; the reason is shown in status.
 void TryLater(SyncRuntime* sync, const net::Response& response,

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "core/gathering.h"
+#include "core/queue/gathering.h"
 #include "pg/capture/capture_plan.h"
 #include "pg/catalog.h"
 #include "pg/document/table_lock.h"

@@ -11,10 +11,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/delivery.h"
-#include "core/settlement.h"
-#include "core/snapshot.h"
-#include "core/version_clock.h"
+#include "core/delivery/delivery.h"
+#include "core/ownership/version_clock.h"
+#include "core/queue/settlement.h"
+#include "core/queue/snapshot.h"
+#include "core/search/lease_document.h"
 #include "pg/document/row_reader.h"
 #include "pg/queue/queue_reader.h"
 #include "pg/worker/channel.h"
@@ -50,7 +51,7 @@ struct WorkerContext {
   std::uint64_t request_seen = 0;   // the newest request of a session then
   std::map<std::int32_t, std::string> syncs_of_database;  // those of other servers too: the alias
   std::int32_t last_sync_number = 0;  // no sync that was known then has a higher one
-  std::string home, incarnation;      // core/lease.h
+  std::string home, incarnation;      // core/ownership/lease.h
   std::vector<core::TimelineEnd> history;
   core::Time lease_index_made{-1'000'000'000};
   std::vector<std::pair<Channel*, core::LeaseWrite>> farewells;  // leases of dropped syncs

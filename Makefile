@@ -6,7 +6,7 @@ MODULE_big = polyglot_sync
 SOURCES = $(wildcard src/core/*.cpp src/core/*/*.cpp src/net/*.cpp \
   src/pg/*.cpp src/pg/*/*.cpp src/pg/*/*/*.cpp)
 # Test-only: limits that make a worker run out of memory or disk (test/faults/test_limits.py).
-FAULT_LIMITS = src/pg/worker/fault_limits.cpp
+FAULT_LIMITS = src/pg/fault_points.cpp
 SOURCES := $(if $(POLYGLOT_FAULT_LIMITS),$(SOURCES),$(filter-out $(FAULT_LIMITS),$(SOURCES)))
 OBJS = $(SOURCES:.cpp=.o)
 DATA_built = extension/polyglot_sync--$(EXTVERSION).sql

@@ -3,7 +3,6 @@
 // for this one descriptor together with whatever else it waits for, and never inside libcurl.
 
 #include <cstddef>
-#include <cstdint>
 
 namespace polyglot::net {
 

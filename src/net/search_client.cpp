@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/delivery/isolation.h"
+#include "core/delivery/node_pool.h"
 #include "core/search/index_requests.h"
 #include "net/address.h"
 #include "net/gzip.h"

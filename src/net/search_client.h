@@ -6,16 +6,12 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/delivery/delivery.h"
-#include "core/delivery/node_pool.h"
 #include "core/delivery/reply.h"
-#include "core/result.h"
 #include "core/time.h"
 
 namespace polyglot::net {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "core/time.h"
-#include "net/http_client.h"
+#include "net/http.h"
 
 namespace polyglot::net {
 

@@ -3,7 +3,6 @@
 // Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may
 // ereport.
 
-#include <cstdint>
 #include <initializer_list>
 
 #include "pg/prelude.h"
@@ -81,6 +80,8 @@ Oid OurExtension();
 /// Oid of a table or index of ours, also while our schema has another name; InvalidOid when
 /// missing.
 Oid OurRelation(const char* name);
+/// The same, but ERROR 42P01 when it is missing although the extension is there.
+Oid OurRelationOrError(const char* name);
 /// Is the relation the source of a sync that runs in this database? Reads what is committed now.
 bool IsSource(Oid relation);
 /// The sources that definitions name, each once, those of restored definitions too.

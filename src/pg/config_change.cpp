@@ -6,8 +6,9 @@
 // time; meanwhile workers look whether they know all syncs that they see (DefinitionsChanged).
 
 #include "pg/catalog.h"
-#include "pg/shared_state.h"
-#include "pg/worker/fault_limits.h"
+#include "pg/fault_points.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/worker_slots.h"
 
 namespace polyglot::pg {
 

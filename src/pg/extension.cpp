@@ -1,10 +1,11 @@
 // Entry point of the library.
 
 #include "pg/capture/transaction_buffer.h"
+#include "pg/launcher/launcher.h"
 #include "pg/prelude.h"
+#include "pg/queue/queue_targets.h"
 #include "pg/settings.h"
-#include "pg/shared_state.h"
-#include "pg/worker/launcher.h"
+#include "pg/shared/shared_state.h"
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -38,6 +39,7 @@ void _PG_init(void) {
   using namespace polyglot::pg;
   // Settings first: those stored by ALTER DATABASE must be known during pg_upgrade, too.
   DefineSettings();
+  InitQueueTargets();
   InitCapturePlans();
   InitTransactionBuffer();
   if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade) return;

@@ -4,7 +4,6 @@
 #include "pg/catalog.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 constexpr char kExtension[] = "polyglot_sync";
@@ -64,6 +63,18 @@ Oid OurRelation(const char* name) {
   if (OidIsValid(relation)) return relation;
   const Oid renamed = MemberSchema();
   return OidIsValid(renamed) ? get_relname_relid(name, renamed) : InvalidOid;
+}
+
+// ERROR while the extension is there and its tables are not: under another name they are found. In
+// the transaction that drops the extension nobody wants records any more.
+Oid OurRelationOrError(const char* name) {
+  const Oid relation = OurRelation(name);
+  if (!OidIsValid(relation) && OidIsValid(OurExtension()))
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table \"polyglot.%s\" does not exist", name),
+             errdetail("Changes of synchronised tables cannot be recorded without it."),
+             errhint("Restore it, or drop the extension polyglot_sync.")));
+  return relation;
 }
 
 SysScanDesc ScanDefinitionsOf(Relation definitions, Oid source) {

@@ -2,7 +2,7 @@
 // while the extension lives: it is made once, freed when its server goes, and used again.
 
 #include "pg/catalog.h"
-#include "pg/server_names.h"
+#include "pg/server/server_names.h"
 
 namespace polyglot::pg {
 

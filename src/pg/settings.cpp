@@ -2,8 +2,8 @@
 
 #include <climits>
 
+#include "pg/fault_points.h"
 #include "pg/prelude.h"
-#include "pg/worker/fault_limits.h"
 
 namespace polyglot::pg {
 

@@ -1,5 +1,6 @@
 #pragma once
 // GUCs; prefix polyglot_sync (reserved). docs/settings.md lists them.
+#include "pg/prelude.h"
 
 namespace polyglot::pg {
 
@@ -13,5 +14,7 @@ extern Settings settings;
 
 /// Defines the GUCs and reserves the prefix. Called by _PG_init.
 void DefineSettings();
+
+inline constexpr int kMaxNodes = 8;
 
 }  // namespace polyglot::pg

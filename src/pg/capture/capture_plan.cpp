@@ -1,8 +1,9 @@
 #include "pg/capture/capture_plan.h"
 
-#include "pg/capture/source_tree.h"
 #include "pg/catalog.h"
 #include "pg/document/key_codec.h"
+#include "pg/process_table.h"
+#include "pg/source/source_tree.h"
 
 namespace polyglot::pg {
 namespace {
@@ -17,18 +18,11 @@ struct PlanEntry {
   CapturePlan* plan;
 };
 
-struct QueueEntry {
-  int32 queue;
-  QueueTarget target;
-};
-
 HTAB* plans = nullptr;
 CapturePlan* replaced = nullptr;
 bool any_stale = false;  // among `plans`
 uint64 plan_epoch = 1;
-HTAB* queue_targets = nullptr;
-bool queue_targets_valid = false;
-int32 instance_number = 0;
+
 uint64 invalidations = 0;
 
 // Columns of the two tables (extension/10_tables.sql). Later versions may only append columns.
@@ -41,20 +35,10 @@ enum DefinitionColumn {
 };
 enum StateColumn { kStateSync = 1, kStateQueue = 3, kStateColumns = 3 };
 
-HTAB* MakeTable(const char* name, Size key, Size entry) {
-  HASHCTL control;
-  memset(&control, 0, sizeof control);
-  control.keysize = key;
-  control.entrysize = entry;
-  control.hcxt = TopMemoryContext;
-  return hash_create(name, 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
 // Any change of a relation may be a change of its syncs: create, alter and drop of a sync
 // invalidate the relcache entries of the whole tree.
 void OnRelcacheInvalidation(Datum, Oid relation) {
   invalidations++;
-  queue_targets_valid = false;
   if (plans == nullptr) return;
   HASH_SEQ_STATUS scan;
   hash_seq_init(&scan, plans);
@@ -150,18 +134,6 @@ void AddSync(CapturePlan* plan, Relation definitions, Relation states, HeapTuple
   if (att > 0) AddColumn(plan, att, false);
 }
 
-// ERROR while the extension is there and its tables are not: under another name they are found. In
-// the transaction that drops the extension nobody wants records any more.
-Oid OurRelationOrError(const char* name) {
-  const Oid relation = OurRelation(name);
-  if (!OidIsValid(relation) && OidIsValid(OurExtension()))
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("table \"polyglot.%s\" does not exist", name),
-             errdetail("Changes of synchronised tables cannot be recorded without it."),
-             errhint("Restore it, or drop the extension polyglot_sync.")));
-  return relation;
-}
-
 // Reads the syncs of the source with the newest snapshot: a transaction whose own snapshot is older
 // than a sync must record for it all the same.
 void FillPlan(CapturePlan* plan, List** queues) {
@@ -252,39 +224,8 @@ void ReplacePlan(PlanEntry* entry, CapturePlan* plan) {
 
 PlanEntry* FindPlan(const PlanKey& key) {
   if (plans == nullptr)
-    plans = MakeTable("polyglot_sync plans", sizeof(PlanKey), sizeof(PlanEntry));
+    plans = MakeProcessTable("polyglot_sync plans", sizeof(PlanKey), sizeof(PlanEntry));
   return static_cast<PlanEntry*>(hash_search(plans, &key, HASH_FIND, nullptr));
-}
-
-void LoadQueueTargets() {
-  if (queue_targets != nullptr) hash_destroy(queue_targets);
-  queue_targets = nullptr;  // should there be no memory for the next one
-  queue_targets = MakeTable("polyglot_sync queues", sizeof(int32), sizeof(QueueEntry));
-  const uint64 before = invalidations;
-  const Oid oid = OurRelationOrError("queue"), instance_oid = OurRelationOrError("instance");
-  if (!OidIsValid(oid) || !OidIsValid(instance_oid)) return;
-  bool isnull;
-  Relation rel = table_open(oid, AccessShareLock);
-  SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, nullptr, 0, nullptr);
-  while (HeapTuple tuple = systable_getnext(scan)) {
-    int32 id = DatumGetInt32(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
-    if (DatumGetObjectId(heap_getattr(tuple, 2, RelationGetDescr(rel), &isnull)) == InvalidOid)
-      continue;  // free: its server is gone
-    auto* entry = static_cast<QueueEntry*>(hash_search(queue_targets, &id, HASH_ENTER, nullptr));
-    for (int i = 0; i < 2; i++)
-      entry->target.tables[i] = DatumGetObjectId(
-          heap_getattr(tuple, static_cast<AttrNumber>(3 + i), RelationGetDescr(rel), &isnull));
-  }
-  systable_endscan(scan);
-  table_close(rel, AccessShareLock);
-
-  rel = table_open(instance_oid, AccessShareLock);
-  scan = systable_beginscan(rel, InvalidOid, false, nullptr, 0, nullptr);
-  if (HeapTuple tuple = systable_getnext(scan))
-    instance_number = DatumGetInt32(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull));
-  systable_endscan(scan);
-  table_close(rel, AccessShareLock);
-  queue_targets_valid = before == invalidations;
 }
 
 }  // namespace
@@ -339,19 +280,12 @@ void ReleaseStalePlans() {
   }
 }
 
-bool CapturedColumnsFit(Oid source) { return !DraftPlan(source, source).unfit; }
-
-bool LookupQueueTarget(int32 queue, QueueTarget* target) {
-  if (!queue_targets_valid) LoadQueueTargets();
-  auto* entry = static_cast<QueueEntry*>(hash_search(queue_targets, &queue, HASH_FIND, nullptr));
-  if (entry == nullptr) return false;
-  *target = entry->target;
-  return true;
-}
-
-int32 CachedInstanceNumber() {
-  if (!queue_targets_valid) LoadQueueTargets();
-  return instance_number;
+void CheckCapturedColumns(Oid source) {
+  if (!DraftPlan(source, source).unfit) return;
+  ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
+                  errmsg("the syncs of table \"%s\" have more than %d key and routing columns",
+                         get_rel_name(source), kMaxCapturedColumns),
+                  errhint("Let syncs share keys and routing columns.")));
 }
 
 void InitCapturePlans() {

@@ -2,7 +2,6 @@
 // What the capture of one relation must record, and into which queues: cached in each backend until
 // the relation's definition or any of its syncs changes (relcache invalidation).
 
-#include "core/queue/queue_record.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -47,16 +46,9 @@ uint64 CapturePlanEpoch();
 /// At the end of a transaction, when no record refers to a plan: frees those that are out of date.
 void ReleaseStalePlans();
 
-/// Do the syncs of the source, as they are stored now, have no more columns than a record takes?
-bool CapturedColumnsFit(Oid source);
-
-/// Queues and their tables, cached like plans. false: there is no such queue any more.
-struct QueueTarget {
-  Oid tables[2];
-};
-bool LookupQueueTarget(int32 queue, QueueTarget* target);
-/// Cached InstanceNumber() of this database.
-int32 CachedInstanceNumber();
+/// 54011 when the syncs of the source, as stored now, have more key and routing columns together
+/// than a recorded change takes.
+void CheckCapturedColumns(Oid source);
 
 void InitCapturePlans();
 

@@ -2,11 +2,11 @@
 // key and routing values of the changed row to the transaction's buffer.
 
 #include "pg/capture/capture_plan.h"
-#include "pg/capture/capture_triggers.h"
 #include "pg/capture/transaction_buffer.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/sync_definition.h"
 #include "pg/document/key_codec.h"
 #include "pg/prelude.h"
-#include "pg/sql/sync_definition.h"
 
 namespace polyglot::pg {
 namespace {

@@ -1,13 +1,13 @@
 // The event trigger on ddl_command_end: what CREATE and ALTER commands do to syncs.
 
-#include "pg/capture/capture_triggers.h"
 #include "pg/capture/own_objects.h"
-#include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
-#include "pg/server_options.h"
-#include "pg/sql/expression_check.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_checks.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/definition_checks.h"
+#include "pg/definition/expression_check.h"
+#include "pg/definition/published_source.h"
+#include "pg/server/server_options.h"
+#include "pg/source/source_tree.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_watch_ddl);

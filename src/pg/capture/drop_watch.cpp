@@ -1,10 +1,10 @@
 // The event trigger on sql_drop: syncs end with their table or server, and fail without their key.
 
-#include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
-#include "pg/server_options.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_definition.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/published_source.h"
+#include "pg/definition/sync_definition.h"
+#include "pg/server/server_options.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_watch_drop);

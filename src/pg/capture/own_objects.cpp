@@ -1,7 +1,7 @@
 #include "pg/capture/own_objects.h"
 
 #include "pg/catalog.h"
-#include "pg/sql/published.h"
+#include "pg/definition/published_source.h"
 
 namespace polyglot::pg {
 

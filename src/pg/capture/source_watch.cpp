@@ -1,11 +1,11 @@
 #include "pg/capture/source_watch.h"
 
-#include "pg/capture/capture_triggers.h"
-#include "pg/capture/source_tree.h"
 #include "pg/capture/transaction_buffer.h"
-#include "pg/sql/expression_check.h"
-#include "pg/sql/sync_checks.h"
-#include "pg/sql/sync_definition.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/definition_checks.h"
+#include "pg/definition/expression_check.h"
+#include "pg/definition/sync_definition.h"
+#include "pg/source/source_tree.h"
 
 namespace polyglot::pg {
 

@@ -2,7 +2,7 @@
 
 #include "pg/queue/queue_writer.h"
 #include "pg/settings.h"
-#include "pg/shared_state.h"
+#include "pg/shared/worker_slots.h"
 
 namespace polyglot::pg {
 namespace {

@@ -1,6 +1,6 @@
 #include "pg/document/reader_state.h"
-#include "pg/document/table_lock.h"
 #include "pg/prelude.h"
+#include "pg/source/tree_lock.h"
 
 namespace polyglot::pg {
 

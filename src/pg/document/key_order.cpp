@@ -1,7 +1,7 @@
 #include "pg/document/key_order.h"
 
-#include "pg/capture/source_tree.h"
 #include "pg/prelude.h"
+#include "pg/source/source_tree.h"
 
 namespace polyglot::pg {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "pg/capture/source_tree.h"
 #include "pg/prelude.h"
+#include "pg/source/source_tree.h"
 
 namespace polyglot::pg {
 namespace {
@@ -11,71 +11,7 @@ namespace {
 // No packed key has so many columns, whose number comes first.
 constexpr std::string_view kMark = "\xff\xff";
 
-// Read through its parent a partition is read with the parent's rights.
-PartState RightsOf(const ReadPlan& plan, Oid part) {
-  HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(part));
-  if (!HeapTupleIsValid(tuple)) return PartState::kGone;
-  auto* form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-  const bool same = form->relkind == RELKIND_RELATION && form->relowner == plan.owner &&
-                    !form->relforcerowsecurity;
-  ReleaseSysCache(tuple);
-  return same && pg_class_aclcheck(part, plan.owner, ACL_SELECT) == ACLCHECK_OK
-             ? PartState::kReadable
-             : PartState::kOther;
-}
-
-struct Names {
-  const char* table;
-  TupleDesc shape;
-};
-
-bool IsColumn(const Names& names, const char* name) {
-  for (int i = 0; i < names.shape->natts; ++i) {
-    Form_pg_attribute att = TupleDescAttr(names.shape, i);
-    if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0) return true;
-  }
-  return false;
-}
-
-const char* NameAt(const ColumnRef* ref, int position) {
-  Node* node = static_cast<Node*>(list_nth(ref->fields, position));
-  return IsA(node, String) ? strVal(node) : nullptr;  // nullptr: *
-}
-
-// May it mean the row as a whole, whose type is another one in a partition, or name its table with
-// the schema, which an alias does not take?
-bool MeansMore(const ColumnRef* ref, const Names& names) {
-  const int count = list_length(ref->fields);
-  const char *first = NameAt(ref, 0), *last = NameAt(ref, count - 1);
-  if (count > 2 || first == nullptr || last == nullptr) return true;
-  return strcmp(first, names.table) == 0 && (count == 1 || !IsColumn(names, last));
-}
-
-bool FindMore(Node* node, void* names) {
-  if (node == nullptr) return false;
-  if (IsA(node, ColumnRef))
-    return MeansMore(reinterpret_cast<ColumnRef*>(node), *static_cast<const Names*>(names));
-  return WalkRawExpression(node, FindMore, names);
-}
-
-bool NamesColumnsOnly(const ReadPlan& plan, const char* expression) {
-  if (expression == nullptr) return true;
-  Names names{get_rel_name(plan.relation), plan.shape};
-  List* parsed = raw_parser(psprintf("SELECT (%s\n)", expression), RAW_PARSE_DEFAULT);
-  return !FindMore(static_cast<RawStmt*>(linitial(parsed))->stmt, &names);
-}
-
 }  // namespace
-
-bool ReadsByParts(const ReadPlan& plan, const SyncRow& sync) {
-  if (!NamesColumnsOnly(plan, sync.filter) || !NamesColumnsOnly(plan, sync.document)) return false;
-  ListCell* cell;
-  foreach (cell, find_all_inheritors(plan.relation, NoLock, nullptr))
-    if (get_rel_relkind(lfirst_oid(cell)) != RELKIND_PARTITIONED_TABLE &&
-        RightsOf(plan, lfirst_oid(cell)) == PartState::kOther)
-      return false;
-  return true;
-}
 
 std::string PackCursor(const PartCursor& cursor) {
   std::string packed(kMark);

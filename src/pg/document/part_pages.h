@@ -36,7 +36,6 @@ class Parts {
 
 /// Is it still below the source, and does reading it alone need no other rights? Ask under its
 /// lock. May throw PgError.
-enum class PartState { kReadable, kGone, kOther };
 PartState StateOfPart(const ReadPlan& plan, Oid part);
 
 }  // namespace polyglot::pg

@@ -1,7 +1,7 @@
 #include "pg/document/read_locks.h"
 
-#include "pg/capture/source_tree.h"
-#include "pg/document/table_lock.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
 
 namespace polyglot::pg {
 namespace {

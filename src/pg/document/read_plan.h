@@ -2,9 +2,13 @@
 // What reading one sync's rows needs: the source's columns, their encoders, and the kept SPI plans.
 // C-like code: plain data in its own memory context, everything may ereport.
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "pg/catalog.h"
+#include "pg/document/encoder.h"
 #include "pg/document/key_codec.h"
-#include "pg/document/type_encoder.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -78,6 +82,8 @@ struct PageKind {
 
 /// Fills a zeroed plan in `memory` from the catalogs as they are. ERROR when a column is missing.
 void MakeKeyPlan(KeyPlan* plan, const SyncRow& sync, MemoryContext memory);
+/// Is it partitioned into more tables than a plan for all of them is kept for?
+bool HasManyPartitions(Oid source);
 /// Are the columns still the same?
 bool KeyPlanIsCurrent(const KeyPlan& plan, Oid source);
 
@@ -85,17 +91,6 @@ bool KeyPlanIsCurrent(const KeyPlan& plan, Oid source);
 /// of the transaction.
 bool PlanIsCurrent(const ReadPlan* plan);
 
-/// Fills a zeroed plan in `memory` and prepares by_keys. Call inside SPI_connect and the source's
-/// security context of `owner`. ERROR for everything that makes the sync unreadable.
-void MakeReadPlan(ReadPlan* plan, const SyncRow& sync, Oid owner, MemoryContext memory);
-/// Prepares by_range unless it is there.
-void PrepareRange(ReadPlan* plan, const SyncRow& sync);
-/// Prepares filter_by_keys unless it is there.
-void PrepareFilter(ReadPlan* plan, const SyncRow& sync);
-/// The plan of a page; those of another limit or partition go.
-SPIPlanPtr PagePlan(ReadPlan* plan, const SyncRow& sync, const PageKind& kind);
-/// May each partition be read for itself, with the same rights and results? (part_pages.cpp)
-bool ReadsByParts(const ReadPlan& plan, const SyncRow& sync);
 /// Are the kept plans as they were when they ran last, or will they be made anew?
 bool PlansAreValid(const ReadPlan& plan);
 /// Frees the SPI plans (not the memory). Never ereports.
@@ -103,5 +98,9 @@ void FreeReadPlan(ReadPlan* plan);
 
 /// Owner of the relation now; ERROR 42P01 when it has gone.
 Oid SourceOwner(Oid relation);
+
+/// May a partition be read for itself? Read through its parent it is read with the parent's rights.
+enum class PartState { kReadable, kGone, kOther };
+PartState RightsOf(const ReadPlan& plan, Oid part);
 
 }  // namespace polyglot::pg

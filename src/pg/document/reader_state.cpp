@@ -3,13 +3,15 @@
 #include <limits>
 
 #include "core/document_id.h"
-#include "pg/capture/source_tree.h"
 #include "pg/document/document_limit.h"
 #include "pg/document/key_parameters.h"
+#include "pg/document/plan_maker.h"
 #include "pg/document/row_receiver.h"
-#include "pg/document/security_context.h"
-#include "pg/document/table_lock.h"
 #include "pg/prelude.h"
+#include "pg/sha256.h"
+#include "pg/source/security_context.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
 
 namespace polyglot::pg {
 

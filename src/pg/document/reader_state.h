@@ -10,6 +10,7 @@
 #include "pg/document/key_parameters.h"
 #include "pg/document/read_locks.h"
 #include "pg/document/read_plan.h"
+#include "pg/document/row_batch.h"
 #include "pg/document/row_reader.h"
 #include "pg/prelude.h"
 

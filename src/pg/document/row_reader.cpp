@@ -12,12 +12,9 @@
 #include "pg/document/document_limit.h"
 #include "pg/document/part_pages.h"
 #include "pg/document/reader_state.h"
-#include "pg/document/row_receiver.h"
-#include "pg/document/table_lock.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 constexpr std::size_t kNoLimit = std::numeric_limits<std::size_t>::max();
@@ -87,23 +84,6 @@ void DropDuplicates(RowBatch* out, std::size_t first) {
 }
 
 }  // namespace
-
-void RowBatch::Clear() {
-  bytes.clear();
-  rows.clear();
-  failures.clear();
-  truncated = false;
-  received = 0;
-  last_failed = false;
-  last_key.clear();
-  end_reached = restarted = false;
-}
-
-void RowBatch::CutAt(const Mark& mark) {
-  bytes.resize(mark.bytes);
-  rows.resize(mark.rows);
-  failures.resize(mark.failures);
-}
 
 RowReader::RowReader(const SyncRow& sync) : state_(std::make_unique<State>(sync)) {}
 

@@ -2,10 +2,11 @@
 
 #include "core/document_id.h"
 #include "core/queue/queue_record.h"
+#include "pg/document/type_encoder.h"
 #include "pg/prelude.h"
+#include "pg/sha256.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 void AppendFields(const ReadPlan& plan, const TupleTableSlot* slot, std::string* out) {
@@ -177,15 +178,6 @@ void InitReceiver(RowReceiver* receiver, ReadPlan* plan, RowBatch* out, bool key
   receiver->max_document = max_document;
   receiver->row_memory =
       AllocSetContextCreate(CurrentMemoryContext, "polyglot row", ALLOCSET_DEFAULT_SIZES);
-}
-
-bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest) {
-  pg_cryptohash_ctx* context = pg_cryptohash_create(PG_SHA256);
-  const bool ok = context != nullptr && pg_cryptohash_init(context) >= 0 &&
-                  pg_cryptohash_update(context, static_cast<const uint8*>(data), size) >= 0 &&
-                  pg_cryptohash_final(context, digest, PG_SHA256_DIGEST_LENGTH) >= 0;
-  pg_cryptohash_free(context);
-  return ok;
 }
 
 void AppendIdOfValues(const KeyPlan& plan, const Datum* values, std::string* out) {

@@ -5,7 +5,7 @@
 
 #include "pg/document/key_parameters.h"
 #include "pg/document/read_plan.h"
-#include "pg/document/row_reader.h"
+#include "pg/document/row_batch.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -28,9 +28,6 @@ struct RowReceiver {
 /// Makes the receiver; row memory is a child of CurrentMemoryContext.
 void InitReceiver(RowReceiver* receiver, ReadPlan* plan, RowBatch* out, bool keys_only,
                   std::size_t stop_bytes, std::size_t max_document);
-
-/// SHA-256 for core::FinishDocumentId; may ereport for lack of memory.
-bool PgSha256(const void* data, std::size_t size, std::uint8_t* digest);
 
 /// Appends the document id of key values; as PgSha256 and ValueText it may ereport.
 void AppendIdOfValues(const KeyPlan& plan, const Datum* values, std::string* out);

@@ -4,6 +4,7 @@
 
 #include "core/json_writer.h"
 #include "pg/document/key_codec.h"
+#include "pg/document/type_encoder.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "pg/document/type_encoder.h"
+#include "pg/document/encoder.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

@@ -8,9 +8,6 @@
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
-
-std::size_t document_end = SIZE_MAX;
-
 namespace {
 
 void EncodeJsonbScalar(const JsonbValue& value, std::string* out) {

@@ -1,6 +1,7 @@
 #include "pg/queue/acknowledged.h"
 
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/sync_slots.h"
 
 namespace polyglot::pg {
 

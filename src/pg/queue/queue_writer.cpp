@@ -1,7 +1,8 @@
 #include "pg/queue/queue_writer.h"
 
-#include "pg/capture/capture_plan.h"
-#include "pg/shared_state.h"
+#include "pg/queue/queue_targets.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/worker_slots.h"
 
 namespace polyglot::pg {
 namespace {

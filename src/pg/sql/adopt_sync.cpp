@@ -1,15 +1,15 @@
 // polyglot.adopt_sync: this database takes over an index that another one wrote: the original of a
 // dump, a template or a copy of the files, or itself before pg_upgrade.
 
-#include "pg/capture/capture_plan.h"
-#include "pg/capture/capture_triggers.h"
-#include "pg/capture/source_tree.h"
 #include "pg/capture/source_watch.h"
-#include "pg/server_names.h"
-#include "pg/server_options.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/definition_checks.h"
+#include "pg/definition/published_source.h"
+#include "pg/server/server_names.h"
+#include "pg/server/server_options.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
 #include "pg/sql/arguments.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_checks.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_adopt_sync);

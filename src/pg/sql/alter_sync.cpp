@@ -1,10 +1,12 @@
 // polyglot.alter_sync. Whatever changes documents makes the worker fill a new index.
 
-#include "pg/capture/capture_triggers.h"
-#include "pg/server_options.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_checks.h"
-#include "pg/sql/sync_definition.h"
+#include "pg/capture/capture_plan.h"
+#include "pg/definition/definition_checks.h"
+#include "pg/definition/published_source.h"
+#include "pg/definition/sync_definition.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
+#include "pg/sql/arguments.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_alter_sync);

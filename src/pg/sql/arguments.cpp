@@ -1,9 +1,8 @@
 #include "pg/sql/arguments.h"
 
-#include "pg/document/security_context.h"
+#include "pg/source/security_context.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 // As a document id has it: whatever the session's settings are, char(n) without its padding.
@@ -62,14 +61,6 @@ NameList NameListArgument(FunctionCallInfo fcinfo, int number, const char* what)
                         errmsg("%s contains \"%s\" twice", what, list.names[i])));
   }
   return list;
-}
-
-char* NameListText(const NameList& list) {
-  if (!list.names) return nullptr;
-  Datum* elements = static_cast<Datum*>(palloc(sizeof(Datum) * list.count));
-  for (int i = 0; i < list.count; ++i) elements[i] = CStringGetTextDatum(list.names[i]);
-  ArrayType* array = construct_array(elements, list.count, TEXTOID, -1, false, TYPALIGN_INT);
-  return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(array));
 }
 
 void CheckOwner(const SyncRow* sync) {

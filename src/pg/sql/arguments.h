@@ -2,6 +2,7 @@
 // Arguments of SQL functions as plain data, and the checks that many of these functions share.
 
 #include "pg/catalog.h"
+#include "pg/definition/name_list.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -14,14 +15,8 @@ char* NameArgument(FunctionCallInfo fcinfo, int number);
 /// ERROR 22004 when the argument is NULL; `what` names it.
 char* RequiredText(FunctionCallInfo fcinfo, int number, const char* what);
 
-struct NameList {
-  int count;  // 0 with names == nullptr: SQL NULL
-  char** names;
-};
 /// ERROR 22004/22023 for NULL elements, an empty array, or a name given twice.
 NameList NameListArgument(FunctionCallInfo fcinfo, int number, const char* what);
-/// The text form of the array, for Execute(); nullptr when there is no list.
-char* NameListText(const NameList& list);
 
 /// The sync of argument 0: ERROR 42704 when there is none, 42501 unless the caller owns its source
 /// (or the source is gone and the caller owns the extension).

@@ -1,12 +1,15 @@
 // polyglot.create_sync: transactional, without network. The worker makes the index afterwards.
 
-#include "pg/capture/capture_triggers.h"
-#include "pg/capture/source_tree.h"
-#include "pg/server_options.h"
-#include "pg/shared_state.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_checks.h"
-#include "pg/sql/sync_definition.h"
+#include "pg/capture/capture_plan.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/definition_checks.h"
+#include "pg/definition/published_source.h"
+#include "pg/definition/sync_definition.h"
+#include "pg/server/server_options.h"
+#include "pg/shared/shared_state.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
+#include "pg/sql/arguments.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_create_sync);

@@ -1,8 +1,9 @@
 // polyglot.drain: waits until nothing of this database is on its way to its indexes, before
 // pg_upgrade or a planned switch-over.
 
-#include "pg/shared_state.h"
-#include "pg/sql/arguments.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"
 #include "pg/sql/waiting.h"

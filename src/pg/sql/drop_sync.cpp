@@ -1,10 +1,11 @@
 // polyglot.drop_sync, pause_sync, resume_sync, rebuild_sync.
 
-#include "pg/capture/capture_triggers.h"
 #include "pg/capture/source_watch.h"
+#include "pg/capture/trigger_install.h"
+#include "pg/definition/published_source.h"
+#include "pg/definition/sync_definition.h"
+#include "pg/sql/arguments.h"
 #include "pg/sql/live_status.h"
-#include "pg/sql/published.h"
-#include "pg/sql/sync_definition.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_drop_sync);

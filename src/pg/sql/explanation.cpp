@@ -4,6 +4,7 @@
 #include "core/status/sync_problem.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/live_status.h"
 
 namespace polyglot::pg {

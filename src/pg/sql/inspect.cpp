@@ -10,11 +10,12 @@
 #include "pg/document/row_reader.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
-#include "pg/queue/outbox_scan.h"
-#include "pg/shared_state.h"
+#include "pg/shared/inspection_slots.h"
+#include "pg/shared/shared_state.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/key_argument.h"
 #include "pg/sql/live_status.h"
+#include "pg/sql/outbox_scan.h"
 #include "pg/sql/visibility.h"
 
 extern "C" {

@@ -1,6 +1,8 @@
 #include "pg/sql/live_status.h"
 
 #include "pg/encoding.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/visibility.h"
 
 namespace polyglot::pg {

@@ -3,7 +3,7 @@
 // when no worker tells anything. The state and the problem that this adds up to.
 
 #include "pg/catalog.h"
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
 
 namespace polyglot::pg {
 

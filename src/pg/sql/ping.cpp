@@ -2,19 +2,16 @@
 // node of a server who it is and how the cluster is.
 
 #include <chrono>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/json_reader.h"
-#include "core/search/index_requests.h"
 #include "core/search/server_info.h"
 #include "net/search_client.h"
 #include "pg/guard.h"
-#include "pg/server_connection.h"
-#include "pg/sql/arguments.h"
+#include "pg/server/server_connection.h"
 
 extern "C" {
 PG_FUNCTION_INFO_V1(polyglot_ping);

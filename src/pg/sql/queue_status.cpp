@@ -4,7 +4,7 @@
 
 #include "pg/guard.h"
 #include "pg/queue/queue_look.h"
-#include "pg/server_options.h"
+#include "pg/server/server_options.h"
 #include "pg/sql/live_status.h"
 
 namespace polyglot::pg {

@@ -1,7 +1,8 @@
 // polyglot.reset_counters: stored with the definition, so that it is part of the transaction and
 // outlives a restart. Workers follow when it commits; status does at once.
 
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/visibility.h"
 

@@ -1,7 +1,7 @@
 #include "pg/sql/row_visibility.h"
 
+#include "pg/definition/expression_check.h"
 #include "pg/guard.h"
-#include "pg/sql/expression_check.h"
 
 namespace polyglot::pg {
 

@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "pg/encoding.h"
-#include "pg/server_options.h"
 #include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"
 

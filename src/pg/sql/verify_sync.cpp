@@ -1,7 +1,9 @@
 // polyglot.verify_sync, repair_sync: a numbered request to the worker, then waiting until it has
 // answered that number. What it found stands in polyglot.verification and polyglot.difference.
 
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/live_status.h"
 #include "pg/sql/waiting.h"

@@ -1,6 +1,6 @@
 #include "pg/sql/visibility.h"
 
-#include "pg/server_options.h"
+#include "pg/server/server_options.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/row_visibility.h"
 

@@ -2,7 +2,9 @@
 // until their answer in shared memory has reached that number.
 
 #include "pg/capture/transaction_buffer.h"
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/arguments.h"
 #include "pg/sql/live_status.h"
 #include "pg/sql/visibility.h"

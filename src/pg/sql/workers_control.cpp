@@ -2,8 +2,8 @@
 
 #include <csignal>
 
-#include "pg/shared_state.h"
-#include "pg/sql/arguments.h"
+#include "pg/shared/shared_state.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/sql/visibility.h"
 
 extern "C" {

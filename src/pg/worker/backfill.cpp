@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "pg/worker/change_feed.h"
+#include "pg/clock.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rereading.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/sync_failure.h"
 #include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {

@@ -5,8 +5,10 @@
 
 #include "core/queue/queue_record.h"
 #include "pg/catalog.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/crash_guard.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "pg/worker/clock.h"
 #include "core/search/search_dialect.h"
+#include "pg/clock.h"
 
 namespace polyglot::pg {
 

@@ -4,20 +4,22 @@
 #include <utility>
 
 #include "pg/catalog.h"
+#include "pg/clock.h"
 #include "pg/document/key_codec.h"
 #include "pg/encoding.h"
-#include "pg/server_connection.h"
-#include "pg/server_options.h"
+#include "pg/server/server_connection.h"
+#include "pg/server/server_options.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/shared/worker_slots.h"
 #include "pg/worker/backfill.h"
-#include "pg/worker/change_feed.h"
 #include "pg/worker/counters.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/lease.h"
-#include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_failure.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {

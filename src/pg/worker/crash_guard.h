@@ -14,9 +14,6 @@
 
 namespace polyglot::pg {
 
-/// How often this postmaster has restarted its processes because one of them died.
-int CrashRestarts();
-
 /// At the start of a worker, in a transaction of its own: sets aside what the last one died on.
 void LoadCrashGuard(WorkerContext* context);
 /// Is this worker to read one thing at a time?

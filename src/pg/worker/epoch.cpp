@@ -7,6 +7,8 @@
 #include "core/search/index_requests.h"
 #include "core/search/version_meta.h"
 #include "pg/catalog.h"
+#include "pg/clock.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"

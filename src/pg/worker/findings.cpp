@@ -2,13 +2,12 @@
 
 #include <utility>
 
+#include "pg/fault_points.h"
 #include "pg/worker/backfill.h"
-#include "pg/worker/change_feed.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_keeper.h"
-#include "pg/worker/outcomes.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/sync_failure.h"
 #include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "pg/catalog.h"
+#include "pg/fault_points.h"
 #include "pg/worker/configuration.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "pg/clock.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"

@@ -6,8 +6,9 @@
 #include "core/search/error_text.h"
 #include "core/search/refused_index.h"
 #include "core/search/version_meta.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/worker/epoch.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
 
 namespace polyglot::pg {

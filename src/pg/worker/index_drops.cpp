@@ -9,8 +9,9 @@
 #include "core/search/index_requests.h"
 #include "core/search/version_meta.h"
 #include "pg/catalog.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/worker/epoch.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/index_steps.h"
 
 namespace polyglot::pg {

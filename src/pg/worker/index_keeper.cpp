@@ -6,6 +6,8 @@
 
 #include "core/search/index_requests.h"
 #include "core/search/version_meta.h"
+#include "pg/clock.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_alias.h"
 #include "pg/worker/index_checks.h"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/search/version_meta.h"
+#include "pg/clock.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/lease.h"

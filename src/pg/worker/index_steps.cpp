@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "core/search/error_text.h"
+#include "pg/clock.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/worker/parking.h"
 
 namespace polyglot::pg {

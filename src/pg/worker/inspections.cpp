@@ -1,14 +1,12 @@
 #include "pg/worker/inspections.h"
 
-#include <algorithm>
-
-#include "core/search/error_text.h"
 #include "core/search/index_requests.h"
 #include "core/status/inspection.h"
 #include "core/text.h"
 #include "core/verification/comparison.h"
+#include "pg/clock.h"
 #include "pg/encoding.h"
-#include "pg/inspection_slots.h"
+#include "pg/shared/inspection_slots.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/ownership/index_owner.h"
+#include "pg/clock.h"
 #include "pg/worker/epoch.h"
 #include "pg/worker/index_steps.h"
 

@@ -5,6 +5,8 @@
 
 #include "core/search/error_text.h"
 #include "core/text.h"
+#include "pg/clock.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "pg/catalog.h"
+#include "pg/clock.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/records.h"

@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "pg/clock.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"

@@ -3,7 +3,9 @@
 
 #include <list>
 
-#include "pg/worker/worker_context.h"
+#include "core/queue/pending_keys.h"
+#include "pg/document/row_batch.h"
+#include "pg/worker/sync_runtime.h"
 
 namespace polyglot::pg {
 

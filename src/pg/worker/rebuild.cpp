@@ -6,10 +6,10 @@
 
 #include "core/backoff.h"
 #include "pg/catalog.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/worker/backfill.h"
-#include "pg/worker/change_feed.h"
 #include "pg/worker/configuration.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/hand_over.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_steps.h"

@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "core/search/index_requests.h"
-#include "pg/worker/fault_limits.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/worker/index_alias.h"
 #include "pg/worker/index_owner.h"
 #include "pg/worker/index_steps.h"

@@ -7,7 +7,7 @@
 
 #include "core/document_id.h"
 #include "pg/guard.h"
-#include "pg/worker/clock.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/statement.h"
 #include "pg/worker/sync_state.h"
 

@@ -1,5 +1,6 @@
 #include "pg/worker/refill.h"
 
+#include "pg/clock.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/source_lock.h"
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "pg/clock.h"
 #include "pg/worker/positions.h"
 
 namespace polyglot::pg {

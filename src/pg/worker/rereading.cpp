@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "core/hash_index.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/epoch.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/records.h"

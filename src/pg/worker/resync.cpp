@@ -2,11 +2,11 @@
 
 #include <utility>
 
-#include "core/search/index_requests.h"
 #include "core/search/point_in_time.h"
 #include "core/search/server_info.h"
+#include "pg/clock.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/backfill.h"
-#include "pg/worker/change_feed.h"
 #include "pg/worker/rereading.h"
 #include "pg/worker/sync_state.h"
 

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <string>
 
-#include "pg/capture/capture_triggers.h"
-#include "pg/capture/source_tree.h"
+#include "pg/capture/trigger_install.h"
 #include "pg/catalog.h"
+#include "pg/definition/published_source.h"
 #include "pg/document/read_plan.h"
-#include "pg/document/table_lock.h"
 #include "pg/encoding.h"
-#include "pg/sql/published.h"
+#include "pg/shared/sync_slots.h"
+#include "pg/source/source_tree.h"
+#include "pg/source/tree_lock.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/sync_state.h"
 

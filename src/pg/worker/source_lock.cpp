@@ -1,5 +1,6 @@
 #include "pg/worker/source_lock.h"
 
+#include "pg/clock.h"
 #include "pg/encoding.h"
 
 namespace polyglot::pg {

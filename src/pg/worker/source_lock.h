@@ -2,6 +2,7 @@
 // The lock of a sync's table, under which rows are read. A table that is locked for longer than a
 // hiccup has its changes parked, so that what waits for it leaves the pipeline to the others.
 
+#include "pg/document/row_batch.h"
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {

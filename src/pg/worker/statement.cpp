@@ -2,6 +2,7 @@
 
 #include "core/document_id.h"
 #include "pg/document/row_receiver.h"
+#include "pg/sha256.h"
 
 namespace polyglot::pg {
 

@@ -1,6 +1,8 @@
 #include "pg/worker/sync_failure.h"
 
+#include "pg/clock.h"
 #include "pg/encoding.h"
+#include "pg/shared/sync_slots.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/sync_state.h"
 

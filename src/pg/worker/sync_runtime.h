@@ -10,14 +10,14 @@
 #include <vector>
 
 #include "core/delivery/backfill_pace.h"
-#include "core/delivery/delivery.h"
+#include "core/delivery/finished.h"
 #include "core/ownership/lease.h"
 #include "core/queue/control_record.h"
 #include "core/queue/pending_keys.h"
 #include "core/queue/queue_record.h"
 #include "core/time.h"
 #include "pg/document/row_reader.h"
-#include "pg/shared_state.h"
+#include "pg/shared/shared_state.h"
 
 namespace polyglot::pg {
 

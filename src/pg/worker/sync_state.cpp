@@ -1,6 +1,6 @@
 #include "pg/worker/sync_state.h"
 
-#include "pg/worker/clock.h"
+#include "pg/clock.h"
 #include "pg/worker/statement.h"
 
 namespace polyglot::pg {

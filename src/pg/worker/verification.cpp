@@ -2,9 +2,10 @@
 
 #include <algorithm>
 
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/crash_guard.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/sync_state.h"
 #include "pg/worker/verification_records.h"
 #include "pg/worker/verification_steps.h"

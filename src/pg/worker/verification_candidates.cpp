@@ -2,9 +2,10 @@
 // each other.
 
 #include "core/document_id.h"
-#include "core/search/error_text.h"
+#include "core/verification/comparison.h"
+#include "pg/clock.h"
 #include "pg/encoding.h"
-#include "pg/worker/change_feed.h"
+#include "pg/shared/version_positions.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/records.h"
 #include "pg/worker/rereading.h"

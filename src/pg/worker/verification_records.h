@@ -2,6 +2,7 @@
 // What a verification writes down (polyglot.verification, polyglot.difference). Every function
 // needs the transaction of InTransaction.
 
+#include "pg/worker/sync_runtime.h"
 #include "pg/worker/verification_state.h"
 
 namespace polyglot::pg {

@@ -3,11 +3,9 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,9 +13,9 @@
 #include "core/search/index_requests.h"
 #include "core/search/multi_get.h"
 #include "core/search/point_in_time.h"
-#include "core/verification/comparison.h"
+#include "core/time.h"
 #include "core/verification/known_ids.h"
-#include "pg/worker/worker_context.h"
+#include "pg/document/row_batch.h"
 
 namespace polyglot::pg {
 

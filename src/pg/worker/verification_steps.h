@@ -1,7 +1,13 @@
 #pragma once
 // The parts of a verification: see verification.h.
 
+#include "core/time.h"
+#include "net/search_client.h"
+#include "pg/document/row_batch.h"
+#include "pg/worker/channel.h"
+#include "pg/worker/sync_runtime.h"
 #include "pg/worker/verification_state.h"
+#include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
 

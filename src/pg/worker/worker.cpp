@@ -8,10 +8,14 @@
 #include <algorithm>
 
 #include "core/queue/gathering.h"
-#include "pg/capture/capture_plan.h"
 #include "pg/catalog.h"
-#include "pg/document/table_lock.h"
+#include "pg/clock.h"
+#include "pg/fault_points.h"
 #include "pg/guard.h"
+#include "pg/launcher/launcher.h"
+#include "pg/launcher/pinned_settings.h"
+#include "pg/shared/worker_slots.h"
+#include "pg/source/tree_lock.h"
 #include "pg/worker/attention.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
@@ -19,13 +23,11 @@
 #include "pg/worker/counters.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/epoch.h"
-#include "pg/worker/fault_limits.h"
 #include "pg/worker/findings.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/inspections.h"
 #include "pg/worker/last_errors.h"
-#include "pg/worker/launcher.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/outcomes.h"
 #include "pg/worker/own_tables.h"
@@ -342,8 +344,7 @@ WorkerSlot* Attach(int index) {
 }
 
 // What ALTER DATABASE or ALTER ROLE may have set and would change documents or block the worker.
-void PinSettings() {
-  static constexpr const char* pinned[][2] = {{"statement_timeout", "0"},
+constexpr PinnedSetting kPinned[] = {{"statement_timeout", "0"},
                                               {"lock_timeout", "0"},
                                               {"idle_in_transaction_session_timeout", "0"},
                                               {"idle_session_timeout", "0"},
@@ -363,10 +364,6 @@ void PinSettings() {
                                               {"search_path", "pg_catalog, pg_temp"},
                                               // Never for a standby: docs/design.md, "Standbys".
                                               {"synchronous_commit", "local"}};
-  for (const auto& [name, value] : pinned)
-    if (GetConfigOption(name, true, false) != nullptr)
-      SetConfigOption(name, value, PGC_SUSET, PGC_S_SESSION);
-}
 
 }  // namespace
 }  // namespace polyglot::pg
@@ -380,7 +377,7 @@ void polyglot_worker_main(Datum argument) {
   BackgroundWorkerInitializeConnectionByOid(slot->database, InvalidOid, 0);
   WatchLockWaits();
   WatchOwners();
-  PinSettings();
+  PinSettings(kPinned);
   ApplyFaultLimits();
   pgstat_report_appname(kWorkerType);
   ereport(LOG, (errmsg("polyglot_sync worker started for server %u", slot->server)));

@@ -11,15 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
-#include "core/delivery/delivery.h"
 #include "core/ownership/version_clock.h"
 #include "core/queue/settlement.h"
 #include "core/queue/snapshot.h"
 #include "core/search/lease_document.h"
-#include "pg/document/row_reader.h"
+#include "pg/document/row_batch.h"
 #include "pg/queue/queue_reader.h"
 #include "pg/worker/channel.h"
-#include "pg/worker/clock.h"
 #include "pg/worker/sync_runtime.h"
 
 namespace polyglot::pg {

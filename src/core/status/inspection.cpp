@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "core/version.h"
+
 namespace polyglot::core {
 namespace {
 
@@ -119,16 +121,15 @@ InspectionLine DeadLetterLine(const Inspection& f) {
 }
 
 std::string VersionText(const Inspection& f) {
-  constexpr std::uint64_t kPosition = (std::uint64_t{1} << 52) - 1;
   static constexpr char kDigits[] = "0123456789ABCDEF";
   const auto hex = [](std::uint64_t n) {
     std::string text;
     for (; n > 0 || text.empty(); n /= 16) text.insert(text.begin(), kDigits[n % 16]);
     return text;
   };
-  const std::uint64_t position = f.version & kPosition;
+  const std::uint64_t position = PositionOf(f.version);
   return (f.age.empty() ? "" : f.age + " old, ") + "version " + std::to_string(f.version) +
-         " (epoch " + std::to_string(f.version >> 52) + ", WAL " + hex(position >> 32) + "/" +
+         " (epoch " + std::to_string(EpochOf(f.version)) + ", WAL " + hex(position >> 32) + "/" +
          hex(position & 0xFFFFFFFF) + ")";
 }
 

@@ -1,6 +1,7 @@
 #include "pg/capture/capture_plan.h"
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/key_codec.h"
 #include "pg/process_table.h"
 #include "pg/source/source_tree.h"

@@ -3,6 +3,10 @@
 #include "pg/capture/own_objects.h"
 #include "pg/capture/source_watch.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/definitions.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/own_rights.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/expression_check.h"
 #include "pg/definition/published_source.h"
@@ -128,19 +132,13 @@ void TableCreated(Oid relation, Oid source) {
   AnnounceConfigChange();
 }
 
-// Definitions keep names, because only names can be dumped: they follow the rename.
 void RenameColumn(Oid source, const RenameStmt* statement) {
   if (get_attnum(source, statement->subname) > 0 || get_attnum(source, statement->newname) <= 0)
     return;
   {
     AsExtensionOwner as_owner;
     SPI_connect();
-    Execute(
-        "UPDATE polyglot.sync_definition SET key = array_replace(key, $2::name, $3::name),"
-        " columns = array_replace(columns, $2::name, $3::name),"
-        " routing = CASE routing WHEN $2::name THEN $3::name ELSE routing END"
-        " WHERE source = $1::oid::regclass",
-        {psprintf("%u", source), statement->subname, statement->newname});
+    RenameDefinedColumn(source, statement->subname, statement->newname);
     SPI_finish();
     CommandCounterIncrement();
   }
@@ -275,15 +273,7 @@ void ServerChanged(Oid server) {
   if (!IsOurServer(server)) return;
   AsExtensionOwner as_owner;
   SPI_connect();
-  Execute(
-      "UPDATE polyglot.sync_definition d SET server = f.srvname"
-      " FROM polyglot.sync_state s, pg_foreign_server f WHERE s.sync_id = d.id"
-      " AND s.server = f.oid AND f.oid = $1::oid AND d.server <> f.srvname",
-      {psprintf("%u", server)});
-  Execute(
-      "UPDATE polyglot.queue q SET server_name = f.srvname FROM pg_foreign_server f"
-      " WHERE q.server = f.oid AND f.oid = $1::oid AND q.server_name <> f.srvname",
-      {psprintf("%u", server)});
+  FollowServerName(server);
   CommandCounterIncrement();
   CheckServerConfines(server);
   SPI_finish();

@@ -2,6 +2,11 @@
 
 #include "pg/capture/source_watch.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/dropped_indexes.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/queue_tables.h"
 #include "pg/definition/published_source.h"
 #include "pg/definition/sync_definition.h"
 #include "pg/server/server_options.h"
@@ -85,18 +90,10 @@ void EmptyIfFree(Oid table) {
 // false: it had none, so nothing was ever delivered to it.
 bool FreeQueue(Oid server) {
   AsExtensionOwner as_owner;
-  char* oid = psprintf("%u", server);
   SPI_connect();
-  Execute("DELETE FROM polyglot.dropped_index WHERE server = $1::oid", {oid});
-  Execute("UPDATE polyglot.queue SET server = 0 WHERE server = $1::oid RETURNING table_a, table_b",
-          {oid});
-  const bool found = SPI_processed == 1;
+  ForgetDropped(server);
   Oid tables[2] = {InvalidOid, InvalidOid};
-  for (int i = 0; found && i < 2; ++i) {
-    bool is_null;
-    tables[i] = DatumGetObjectId(
-        SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null));
-  }
+  const bool found = FreeQueueOf(server, tables);
   SPI_finish();
   CommandCounterIncrement();
   for (Oid table : tables)
@@ -138,14 +135,13 @@ void TriggerDropped(const Dropped& trigger) {
 }
 
 void UserMappingDropped(const Dropped& mapping) {
-  const Oid server =
-      mapping.argument ? get_foreign_server_oid(mapping.argument, true) : InvalidOid;
+  const Oid server = mapping.argument ? get_foreign_server_oid(mapping.argument, true) : InvalidOid;
   if (OidIsValid(server) && IsOurServer(server)) AnnounceConfigChange();
 }
 
 bool IsRelation(const Dropped& object) {
-  return IsType(object, "table") || IsType(object, "view") ||
-         IsType(object, "materialized view") || IsType(object, "foreign table");
+  return IsType(object, "table") || IsType(object, "view") || IsType(object, "materialized view") ||
+         IsType(object, "foreign table");
 }
 
 // DROP SCHEMA may drop tens of thousands of objects: then the sources are read once.

@@ -1,6 +1,7 @@
 #include "pg/capture/own_objects.h"
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/definition/published_source.h"
 
 namespace polyglot::pg {
@@ -51,18 +52,16 @@ void RefuseOurs(Oid class_id, Oid object_id, const Node* statement) {
   if (creating_extension && CurrentExtensionObject == OurExtension()) return;
   const bool moved = MovesObject(statement);
   const bool refused =
-      TakesMemberOut(statement)
-          ? class_id == ExtensionRelationId && IsOurs(class_id, object_id)
+      TakesMemberOut(statement) ? class_id == ExtensionRelationId && IsOurs(class_id, object_id)
       : IsA(statement, AlterTableStmt)
           ? ChangesColumns(reinterpret_cast<const AlterTableStmt*>(statement)) &&
                 IsOurs(class_id, object_id)
           : moved && (IsOurs(class_id, object_id) || HoldsPublished(class_id, object_id));
   if (!refused) return;
-  ereport(ERROR,
-          (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-           errmsg("cannot alter objects of extension polyglot_sync"),
-           errdetail("It finds its schema, tables, columns and functions by their names."),
-           errhint("Only DROP EXTENSION and ALTER EXTENSION ... UPDATE change them.")));
+  ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+                  errmsg("cannot alter objects of extension polyglot_sync"),
+                  errdetail("It finds its schema, tables, columns and functions by their names."),
+                  errhint("Only DROP EXTENSION and ALTER EXTENSION ... UPDATE change them.")));
 }
 
 }  // namespace polyglot::pg

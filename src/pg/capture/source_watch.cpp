@@ -2,6 +2,8 @@
 
 #include "pg/capture/transaction_buffer.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_relations.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/expression_check.h"
 #include "pg/definition/sync_definition.h"
@@ -51,8 +53,7 @@ List* SourcesOfTriggers(Oid relation) {
   ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
               ObjectIdGetDatum(relation));
   Relation triggers = table_open(TriggerRelationId, AccessShareLock);
-  SysScanDesc scan =
-      systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
+  SysScanDesc scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, nullptr, 1, &key);
   while (HeapTuple tuple = systable_getnext(scan)) {
     auto* form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
     const Oid source = SourceOfTriggerName(NameStr(form->tgname));

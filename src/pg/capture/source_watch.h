@@ -2,7 +2,7 @@
 // What the event triggers know of the sources of syncs: which of them a relation belongs to, and
 // what has become of their syncs.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

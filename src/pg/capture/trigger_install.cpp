@@ -1,6 +1,7 @@
 #include "pg/capture/trigger_install.h"
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/source/source_tree.h"
 
 namespace polyglot::pg {
@@ -232,11 +233,10 @@ void RefuseReservedName(Oid trigger) {
   const NamedTrigger found = LoadTrigger(trigger);
   if (!OidIsValid(found.relation) || found.ours) return;
   if (OidIsValid(SourceOfTriggerName(NameStr(found.name))))
-    ereport(ERROR,
-            (errcode(ERRCODE_RESERVED_NAME),
-             errmsg("trigger name \"%s\" is reserved", NameStr(found.name)),
-             errdetail("polyglot_sync gives such names to its own triggers."),
-             errhint("Choose another name.")));
+    ereport(ERROR, (errcode(ERRCODE_RESERVED_NAME),
+                    errmsg("trigger name \"%s\" is reserved", NameStr(found.name)),
+                    errdetail("polyglot_sync gives such names to its own triggers."),
+                    errhint("Choose another name.")));
 }
 
 void ListCaptured(List** sources, List** relations) {

@@ -2,6 +2,8 @@
 // the server; the rest is found out where the index is (worker/index_owner.h).
 
 #include "core/letter_case.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/sync_definition.h"
 #include "pg/document/key_codec.h"

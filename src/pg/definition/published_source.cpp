@@ -1,5 +1,8 @@
 #include "pg/definition/published_source.h"
 
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/source/security_context.h"
 #include "pg/source/source_tree.h"
 
@@ -25,8 +28,8 @@ List* PublisherNames(const char* options) {
   JsonbIteratorToken token;
   while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
     if (token == WJB_ELEM && value.type == jbvString)
-      names = lappend(
-          names, pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)));
+      names =
+          lappend(names, pnstrdup(value.val.string.val, static_cast<Size>(value.val.string.len)));
   return names;
 }
 

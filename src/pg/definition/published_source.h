@@ -4,7 +4,7 @@
 // capture, re-reading, rebuild, repair and dead letters are those of any table. It belongs to the
 // owner of the sync's server.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {
@@ -18,8 +18,8 @@ Oid CreatePublishedSource(const char* sync, Oid server);
 void DropPublishedSource(Oid source);
 /// The documents go with the sync's new name; this rewrites every row of the table.
 void RenamePublishedSource(const SyncRow* sync, const char* new_name);
-/// Runs one statement on it with the rights of its owner, whose triggers may be on it; the number of
-/// rows.
+/// Runs one statement on it with the rights of its owner, whose triggers may be on it; the number
+/// of rows.
 uint64 ChangeAsOwner(const SyncRow* sync, const char* sql, int count, Oid* types, Datum* values,
                      const char* nulls);
 /// Its name as it stands in SQL.

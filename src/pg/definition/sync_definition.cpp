@@ -1,5 +1,9 @@
 #include "pg/definition/sync_definition.h"
 
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/dropped_indexes.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/expression_check.h"
 #include "pg/definition/published_source.h"
@@ -55,8 +59,7 @@ void TakeState(const char* id) {
 
 void DeleteState(const char* id) {
   for (const char* table :
-       {"parked_key", "dead_letter", "verification", "difference", "rebuild_request",
-        "publisher"})
+       {"parked_key", "dead_letter", "verification", "difference", "rebuild_request", "publisher"})
     Change(psprintf("DELETE FROM polyglot.%s WHERE sync_id = $1::integer OR sync_id IN"
                     " (SELECT s.sync_id FROM polyglot.sync_state s WHERE s.builds = $1::integer)",
                     table),

@@ -1,7 +1,7 @@
 #pragma once
 // A sync's definition on its way into the tables: shared by create_sync and alter_sync.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/definition/name_list.h"
 #include "pg/prelude.h"
 

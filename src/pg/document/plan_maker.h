@@ -1,7 +1,7 @@
 #pragma once
 // Makes the plan of a sync: what is read, in which form, by which statements.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/read_plan.h"
 #include "pg/prelude.h"
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/encoder.h"
 #include "pg/document/key_codec.h"
 #include "pg/prelude.h"

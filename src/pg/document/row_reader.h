@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/row_batch.h"
 #include "pg/guard.h"
 

@@ -1,6 +1,6 @@
 #include "pg/launcher/launcher.h"
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/settings.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/sync_slots.h"
@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64 kHealthyAfter = 60 * USECS_PER_SEC;  // a worker that lived this long begins anew
 constexpr int64 kLongestDelay = 60 * USECS_PER_SEC;
-constexpr int kLookInterval = 10'000;  // ms; for databases that have come to life
+constexpr int kLookInterval = 10'000;             // ms; for databases that have come to life
 constexpr int64 kProbeDelay = 5 * USECS_PER_SEC;  // after one that failed; doubled each time
 
 // Process-local knowledge of what this launcher started; shared memory holds only what others need.
@@ -127,9 +127,9 @@ void AddOpen(OpenDatabases* databases, Oid database) {
   if (databases->count == databases->capacity) {
     databases->capacity = Max(64, databases->capacity * 2);
     const Size bytes = sizeof(Oid) * static_cast<Size>(databases->capacity);
-    databases->oids = static_cast<Oid*>(databases->oids == nullptr
-                                            ? MemoryContextAlloc(TopMemoryContext, bytes)
-                                            : repalloc(databases->oids, bytes));
+    databases->oids =
+        static_cast<Oid*>(databases->oids == nullptr ? MemoryContextAlloc(TopMemoryContext, bytes)
+                                                     : repalloc(databases->oids, bytes));
   }
   databases->oids[databases->count++] = database;
 }

@@ -1,7 +1,9 @@
 // The probe: a transient process that looks into one database and tells the launcher, through
 // shared memory, which servers need a worker there. It exits at once.
 
-#include "pg/catalog.h"
+#include "pg/catalog/instance.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/wanted_workers.h"
 #include "pg/launcher/launcher.h"
 #include "pg/launcher/pinned_settings.h"
 #include "pg/server/server_names.h"
@@ -16,33 +18,22 @@ PGDLLEXPORT void polyglot_probe_main(Datum argument);
 namespace polyglot::pg {
 namespace {
 
-struct Wanted {
-  Oid server;
-  int32 queue;
-};
-
-// Servers that have syncs, or indexes left to drop for one that was dropped.
-constexpr const char kQuery[] =
-    "SELECT w.server, w.queue FROM (SELECT s.server, s.queue FROM polyglot.sync_state s"
-    " JOIN polyglot.sync_definition d ON d.id = s.sync_id"
-    " UNION SELECT q.server, q.id FROM polyglot.dropped_index i"
-    " JOIN polyglot.queue q ON q.server = i.server) w"
-    " JOIN pg_foreign_server f ON f.oid = w.server";
+using Wanted = WantedWorker;
+using Ids = SyncNumbers;
 
 // What ALTER DATABASE may have set. A lock that somebody holds for long must not keep the launcher
 // from the other databases: it comes again.
 constexpr PinnedSetting kPinned[] = {{"search_path", "pg_catalog, pg_temp"},
-                                              {"lock_timeout", "5s"},
-                                              {"default_transaction_isolation", "read committed"},
-                                              {"default_transaction_deferrable", "off"},
-                                              {"synchronous_commit", "local"},
-                                              {"transaction_timeout", "0"}};  // 17 and later
+                                     {"lock_timeout", "5s"},
+                                     {"default_transaction_isolation", "read committed"},
+                                     {"default_transaction_deferrable", "off"},
+                                     {"synchronous_commit", "local"},
+                                     {"transaction_timeout", "0"}};  // 17 and later
 
 // DROP EXTENSION takes this lock before any other of ours: what is found under it stays.
 void LockExtension() {
   const Oid extension = OurExtension();
-  if (OidIsValid(extension))
-    LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+  if (OidIsValid(extension)) LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 }
 
 int ReadWanted(Wanted* wanted) {
@@ -51,37 +42,13 @@ int ReadWanted(Wanted* wanted) {
   PopActiveSnapshot();
   PushActiveSnapshot(GetTransactionSnapshot());  // sees that
   if (!WorkersEnabled()) return 0;
-  if (SPI_execute(kQuery, true, 0) != SPI_OK_SELECT) elog(ERROR, "could not read the syncs");
-  int count = 0;
-  for (uint64 i = 0; i < SPI_processed && count < kMaxWorkers; i++) {
-    bool isnull;
-    HeapTuple tuple = SPI_tuptable->vals[i];
-    wanted[count].server =
-        DatumGetObjectId(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull));
-    wanted[count].queue = DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull));
-    count++;
-  }
-  return count;
+  return LoadWantedWorkers(wanted, kMaxWorkers);
 }
-
-struct Ids {
-  int32* values;
-  int count;
-};
 
 // Also where workers are stopped: their syncs are still there.
 Ids ReadSyncs(MemoryContext context) {
   if (!ExtensionExists()) return {nullptr, 0};
-  if (SPI_execute("SELECT sync_id FROM polyglot.sync_state", true, 0) != SPI_OK_SELECT)
-    elog(ERROR, "could not read the syncs");
-  const auto count = static_cast<int>(SPI_processed);
-  const Size bytes = sizeof(int32) * static_cast<Size>(count + 1);
-  auto* values = static_cast<int32*>(MemoryContextAlloc(context, bytes));
-  bool isnull;
-  for (int i = 0; i < count; i++)
-    values[i] =
-        DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull));
-  return {values, count};
+  return LoadSyncNumbers(context);
 }
 
 bool IsWanted(const WorkerSlot& slot, const Wanted* wanted, int count) {

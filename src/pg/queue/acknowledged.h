@@ -2,7 +2,7 @@
 // How far a sync has come, as its worker has told the views.
 
 #include "core/queue/snapshot.h"
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 
 namespace polyglot::pg {
 

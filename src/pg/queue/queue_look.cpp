@@ -4,6 +4,8 @@
 
 #include "core/queue/control_record.h"
 #include "core/queue/queue_record.h"
+#include "pg/catalog/instance.h"
+#include "pg/catalog/queue_tables.h"
 #include "pg/guard.h"
 #include "pg/queue/acknowledged.h"
 #include "pg/queue/queue_reader.h"

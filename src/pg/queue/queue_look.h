@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/queue/snapshot.h"
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 
 namespace polyglot::pg {
 

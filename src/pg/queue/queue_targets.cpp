@@ -1,6 +1,7 @@
 #include "pg/queue/queue_targets.h"
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/process_table.h"
 
 namespace polyglot::pg {

@@ -1,6 +1,6 @@
 #include "pg/server/option_rules.h"
 
-#include "pg/shared/shared_state.h"
+#include "pg/settings.h"
 
 namespace polyglot::pg {
 

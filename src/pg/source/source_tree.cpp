@@ -32,19 +32,19 @@ bool HasUncheckedNotNull(Oid relation, AttrNumber number) {
   ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
               ObjectIdGetDatum(relation));
   Relation constraints = table_open(ConstraintRelationId, AccessShareLock);
-  SysScanDesc scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, nullptr,
-                                        1, &key);
+  SysScanDesc scan =
+      systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, nullptr, 1, &key);
   bool found = false;
   while (HeapTuple tuple = systable_getnext(scan)) {
     auto* form = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple));
     if (form->contype != kNotNull || form->convalidated) continue;
     bool isnull;
-    Datum columns = heap_getattr(tuple, Anum_pg_constraint_conkey, RelationGetDescr(constraints),
-                                 &isnull);
+    Datum columns =
+        heap_getattr(tuple, Anum_pg_constraint_conkey, RelationGetDescr(constraints), &isnull);
     if (isnull) continue;
     ArrayType* numbers = DatumGetArrayTypeP(columns);
-    found |= ARR_DIMS(numbers)[0] == 1 &&
-             *reinterpret_cast<int16*>(ARR_DATA_PTR(numbers)) == number;
+    found |=
+        ARR_DIMS(numbers)[0] == 1 && *reinterpret_cast<int16*>(ARR_DATA_PTR(numbers)) == number;
   }
   systable_endscan(scan);
   table_close(constraints, AccessShareLock);

@@ -3,6 +3,10 @@
 
 #include "pg/capture/source_watch.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/queue_tables.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/published_source.h"
 #include "pg/server/server_names.h"

@@ -1,6 +1,9 @@
 // polyglot.alter_sync. Whatever changes documents makes the worker fill a new index.
 
 #include "pg/capture/capture_plan.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/published_source.h"
 #include "pg/definition/sync_definition.h"

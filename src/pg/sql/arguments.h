@@ -1,7 +1,7 @@
 #pragma once
 // Arguments of SQL functions as plain data, and the checks that many of these functions share.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/definition/name_list.h"
 #include "pg/prelude.h"
 

@@ -2,6 +2,10 @@
 
 #include "pg/capture/capture_plan.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/queue_tables.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/definition_checks.h"
 #include "pg/definition/published_source.h"
 #include "pg/definition/sync_definition.h"

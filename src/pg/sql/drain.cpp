@@ -1,6 +1,7 @@
 // polyglot.drain: waits until nothing of this database is on its way to its indexes, before
 // pg_upgrade or a planned switch-over.
 
+#include "pg/catalog/rebuild_requests.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/shared/worker_slots.h"

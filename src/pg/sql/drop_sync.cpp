@@ -2,6 +2,9 @@
 
 #include "pg/capture/source_watch.h"
 #include "pg/capture/trigger_install.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/published_source.h"
 #include "pg/definition/sync_definition.h"
 #include "pg/sql/arguments.h"
@@ -64,13 +67,13 @@ void ReportKept(const SyncRow* sync) {
                     sync->database != MyDatabaseId;
   const char* database = here ? get_database_name(sync->database) : nullptr;
   if (!sync->has_state || IsCopyOfAnother(sync))
-    ereport(NOTICE, (database ? errmsg("index \"%s\" belongs to database \"%s\": kept",
-                                       sync->index, database)
-                              : errmsg("index \"%s\" belongs to another database: kept",
-                                       sync->index)));
+    ereport(
+        NOTICE,
+        (database ? errmsg("index \"%s\" belongs to database \"%s\": kept", sync->index, database)
+                  : errmsg("index \"%s\" belongs to another database: kept", sync->index)));
   else
-    ereport(NOTICE, (errmsg("index \"%s\" was not made by sync \"%s\": kept", sync->index,
-                            sync->name)));
+    ereport(NOTICE,
+            (errmsg("index \"%s\" was not made by sync \"%s\": kept", sync->index, sync->name)));
 }
 
 }  // namespace

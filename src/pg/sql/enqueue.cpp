@@ -3,6 +3,8 @@
 #include <string>
 
 #include "pg/capture/transaction_buffer.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/document/row_reader.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"

@@ -2,6 +2,7 @@
 
 #include "core/status/inspection.h"
 #include "core/status/sync_problem.h"
+#include "pg/catalog/instance.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/shared/worker_slots.h"

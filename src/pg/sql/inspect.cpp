@@ -7,6 +7,8 @@
 #include "core/status/inspection.h"
 #include "net/search_client.h"
 #include "pg/capture/transaction_buffer.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/document/row_reader.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"

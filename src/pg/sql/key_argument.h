@@ -3,7 +3,7 @@
 // value for each key column, or one jsonb object with the columns by name, or VARIADIC array) and
 // `key text`. C-like code: ereports, palloc'd in CurrentMemoryContext.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

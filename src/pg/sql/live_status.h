@@ -2,7 +2,7 @@
 // What is known of a sync now: what its worker has told shared memory, and what the queue shows
 // when no worker tells anything. The state and the problem that this adds up to.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/shared/shared_state.h"
 
 namespace polyglot::pg {

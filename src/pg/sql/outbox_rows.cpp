@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pg/catalog/own_rights.h"
 #include "pg/encoding.h"
 #include "pg/guard.h"
 #include "pg/sql/outbox_scan.h"

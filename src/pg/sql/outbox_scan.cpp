@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "pg/catalog/instance.h"
+#include "pg/catalog/queue_tables.h"
 #include "pg/clock.h"
 #include "pg/document/key_codec.h"
 #include "pg/guard.h"

@@ -10,7 +10,7 @@
 
 #include "core/queue/queue_record.h"
 #include "core/queue/snapshot.h"
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/row_reader.h"
 #include "pg/queue/queue_reader.h"
 

@@ -1,6 +1,6 @@
 // polyglot.preview_document and preview_mapping: what a sync would send, without sending it.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/document/row_reader.h"
 #include "pg/guard.h"
 #include "pg/prelude.h"

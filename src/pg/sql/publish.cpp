@@ -1,4 +1,6 @@
 #include "pg/capture/transaction_buffer.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/definition/published_source.h"
 #include "pg/document/document_limit.h"
 #include "pg/sql/arguments.h"
@@ -25,10 +27,10 @@ bool IsPublisher(const SyncRow* sync) {
   bool found = false;
   for (uint64 i = 0; i < rows && !found; ++i) {
     bool is_null;
-    const Oid role = DatumGetObjectId(
-        SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
-    found = SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)) &&
-            has_privs_of_role(caller, role);
+    const Oid role =
+        DatumGetObjectId(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null));
+    found =
+        SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)) && has_privs_of_role(caller, role);
   }
   SPI_finish();
   return found;
@@ -98,10 +100,10 @@ Datum polyglot_publish(PG_FUNCTION_ARGS) {
   SyncRow* sync = PublishedArgument(fcinfo, "polyglot.publish()");
   Oid types[] = {TEXTOID, TEXTOID, TEXTOID, JSONBOID};
   char* routing = TextArgument(fcinfo, 3);
-  Datum values[] = {
-      CStringGetTextDatum(sync->name), CStringGetTextDatum(DocumentIdArgument(fcinfo)),
-      routing ? CStringGetTextDatum(routing) : static_cast<Datum>(0),
-      DocumentArgument(fcinfo, sync)};
+  Datum values[] = {CStringGetTextDatum(sync->name),
+                    CStringGetTextDatum(DocumentIdArgument(fcinfo)),
+                    routing ? CStringGetTextDatum(routing) : static_cast<Datum>(0),
+                    DocumentArgument(fcinfo, sync)};
   const char nulls[] = {' ', ' ', routing ? ' ' : 'n', ' '};
   const char* sql = psprintf(
       "INSERT INTO %s (sync, id, routing, document) VALUES ($1, $2, $3, $4)"

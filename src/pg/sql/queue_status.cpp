@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/guard.h"
 #include "pg/queue/queue_look.h"
 #include "pg/server/server_options.h"

@@ -1,6 +1,9 @@
 // polyglot.reset_counters: stored with the definition, so that it is part of the transaction and
 // outlives a restart. Workers follow when it commits; status does at once.
 
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/sql/arguments.h"

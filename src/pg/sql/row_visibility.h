@@ -2,7 +2,7 @@
 // Whether somebody who asks for a document could have read the same rows himself. A document is
 // read as the owner of the sync's source; what others see of a view may be less than that.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 
 namespace polyglot::pg {
 

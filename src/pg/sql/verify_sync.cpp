@@ -1,6 +1,7 @@
 // polyglot.verify_sync, repair_sync: a numbered request to the worker, then waiting until it has
 // answered that number. What it found stands in polyglot.verification and polyglot.difference.
 
+#include "pg/catalog/own_rights.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/shared/worker_slots.h"

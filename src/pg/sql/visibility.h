@@ -1,7 +1,7 @@
 #pragma once
 // Who may see or use what of a sync.
 
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/prelude.h"
 
 namespace polyglot::pg {

@@ -2,6 +2,7 @@
 // until their answer in shared memory has reached that number.
 
 #include "pg/capture/transaction_buffer.h"
+#include "pg/catalog/dead_letters.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/shared/worker_slots.h"

@@ -2,6 +2,9 @@
 
 #include <csignal>
 
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/worker_slots.h"
 #include "pg/sql/visibility.h"

@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/version.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/shared/version_positions.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rereading.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/sync_failure.h"
-#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -106,7 +108,7 @@ bool ReadPage(WorkerContext* context, SyncRuntime* sync, int limit) {
     NoteReading(*context, place);
     limit = 1;
   }
-  const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
+  const std::uint64_t version = core::MakeVersion(sync->epoch, DrawPositions(1));
   sync->rebuild.fresh = false;  // from this snapshot on its events count
   InTransaction([&] {
     if (!(locked = LockSource(sync))) return;

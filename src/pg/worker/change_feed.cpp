@@ -4,15 +4,16 @@
 #include <utility>
 
 #include "core/queue/queue_record.h"
-#include "pg/catalog.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_row.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/shared/version_positions.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -157,17 +158,11 @@ void StoreParks(WorkerContext* context, ParkList* parks) {
 // With a snapshot that is not older than the transaction's. One whose table is not there (any more)
 // cannot be loaded.
 bool SeesUnknownSync(const WorkerContext& context) {
-  const std::string server = std::to_string(context.server);
   std::string known;
   for (const auto& [id, sync] : context.syncs)
     known += (known.empty() ? "{" : ",") + std::to_string(id);
   known = known.empty() ? "{}" : known + "}";
-  return Execute(
-             "SELECT 1 FROM polyglot.sync_state s JOIN polyglot.sync_definition d"
-             " ON d.id = s.sync_id JOIN pg_catalog.pg_class c ON c.oid = d.source"
-             " WHERE s.server = $1::pg_catalog.oid AND s.sync_id <> ALL ($2::pg_catalog.int4[])"
-             " LIMIT 1",
-             {server.c_str(), known.c_str()}) > 0;
+  return AnyOtherSync(context.server, known);
 }
 
 std::size_t WaitingKeys(const WorkerContext& context) {

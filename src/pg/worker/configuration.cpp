@@ -3,7 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "pg/catalog.h"
+#include "pg/catalog/dead_letters.h"
+#include "pg/catalog/instance.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_row.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/document/key_codec.h"
 #include "pg/encoding.h"
@@ -17,7 +22,6 @@
 #include "pg/worker/index_drops.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/lease.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
 #include "pg/worker/sync_failure.h"
 #include "pg/worker/verification.h"
@@ -324,20 +328,9 @@ ServerOptions* LoadServer(WorkerContext* context) {
 }
 
 void LoadSyncIds(WorkerContext* context) {
-  context->syncs_of_database.clear();
-  const uint64 rows = Execute(
-      "SELECT s.sync_id, coalesce(d.index, ''), n.last_value::pg_catalog.int4"
-      " FROM polyglot.sync_state s LEFT JOIN polyglot.sync_definition d ON d.id = s.sync_id,"
-      " polyglot.sync_id n",
-      {});
-  TupleDesc desc = rows == 0 ? nullptr : SPI_tuptable->tupdesc;
-  bool isnull;
-  for (uint64 i = 0; i < rows; i++) {
-    HeapTuple tuple = SPI_tuptable->vals[i];
-    context->syncs_of_database[DatumGetInt32(SPI_getbinval(tuple, desc, 1, &isnull))] =
-        SPI_getvalue(tuple, desc, 2);
-    context->last_sync_number = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
-  }
+  SyncsOfDatabase syncs = LoadSyncsOfDatabase();
+  if (!syncs.aliases.empty()) context->last_sync_number = syncs.last_number;
+  context->syncs_of_database = std::move(syncs.aliases);
 }
 
 // Server or extension have gone, and the syncs with them.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "pg/worker/statement.h"
+#include "pg/catalog/crash_marks.h"
 
 namespace polyglot::pg {
 namespace {
@@ -25,40 +25,12 @@ std::int64_t Name(std::string_view bytes) {
 
 // What the last worker was reading when it died, if it was this postmaster that restarted since.
 void SetAsideLast(const WorkerContext& context) {
-  Parameters p;
-  p.Int4(context.queue);
-  p.Int4(CrashRestarts());
-  p.Run(
-      "INSERT INTO polyglot.set_aside (queue, item) SELECT queue, item FROM polyglot.reading"
-      " WHERE queue = $1 AND restarts < $2 ON CONFLICT DO NOTHING",
-      SPI_OK_INSERT);
-  if (SPI_processed > 0)
+  if (SetAsideMarked(context.queue, CrashRestarts()))
     ereport(WARNING,
             (errmsg("polyglot_sync: workers of server \"%s\" died twice on the same bytes, "
                     "which are set aside",
                     context.server_name.c_str()),
              errhint("Its syncs go on without them; a core file tells more.")));
-}
-
-void Forget(const WorkerContext& context) {
-  Parameters p;
-  p.Int4(context.queue);
-  p.Run("DELETE FROM polyglot.reading WHERE queue = $1", SPI_OK_DELETE);
-  // Another version may read what this one could not.
-  p.Run(
-      "DELETE FROM polyglot.set_aside WHERE queue = $1 AND since < clock_timestamp() - interval "
-      "'1 day'",
-      SPI_OK_DELETE);
-}
-
-void LoadSetAside(const WorkerContext& context) {
-  Parameters p;
-  p.Int4(context.queue);
-  p.Run("SELECT item FROM polyglot.set_aside WHERE queue = $1", SPI_OK_SELECT);
-  bool isnull;
-  for (uint64 i = 0; i < SPI_processed; i++)
-    set_aside->insert(
-        DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
 std::int64_t ThingsToNote() {
@@ -85,8 +57,8 @@ void LoadCrashGuard(WorkerContext* context) {
   set_aside = new std::set<std::int64_t>();
   InTransaction([&] {
     if (careful) SetAsideLast(*context);
-    Forget(*context);
-    LoadSetAside(*context);
+    ForgetMarks(context->queue);
+    for (const std::int64_t item : LoadSetAside(context->queue)) set_aside->insert(item);
   });
 }
 
@@ -94,20 +66,11 @@ bool Careful() { return careful; }
 
 void NoteReading(const WorkerContext& context, std::string_view bytes) {
   ++noted;
-  InTransaction([&] {
-    Parameters p;
-    p.Int4(context.queue);
-    p.Int8(Name(bytes));
-    p.Int4(CrashRestarts());
-    p.Run(
-        "INSERT INTO polyglot.reading (queue, item, restarts) VALUES ($1, $2, $3)"
-        " ON CONFLICT (queue) DO UPDATE SET item = excluded.item, restarts = excluded.restarts",
-        SPI_OK_INSERT);
-  });
+  InTransaction([&] { MarkReading(context.queue, Name(bytes), CrashRestarts()); });
 }
 
 void EndReading(const WorkerContext& context) {
-  InTransaction([&] { Forget(context); });
+  InTransaction([&] { ForgetMarks(context.queue); });
 }
 
 std::string SetAsideText() {
@@ -127,7 +90,7 @@ void EndCare(WorkerContext* context, core::Time now) {
   const bool enough = noted >= ThingsToNote() || now - context->started_at >= kLongestCare;
   if (!enough && AnythingLeft(*context)) return;
   careful = false;
-  if (noted > 0) InTransaction([&] { Forget(*context); });
+  if (noted > 0) InTransaction([&] { ForgetMarks(context->queue); });
 }
 
 }  // namespace polyglot::pg

@@ -6,7 +6,10 @@
 #include "core/search/error_text.h"
 #include "core/search/index_requests.h"
 #include "core/search/version_meta.h"
-#include "pg/catalog.h"
+#include "core/version.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_row.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/worker/index_owner.h"
@@ -14,9 +17,8 @@
 #include "pg/worker/lease.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {
@@ -201,14 +203,10 @@ void RefuseContested(SyncRuntime* sync) {
 
 // ---- storing ----------------------------------------------------------------------------------
 
-void StoreVersions(const SyncRuntime& sync) {
-  const std::string bound = std::to_string(sync.versions.stored_bound);
-  const std::string timeline = std::to_string(sync.versions.timeline);
-  const std::string epoch = std::to_string(sync.epoch), id = std::to_string(sync.id);
-  Execute(
-      "UPDATE polyglot.sync_state SET epoch = $2::pg_catalog.int4, timeline = $3::pg_catalog.int8,"
-      " version_bound = $4::pg_catalog.int8 WHERE sync_id = $1::pg_catalog.int4",
-      {id.c_str(), epoch.c_str(), timeline.c_str(), bound.c_str()});
+void StoreOwner(const SyncRuntime& sync) {
+  StoreVersions(sync.id, {.epoch = sync.epoch,
+                          .bound = sync.versions.stored_bound,
+                          .timeline = sync.versions.timeline});
 }
 
 void StoreStart(SyncRuntime* sync) {
@@ -216,7 +214,7 @@ void StoreStart(SyncRuntime* sync) {
   sync->versions.stored_bound = FlushedPosition() + core::kBoundStep;
   sync->versions.timeline = ThisDatabase().timeline;
   sync->versions.unstored = false;
-  StoreVersions(*sync);
+  StoreOwner(*sync);
 }
 
 // What the index lacks is delivered anyway while it is filled; otherwise it is compared with the
@@ -227,7 +225,7 @@ void BringInStepAfter(WorkerContext* context, SyncRuntime* sync, const char* rea
     RequestResync(sync, reason);
   else
     RequestRepair(*context, sync, reason);
-  ReadOlderAgain(context, sync, sync->epoch << 52);
+  ReadOlderAgain(context, sync, core::MakeVersion(sync->epoch, 0));
 }
 
 // Lease and index have the new epoch already: what was drawn in the old one is drawn again.
@@ -239,11 +237,11 @@ void TakeEpoch(WorkerContext* context, SyncRuntime* sync) {
     sync->epoch = versions.new_epoch;
     versions.timeline = ThisDatabase().timeline;
     versions.stored_bound = versions.new_bound;
-    StoreVersions(*sync);
+    StoreOwner(*sync);
     if (versions.repair || sync->backfill.running || sync->resync.version != 0)
       BringInStepAfter(context, sync, "the database was promoted, restored or copied");
     else
-      ReadOlderAgain(context, sync, sync->epoch << 52);
+      ReadOlderAgain(context, sync, core::MakeVersion(sync->epoch, 0));
   });
   if (!locked) return;
   versions.new_epoch = 0;
@@ -266,12 +264,10 @@ void TakeOlderIndex(WorkerContext* context, SyncRuntime* sync) {
 // The index is ours now, whoever had it before.
 void EndAdoption(SyncRuntime* sync) {
   if (!sync->adopt || sync->index.step != IndexStep::kReady || !sync->versions.Settled()) return;
-  const std::string id = std::to_string(sync->id);
   InTransaction([&] {
     if (!LockState(sync)) return;
     sync->adopt = false;
-    Execute("UPDATE polyglot.sync_state SET adopt = false WHERE sync_id = $1::pg_catalog.int4",
-            {id.c_str()});
+    StoreAdopted(sync->id);
   });
 }
 
@@ -303,7 +299,7 @@ void RaiseBounds(std::vector<SyncRuntime*> due, core::Time now) {
     std::erase_if(due, [](SyncRuntime* sync) { return !LockState(sync); });
     for (SyncRuntime* sync : due) {
       sync->versions.stored_bound = bound;
-      StoreVersions(*sync);
+      StoreOwner(*sync);
     }
   });
   for (SyncRuntime* sync : due) {
@@ -369,7 +365,7 @@ void AcceptIndex(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
 
 void NoteVersion(SyncRuntime* sync, std::uint64_t version) {
   VersionState& versions = sync->versions;
-  versions.highest = std::max(versions.highest, version & kPositionMask);
+  versions.highest = std::max(versions.highest, core::PositionOf(version));
   if (versions.BeyondBound()) sync->channel->delivery().HoldSync(sync->id, true);
 }
 

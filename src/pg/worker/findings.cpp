@@ -2,13 +2,14 @@
 
 #include <utility>
 
+#include "pg/catalog/sync_state.h"
 #include "pg/fault_points.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/rebuild.h"
 #include "pg/worker/resync.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/sync_failure.h"
-#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -40,7 +41,7 @@ void StoreFinding(WorkerContext* context, SyncRuntime* sync) {
     FailSync(context, sync, reason.c_str(), sync->failure_hint.c_str());
   }
   if (sync->index.dirty) {
-    StoreIndex(sync->id, sync->index);
+    StoreIndex(sync);
     sync->index.dirty = false;
   }
   if (ResyncDue(*sync)) StoreWantedResync(context, sync);
@@ -63,7 +64,7 @@ void FinishBackfill(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   InTransaction([&] {
     if (!(stored = LockState(sync))) return;
     sync->backfill.running = sync->backfill.dirty = false;
-    StoreBackfill(*sync);
+    StoreBackfill(sync);
     if (sync->resync.step == ResyncState::Step::kNone) StorePhase(sync->id, "stream");
   });
   if (!stored) return;
@@ -86,7 +87,7 @@ void StoreProgress(WorkerContext* context, core::Time now) {
     InTransaction([&] {
       if (!LockState(sync)) return;
       backfill.dirty = false;
-      StoreBackfill(*sync);
+      StoreBackfill(sync);
     });
     FaultPoint("progress stored");
   }

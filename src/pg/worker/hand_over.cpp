@@ -4,47 +4,22 @@
 #include <utility>
 #include <vector>
 
-#include "pg/catalog.h"
+#include "pg/catalog/dead_letters.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/fault_points.h"
+#include "pg/worker/acknowledged.h"
 #include "pg/worker/configuration.h"
 #include "pg/worker/index_drops.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/rebuild_steps.h"
-#include "pg/worker/records.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/sync_failure.h"
-#include "pg/worker/sync_state.h"
 
 namespace polyglot::pg {
 namespace {
 
 using Step = RebuildState::Step;
-
-void StoreHandOver(const SyncRuntime& live, const SyncRuntime& building) {
-  const std::string to = std::to_string(live.id), from = std::to_string(building.id);
-  for (const char* table : {"parked_key", "dead_letter"}) {
-    const std::string name = std::string("polyglot.") + table;
-    Execute(("DELETE FROM " + name + " WHERE sync_id = $1::pg_catalog.int4").c_str(), {to.c_str()});
-    Execute(("UPDATE " + name +
-             " SET sync_id = $1::pg_catalog.int4"
-             " WHERE sync_id = $2::pg_catalog.int4")
-                .c_str(),
-            {to.c_str(), from.c_str()});
-  }
-  Execute(
-      "UPDATE polyglot.sync_state l SET generation = b.generation,"
-      " physical_index = b.physical_index, index_uuid = b.index_uuid, alias_pending = false,"
-      " epoch = b.epoch, timeline = b.timeline, version_bound = b.version_bound,"
-      " failed_reason = NULL, failed_hint = NULL, phase = b.phase,"
-      " resync_version = b.resync_version, resync_reason = NULL, backfill_key = b.backfill_key,"
-      " backfill_rows = b.backfill_rows, backfill_total = b.backfill_total,"
-      " baseline_version = b.baseline_version, outdated_since = NULL, frozen = false,"
-      " repair_reason = NULL"
-      " FROM polyglot.sync_state b WHERE l.sync_id = $1::pg_catalog.int4"
-      " AND b.sync_id = $2::pg_catalog.int4",
-      {to.c_str(), from.c_str()});
-  Execute("DELETE FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4", {from.c_str()});
-}
 
 // The building runtime takes the live one's place and name; what waits for it goes along as keys.
 void Replace(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) {
@@ -101,7 +76,7 @@ void HandOver(WorkerContext* context, SyncRuntime* live, SyncRuntime* building) 
     if (!(locked = MayHandOver(live, building))) return;
     // Two that looked for a free name at once may have come to the same one.
     if (!old.empty() && old != *building->index.physical) DropIndexOf(context, *live, false);
-    StoreHandOver(*live, *building);
+    StoreHandOver(live->id, building->id);
     FaultPoint("hand-over");
     Replace(context, live, building);
     WriteControl(context);

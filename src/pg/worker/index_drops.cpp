@@ -8,7 +8,8 @@
 #include "core/ownership/lease.h"
 #include "core/search/index_requests.h"
 #include "core/search/version_meta.h"
-#include "pg/catalog.h"
+#include "pg/catalog/change_announcement.h"
+#include "pg/catalog/dropped_indexes.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/worker/epoch.h"
@@ -166,37 +167,12 @@ std::string UuidOf(const SyncRuntime& sync, bool building) {
 
 void Insert(const WorkerContext& context, const SyncRuntime& sync, const std::string& index,
             bool building, core::Time wait) {
-  const std::string server = std::to_string(context.server), wait_us = std::to_string(wait.count()),
-                    uuid = UuidOf(sync, building), owner = std::to_string(sync.owner);
-  Execute(
-      (std::string("INSERT INTO polyglot.dropped_index (server, physical_index, alias, index_uuid,"
-                   " unless_aliased, not_before, owner) VALUES ($1::pg_catalog.oid, $2, $3, $4,"
-                   " $5::pg_catalog.bool, pg_catalog.now() + $6::pg_catalog.int8 * '1 "
-                   "us'::pg_catalog.interval,"
-                   " $7::pg_catalog.oid)") +
-       kDroppedAgain)
-          .c_str(),
-      {server.c_str(), index.c_str(), sync.alias.c_str(), uuid.empty() ? nullptr : uuid.c_str(),
-       building ? "true" : "false", wait_us.c_str(), owner.c_str()});
-}
-
-// false: somebody's open transaction (drop_sync, DROP SERVER) has the row.
-bool DeleteRow(const WorkerContext& context, const std::string& index, const std::string& uuid) {
-  char server[16];
-  snprintf(server, sizeof server, "%u", context.server);
-  const uint64 locked = Execute(
-      "SELECT 1 FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-      " AND physical_index = $2 FOR UPDATE SKIP LOCKED",
-      {server, index.c_str()});
-  if (locked > 0)
-    Execute(
-        "DELETE FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-        " AND physical_index = $2 AND coalesce(index_uuid, '') = $3",
-        {server, index.c_str(), uuid.c_str()});
-  return locked > 0 || Execute(
-                           "SELECT 1 FROM polyglot.dropped_index WHERE server = $1::pg_catalog.oid"
-                           " AND physical_index = $2",
-                           {server, index.c_str()}) == 0;
+  InsertDropped(context.server, {.index = index,
+                                 .alias = sync.alias,
+                                 .uuid = UuidOf(sync, building),
+                                 .unless_aliased = building,
+                                 .wait_us = wait.count(),
+                                 .owner = sync.owner});
 }
 
 // An index of the same name may be another one by now, and the mapping, too.
@@ -213,27 +189,16 @@ void Keep(WorkerContext* context, const std::string& index, IndexDrop drop) {
 }  // namespace
 
 void LoadIndexDrops(WorkerContext* context, const std::function<Channel*(Oid owner)>& channel_of) {
-  char server[16];
-  snprintf(server, sizeof server, "%u", context->server);
-  const uint64 rows = Execute(
-      "SELECT physical_index, alias, index_uuid, unless_aliased, greatest(0, extract(epoch FROM"
-      " not_before - clock_timestamp()) * 1000000)::int8, owner FROM polyglot.dropped_index"
-      " WHERE server = $1::pg_catalog.oid",
-      {server});
   const core::Time now = MonotonicNow();
-  for (uint64 i = 0; i < rows; i++) {
-    HeapTuple tuple = SPI_tuptable->vals[i];
-    TupleDesc desc = SPI_tuptable->tupdesc;
-    bool isnull;
+  for (const DroppedIndex& dropped : LoadDropped(context->server)) {
     IndexDrop drop;
-    drop.alias = SPI_getvalue(tuple, desc, 2);
-    if (const char* uuid = SPI_getvalue(tuple, desc, 3)) drop.uuid = uuid;
-    drop.unless_aliased = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
-    drop.channel = channel_of(DatumGetObjectId(SPI_getbinval(tuple, desc, 6, &isnull)));
-    drop.retry_at = now + core::Time{DatumGetInt64(SPI_getbinval(tuple, desc, 5, &isnull))};
-    const std::string index = SPI_getvalue(tuple, desc, 1);
-    SetFinal(*context, index, &drop);
-    Keep(context, index, std::move(drop));
+    drop.alias = dropped.alias;
+    drop.uuid = dropped.uuid;
+    drop.unless_aliased = dropped.unless_aliased;
+    drop.channel = channel_of(dropped.owner);
+    drop.retry_at = now + core::Time{dropped.wait_us};
+    SetFinal(*context, dropped.index, &drop);
+    Keep(context, dropped.index, std::move(drop));
   }
 }
 
@@ -272,7 +237,7 @@ void StoreIndexDrops(WorkerContext* context, core::Time now) {
   if (done.empty()) return;
   InTransaction([&] {
     for (const auto& [index, uuid] : done)
-      if (DeleteRow(*context, index, uuid)) stored.emplace_back(index, uuid);
+      if (DeleteDropped(context->server, index, uuid)) stored.emplace_back(index, uuid);
     // The launcher may have kept this worker for these alone.
     if (!stored.empty()) AnnounceConfigChange();
   });

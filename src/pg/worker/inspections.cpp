@@ -1,16 +1,20 @@
 #include "pg/worker/inspections.h"
 
 #include "core/search/index_requests.h"
+#include "core/search/multi_get.h"
+#include "core/search/point_in_time.h"
 #include "core/status/inspection.h"
 #include "core/text.h"
 #include "core/verification/comparison.h"
+#include "core/version.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_state.h"
+#include "pg/catalog/verifications.h"
 #include "pg/clock.h"
 #include "pg/encoding.h"
 #include "pg/shared/inspection_slots.h"
 #include "pg/worker/crash_guard.h"
 #include "pg/worker/index_steps.h"
-#include "pg/worker/records.h"
-#include "pg/worker/verification_records.h"
 
 namespace polyglot::pg {
 namespace {
@@ -58,7 +62,7 @@ void Give(WorkerContext* context, const Look& look) {
   answer.beyond = look.beyond;
   answer.moving = look.moving;
   answer.version = look.version;
-  if (!look.beyond) Date(*context, look.version & kPositionMask, &answer);
+  if (!look.beyond) Date(*context, core::PositionOf(look.version), &answer);
   CopyText(answer.difference, look.difference);
   CopyText(answer.trouble, look.trouble);
   GiveAnswer(look.slot, look.number, answer);
@@ -96,7 +100,7 @@ bool ReadRow(SyncRuntime* sync, const std::string& key, Look* look) {
     look->trouble = "workers died twice when they read this row";
     return false;
   }
-  look->read_at = sync->epoch << 52 | GetFlushRecPtr(nullptr);
+  look->read_at = core::MakeVersion(sync->epoch, GetFlushRecPtr(nullptr));
   InTransaction([&] {
     RowBatch batch;
     if (!sync->reader->TryLockRows()) {
@@ -161,7 +165,7 @@ void CompareBody(const core::FoundDocument& document, Look* look) {
 void Compare(const core::FoundDocument& document, Look* look) {
   look->found = document.found;
   look->version = document.version;
-  look->beyond = document.version > (look->epoch << 52 | GetFlushRecPtr(nullptr));
+  look->beyond = document.version > core::MakeVersion(look->epoch, GetFlushRecPtr(nullptr));
   if (look->unreadable) {
     look->comparison = document.found ? Comparison::kDifferent : Comparison::kMissing;
     look->difference = "the row cannot become a document";

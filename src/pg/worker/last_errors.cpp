@@ -4,7 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "pg/worker/sync_state.h"
+#include "pg/catalog/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

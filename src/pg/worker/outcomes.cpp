@@ -5,14 +5,16 @@
 
 #include "core/search/error_text.h"
 #include "core/text.h"
+#include "pg/catalog/dead_letters.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/worker/index_keeper.h"
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

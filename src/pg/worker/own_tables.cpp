@@ -3,11 +3,14 @@
 #include <array>
 #include <string>
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/queue_tables.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/clock.h"
 #include "pg/worker/lease.h"
 #include "pg/worker/positions.h"
-#include "pg/worker/records.h"
+#include "pg/worker/status.h"
 
 namespace polyglot::pg {
 namespace {

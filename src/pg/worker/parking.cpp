@@ -5,14 +5,15 @@
 #include <set>
 #include <utility>
 
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/shared/version_positions.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/index_steps.h"
-#include "pg/worker/records.h"
 #include "pg/worker/refill.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/verification_state.h"
 
 namespace polyglot::pg {

@@ -3,19 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/queue/control_record.h"
-#include "core/queue/queue_record.h"
-#include "core/text.h"
-#include "pg/clock.h"
-#include "pg/queue/queue_writer.h"
-#include "pg/shared/sync_slots.h"
+#include "pg/worker/acknowledged.h"
 #include "pg/worker/change_feed.h"
-#include "pg/worker/counters.h"
-#include "pg/worker/crash_guard.h"
 #include "pg/worker/queue_limit.h"
-#include "pg/worker/rebuild.h"
-#include "pg/worker/refill.h"
-#include "pg/worker/source_lock.h"
 
 namespace polyglot::pg {
 namespace {
@@ -25,30 +15,10 @@ constexpr std::uint64_t kSaveEvents = 100000;
 constexpr core::Time kRotateInterval{1'000'000};
 constexpr core::Time kPinned{10'000'000};  // without a lock for so long: somebody is named
 constexpr BlockNumber kRotateBlocks = 64;
-constexpr std::int64_t kRecordsPerStep = 5000;
-
-const ScanInfo* ScanAt(const WorkerContext& context, std::uint64_t number) {
-  for (auto it = context.scans.rbegin(); it != context.scans.rend(); ++it)
-    if (it->number <= number) return &*it;
-  return nullptr;
-}
 
 bool Answers(const SyncRuntime& sync) {
   return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
          sync.unconfirmed.empty() && sync.repair.reason.empty();
-}
-
-void PublishAcknowledged(const SyncRuntime& sync) {
-  const core::Snapshot& acked = sync.position.snapshot;
-  SyncSlot* slot = sync.slot;
-  const bool fits = acked.running.size() <= static_cast<std::size_t>(kMaxRunning);
-  LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
-  slot->acked_xmin = acked.xmin;
-  slot->acked_xmax = fits ? acked.xmax : acked.running.front();
-  slot->acked_count = 0;
-  if (fits)
-    for (std::uint64_t xid : acked.running) slot->acked_running[slot->acked_count++] = xid;
-  LWLockRelease(Shared()->lock);
 }
 
 bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
@@ -57,34 +27,6 @@ bool AnswerRequests(SyncRuntime* sync, std::uint64_t request) {
   PublishAcknowledged(*sync);  // who was told that it is settled may look
   pg_atomic_write_u64(&sync->slot->settled_request, request);
   return true;
-}
-
-// The newest full scan that is settled; nullptr: none yet.
-const ScanInfo* Advance(WorkerContext* context, SyncRuntime* sync, std::uint64_t* lowest) {
-  const std::uint64_t settled = context->settlement.SettledScan(sync->id, context->CompletedScan());
-  *lowest = std::min(*lowest, settled);
-  const ScanInfo* scan = ScanAt(*context, settled);
-  while (!sync->oldest_by_scan.empty() && sync->oldest_by_scan.begin()->first <= settled)
-    sync->oldest_by_scan.erase(sync->oldest_by_scan.begin());
-  if (scan == nullptr) return nullptr;
-  if (scan->number > sync->settled_scan) {
-    sync->settled_scan = scan->number;
-    sync->position.snapshot = scan->snapshot;
-    sync->has_start = false;  // from here on the reader remembers what it delivered
-  }
-  return scan;
-}
-
-std::vector<std::string> EncodePositions(WorkerContext* context) {
-  core::ControlRecord control;
-  control.sequence = ++context->control_sequence;
-  std::uint64_t lowest = context->CompletedScan();
-  for (auto& [id, sync] : context->syncs) {
-    Advance(context, sync.get(), &lowest);
-    if (sync->slot != nullptr) sync->position.counters = ReadCounters(*sync->slot);
-    if (sync->position.snapshot.xmax != 0) control.positions[id] = sync->position;
-  }
-  return core::EncodeControl(control, static_cast<std::size_t>(kMaxQueueData));
 }
 
 bool AllSettled(const WorkerContext& context, std::uint64_t scan) {
@@ -128,203 +70,6 @@ void Empty(WorkerContext* context, int table, core::Time now) {
                          context->queue)));
 }
 
-std::int64_t OldestEvent(const SyncRuntime& sync) {
-  std::int64_t oldest = sync.oldest_by_scan.empty() ? 0 : sync.oldest_by_scan.begin()->second;
-  const ParkedCount& parked = sync.parked.count;
-  if (parked.rows > 0 && parked.oldest != 0 && (oldest == 0 || parked.oldest < oldest))
-    oldest = parked.oldest;
-  if (sync.lagging_since != 0 && (oldest == 0 || sync.lagging_since < oldest))
-    oldest = sync.lagging_since;
-  if (sync.repair.since != 0 && (oldest == 0 || sync.repair.since < oldest))
-    oldest = sync.repair.since;
-  return oldest;
-}
-
-SyncState StateOf(const SyncRuntime& sync) {
-  if (sync.failed) return SyncState::kFailed;
-  if (sync.paused) return SyncState::kPaused;
-  if (sync.channel == nullptr) return SyncState::kStarting;
-  if (!sync.channel->connected() || sync.channel->on_trial()) return SyncState::kDisconnected;
-  if (sync.blocked || sync.index.missing) return SyncState::kBlocked;
-  if (sync.index.physical == nullptr || !sync.versions.judged) return SyncState::kStarting;
-  return sync.Streaming() ? SyncState::kStreaming : SyncState::kBackfilling;
-}
-
-// A rebuild shows where nothing worse does.
-SyncState StateOf(const SyncRuntime& sync, const SyncRuntime* building) {
-  const SyncState state = StateOf(sync);
-  const bool passes = state == SyncState::kStreaming || state == SyncState::kBackfilling ||
-                      state == SyncState::kStarting || state == SyncState::kBlocked;
-  return building != nullptr && passes ? SyncState::kRebuilding : state;
-}
-
-const char* NameOf(SyncState state) {
-  static constexpr const char* names[] = {"starting", "backfilling",  "streaming", "paused",
-                                          "blocked",  "disconnected", "failed",    "rebuilding"};
-  return names[static_cast<int>(state)];
-}
-
-// What is worth knowing as long as it lasts, whatever the state, and what to do about it.
-class Notice {
- public:
-  void Add(const std::string& text, const char* hint) {
-    if (text.empty()) return;
-    text_ += (text_.empty() ? "" : "; ") + text;
-    hint_ += (hint_.empty() ? "" : " ") + std::string(hint);
-  }
-  const std::string& text() const { return text_; }
-  const std::string& hint() const { return hint_; }
-
- private:
-  std::string text_, hint_;
-};
-
-constexpr char kByItself[] = "Nothing needs to be done.";
-
-Notice NoticeOf(const WorkerContext& context, const SyncRuntime& sync) {
-  Notice notice;
-  notice.Add(sync.dropped, "The index is filled anew when the server is back.");
-  notice.Add(sync.live.trouble, "Remove the cause; it is tried again by itself.");
-  notice.Add(RefillNotice(sync), kByItself);
-  notice.Add(LockNotice(sync), "The view pg_locks tells who.");
-  notice.Add(context.waits_for, "Nothing is delivered before that lock is given back.");
-  notice.Add(SetAsideText(),
-             "The server log and polyglot.dead_letters tell more; a core file tells why.");
-  if (sync.letters_at != core::Time{0})
-    notice.Add("an open transaction changes its dead letters: its changes wait for the end of that",
-               "Commit it or roll it back.");
-  if (sync.lease.watch.active())
-    notice.Add(
-        "another copy of this database writes to the index, or did until a moment ago: watching "
-        "whether it still does",
-        "If it is to go on, use another index here; if not, end it.");
-  if (!sync.repair.reason.empty())
-    notice.Add("index and table are compared, because " + sync.repair.reason, kByItself);
-  notice.Add(context.pinned, "Commit it or roll it back.");
-  if (sync.stale_share.high)
-    notice.Add("more than half of what is sent is stale: another writer, or a wrong epoch",
-               "Let nothing else write into the index, then call polyglot.repair_sync.");
-  if (sync.index.alias_elsewhere && sync.index.physical != nullptr)
-    notice.Add("the alias points elsewhere, searches see other documents: point it to index \"" +
-                   *sync.index.physical + "\" again",
-               "Or drop the sync.");
-  if (!sync.index.alias_shared.empty())
-    notice.Add("the alias names index \"" + sync.index.alias_shared +
-                   "\" as well, searches see its documents, too",
-               "Take the alias away from it, and out of the index template that gives it.");
-  return notice;
-}
-
-void PublishNotice(const WorkerContext& context, SyncRuntime* sync) {
-  const Notice notice = NoticeOf(context, *sync);
-  if (sync->notice == notice.text()) return;
-  SetSyncNotice(sync->slot, notice.text().c_str(), notice.hint().c_str());
-  sync->notice = notice.text();
-}
-
-// Why it is as it is: of now, however long ago something else went wrong.
-std::string TroubleOf(const SyncRuntime& sync) {
-  const Channel* channel = sync.channel;
-  if (channel == nullptr || sync.failed || sync.paused) return {};
-  if (!channel->connected() || channel->on_trial()) return channel->why;
-  const bool unusable = sync.index.step == IndexStep::kUnavailable || sync.index.missing;
-  return sync.blocked || unusable ? sync.why : std::string();
-}
-
-void PublishTrouble(SyncRuntime* sync) {
-  std::string trouble = TroubleOf(*sync);
-  if (sync->trouble == trouble) return;
-  const Channel* channel = sync->channel;
-  const bool denied = channel != nullptr && !channel->connected() && channel->denied();
-  const bool no_index = sync->index.physical == nullptr || sync->index.missing;
-  SetSyncTrouble(sync->slot, trouble.c_str(), denied, no_index);
-  sync->trouble = std::move(trouble);
-}
-
-void PublishState(SyncRuntime* sync, SyncState state) {
-  const auto now = static_cast<uint64>(state);
-  if (pg_atomic_read_u64(&sync->slot->state_since) == 0 ||
-      pg_atomic_read_u64(&sync->slot->state) != now)
-    pg_atomic_write_u64(&sync->slot->state_since, static_cast<uint64>(GetCurrentTimestamp()));
-  pg_atomic_write_u64(&sync->slot->state, now);
-}
-
-void PublishSync(WorkerContext* context, SyncRuntime* sync) {
-  if (sync->IsBuilding()) return;
-  if (sync->Streaming()) {
-    sync->dropped.clear();
-    sync->lagging_since = 0;
-  }
-  const SyncRuntime* building = BuildingOf(context, *sync);
-  if (building != nullptr && building->rebuild.reason.starts_with("events dropped"))
-    sync->dropped = building->rebuild.reason;
-  const SyncState state = StateOf(*sync, building);
-  ReportState(sync, NameOf(state));
-  SyncSlot* slot = sync->slot;
-  if (slot == nullptr) return;
-  PublishAcknowledged(*sync);
-  PublishNotice(*context, sync);
-  PublishTrouble(sync);
-  PublishState(sync, state);
-  const std::uint64_t parked = sync->parked.count.rows;
-  pg_atomic_write_u64(&slot->pending, context->settlement.OutstandingEvents(sync->id) + parked);
-  pg_atomic_write_u64(&slot->parked_bytes, sync->parked.count.bytes);
-  pg_atomic_write_u64(&slot->oldest_event, static_cast<uint64>(OldestEvent(*sync)));
-  pg_atomic_write_u64(&slot->parked, sync->parked.count.rows);
-  const BackfillState& backfill = building == nullptr ? sync->backfill : building->backfill;
-  pg_atomic_write_u64(&slot->backfill_rows, backfill.rows);
-  pg_atomic_write_u64(&slot->backfill_total, std::max(backfill.total, backfill.rows));
-  pg_atomic_write_u64(&slot->rate_millis, backfill.running ? backfill.rate_millis : 0);
-}
-
-void CopyText(char* out, std::size_t size, const std::string& text) {
-  strlcpy(out, core::SanitiseText(text, size - 1).c_str(), size);
-}
-
-bool IsDenied(const Channel& channel) { return !channel.connected() && channel.denied(); }
-
-// One that a sync uses: another may be left of a user mapping that nobody has any more. Of several
-// one whose credentials are refused, or else the first.
-Channel* ChannelToShow(const WorkerContext& context) {
-  Channel* shown = nullptr;
-  for (const auto& channel : context.channels)
-    for (const auto& [id, sync] : context.syncs)
-      if (sync->channel == channel.get() &&
-          (shown == nullptr || (!IsDenied(*shown) && IsDenied(*channel))))
-        shown = channel.get();
-  return shown != nullptr ? shown : context.channels.front().get();
-}
-
-// A node that answers is well, but of no use to those whose credentials it does not take.
-net::NodeStatus WithDenial(const Channel& channel, net::NodeStatus node) {
-  if (!IsDenied(channel) || (node.last_status != 401 && node.last_status != 403)) return node;
-  node.state = "denied (HTTP " + std::to_string(node.last_status) + ")";
-  node.last_error = channel.why;
-  return node;
-}
-
-void PublishNodes(WorkerContext* context) {
-  if (context->channels.empty()) return;
-  Channel* channel = ChannelToShow(*context);
-  const core::Time now = MonotonicNow();
-  LWLockAcquire(Shared()->lock, LW_EXCLUSIVE);
-  int count = 0;
-  for (const net::NodeStatus& seen : channel->client().Nodes()) {
-    if (count == kMaxNodes) break;
-    const net::NodeStatus node = WithDenial(*channel, seen);
-    NodeSlot& out = context->slot->nodes[count++];
-    CopyText(out.url, sizeof out.url, node.url);
-    CopyText(out.state, sizeof out.state, node.state);
-    CopyText(out.last_error, sizeof out.last_error, node.last_error);
-    out.in_flight = static_cast<int32>(node.in_flight);
-    out.last_latency_us = node.last_latency.count();
-    out.backoff_until =
-        node.backoff_until > now ? GetCurrentTimestamp() + (node.backoff_until - now).count() : 0;
-  }
-  context->slot->node_count = count;
-  LWLockRelease(Shared()->lock);
-}
-
 // What waits for long must not keep all scans since. A position moves to the newest scan below an
 // outstanding number, never to one between two of them.
 void ForgetScans(WorkerContext* context) {
@@ -348,37 +93,6 @@ void ForgetScans(WorkerContext* context) {
 
 }  // namespace
 
-void ReadPositions(WorkerContext* context) {
-  core::ControlAssembler assembler;
-  InTransaction([&] {
-    if (!context->reader->Exists()) return;
-    QueueRows rows;
-    bool complete = false;
-    while (!complete) {
-      complete = context->reader->Step(true, kRecordsPerStep, MonotonicNow(), &rows);
-      for (const QueueRow& row : rows.rows) {
-        if (row.instance != context->instance) continue;
-        core::RecordReader reader(rows.Data(row));
-        core::KeyEvent event;
-        if (reader.Next(&event) && event.kind == core::EventKind::kControl)
-          assembler.Add(event.values);
-      }
-      rows.Clear();
-    }
-  });
-  context->reader->Reset();
-  core::ControlRecord newest;
-  if (!assembler.Newest(&newest)) return;
-  context->control_sequence = newest.sequence;
-  for (auto& [id, position] : newest.positions) {
-    SyncRuntime* sync = context->Find(id);
-    if (sync == nullptr) continue;
-    sync->has_start = true;
-    sync->start = position.snapshot;
-    sync->position = position;
-  }
-}
-
 // What rests waits for nothing: its position is that of the newest scan, and is looked up when
 // somebody needs it.
 void AdvancePositions(WorkerContext* context) {
@@ -389,7 +103,7 @@ void AdvancePositions(WorkerContext* context) {
   const bool asked = request > std::exchange(answered_request, request);
   if (asked) context->WakeAll();
   for (SyncRuntime* sync : context->awake) {
-    const ScanInfo* scan = Advance(context, sync, &lowest);
+    const ScanInfo* scan = AdvancePosition(context, sync, &lowest);
     if (scan != nullptr) answered |= AnswerRequests(sync, scan->request);
   }
   // The newest settled scan stays: it is the position of syncs that wait for nothing.
@@ -397,17 +111,6 @@ void AdvancePositions(WorkerContext* context) {
     context->scans.pop_front();
   if (context->scans.size() >= context->forget_scans_at) ForgetScans(context);
   if (answered) ConditionVariableBroadcast(&Shared()->settled);
-}
-
-// Into the current table: never the one that is being emptied.
-void WriteControl(WorkerContext* context) {
-  StoreDocumentCounts(context);
-  const std::vector<std::string> rows = EncodePositions(context);
-  QueueWriter writer;
-  if (!OpenQueue(context->queue, false, &writer)) return;
-  for (const std::string& row : rows)
-    WriteQueueRow(&writer, row.data(), static_cast<int>(row.size()), 1);
-  CloseQueue(&writer);
 }
 
 void SavePositions(WorkerContext* context, core::Time now, bool force) {
@@ -433,20 +136,6 @@ void RotateQueue(WorkerContext* context, core::Time now) {
     tried_at = now;
     pg_atomic_write_u32(&context->slot->current_table, static_cast<uint32>(other));
   }
-}
-
-void PublishWaiting(WorkerContext* context) {
-  for (auto& [id, sync] : context->syncs)
-    if (!sync->IsBuilding() && sync->slot != nullptr) PublishNotice(*context, sync.get());
-  pg_atomic_write_u64(&context->slot->published_at, static_cast<uint64>(GetCurrentTimestamp()));
-}
-
-void PublishStatus(WorkerContext* context) {
-  for (SyncRuntime* sync : context->Awake()) PublishSync(context, sync);
-  PublishNodes(context);
-  WorkerSlot* slot = context->slot;
-  pg_atomic_write_u64(&slot->scanned_at, static_cast<uint64>(context->previous_scan_at));
-  pg_atomic_write_u64(&slot->published_at, static_cast<uint64>(GetCurrentTimestamp()));
 }
 
 }  // namespace polyglot::pg

@@ -1,13 +1,16 @@
 #include "pg/worker/queue_limit.h"
 
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/queue_tables.h"
+#include "pg/catalog/sync_state.h"
+#include "pg/worker/acknowledged.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/positions.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

@@ -4,9 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include "pg/catalog/dead_letters.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/encoding.h"
-#include "pg/worker/records.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

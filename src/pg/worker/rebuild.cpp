@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "core/backoff.h"
-#include "pg/catalog.h"
+#include "pg/catalog/rebuild_requests.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/worker/backfill.h"
@@ -15,10 +16,9 @@
 #include "pg/worker/index_steps.h"
 #include "pg/worker/parking.h"
 #include "pg/worker/rebuild_steps.h"
-#include "pg/worker/records.h"
 #include "pg/worker/refill.h"
 #include "pg/worker/resync.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -27,12 +27,6 @@ constexpr core::BackoffPolicy kRetry{.base = core::Time{5'000'000}, .cap = core:
 // Of what the server may take back.
 constexpr core::BackoffPolicy kRetryForNow{.base = kRetry.base, .cap = core::Time{10'000'000}};
 constexpr std::uint64_t kKeysAtOnce = 50'000;
-
-std::string Number(std::int64_t number) { return std::to_string(number); }
-
-std::string Time(std::int64_t timestamp) {
-  return DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(timestamp)));
-}
 
 // ---- beginning --------------------------------------------------------------------------------
 
@@ -50,53 +44,30 @@ bool WillBeMadeAnew(SyncRuntime* sync) {
   return sync->index.redefined = true;
 }
 
-void DeleteRows(std::int32_t id) {
-  const std::string number = Number(id);
-  for (const char* statement :
-       {"DELETE FROM polyglot.parked_key WHERE sync_id = $1::pg_catalog.int4",
-        "DELETE FROM polyglot.dead_letter WHERE sync_id = $1::pg_catalog.int4",
-        "DELETE FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4"})
-    Execute(statement, {number.c_str()});
-}
-
 // The index goes with it: nobody has ever searched it.
 void DropBuilding(WorkerContext* context, SyncRuntime* building) {
   // It may have been about to take the live one's place.
   if (SyncRuntime* live = context->Find(building->rebuild.builds); live != nullptr && live->held)
     Hold(live, false);
   DropIndexOf(context, *building, true);
-  DeleteRows(building->id);
+  DeleteGeneration(building->id);
   ForgetSync(context, building);
 }
 
 // 0: the sync was dropped a moment ago.
-std::int32_t InsertBuilding(SyncRuntime* live, const std::string& reason) {
+std::int32_t AddGeneration(SyncRuntime* live, const std::string& reason) {
   // The first index may be being made now, and has its number when the answer comes.
   const bool first = live->index.generation == 0 && live->index.physical == nullptr &&
                      live->index.step == IndexStep::kAsking;
   const int generation =
       std::max(live->live.last_generation, live->index.generation) + (first ? 2 : 1);
   live->live.last_generation = generation;
-  const std::string id = Number(live->id), number = Number(generation);
-  Execute(
-      "UPDATE polyglot.sync_state SET last_generation = $2::pg_catalog.int4"
-      " WHERE sync_id = $1::pg_catalog.int4",
-      {id.c_str(), number.c_str()});
-  const std::uint64_t rows = Execute(
-      "INSERT INTO polyglot.sync_state (sync_id, server, queue, system_identifier, database,"
-      " generation, physical_index, builds, rebuild_reason)"
-      " SELECT pg_catalog.nextval('polyglot.sync_id'), server, queue, system_identifier, database,"
-      " $2::pg_catalog.int4, $3, sync_id, $4 FROM polyglot.sync_state"
-      " WHERE sync_id = $1::pg_catalog.int4 RETURNING sync_id",
-      {id.c_str(), number.c_str(), PhysicalName(*live, generation).c_str(), reason.c_str()});
-  if (rows == 0) return 0;
-  bool isnull;
-  return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+  return InsertBuilding(live->id, generation, PhysicalName(*live, generation), reason);
 }
 
 // nullptr: the sync was dropped a moment ago.
 SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std::string& reason) {
-  const std::int32_t id = InsertBuilding(live, reason);
+  const std::int32_t id = AddGeneration(live, reason);
   if (id == 0) return nullptr;
   SyncRuntime* building = AddBuilding(context, id, live->channel);
   FaultPoint("begun");
@@ -104,14 +75,6 @@ SyncRuntime* BeginBuilding(WorkerContext* context, SyncRuntime* live, const std:
     ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is rebuilt as \"%s\": %s", live->name.c_str(),
                          building->index.planned.c_str(), reason.c_str())));
   return building;
-}
-
-void StoreOutdated(const SyncRuntime& live) {
-  const std::string id = Number(live.id), since = Time(live.live.outdated_since);
-  Execute(
-      "UPDATE polyglot.sync_state SET outdated_since = $2::pg_catalog.timestamptz,"
-      " frozen = $3::pg_catalog.bool WHERE sync_id = $1::pg_catalog.int4",
-      {id.c_str(), since.c_str(), live.live.frozen ? "true" : "false"});
 }
 
 void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
@@ -123,7 +86,7 @@ void MarkOutdated(WorkerContext* context, SyncRuntime* live, bool frozen) {
     if (live->backfill.running) RewindBackfill(live);
     state.frozen = true;
   }
-  StoreOutdated(*live);
+  StoreOutdated(live->id, state.outdated_since, state.frozen);
 }
 
 // The first index of a sync without a backfill stays empty; who asks for a rebuild wants it filled.
@@ -142,21 +105,6 @@ void Start(WorkerContext* context, SyncRuntime* live) {
   if (building != nullptr && WillBeMadeAnew(building)) return;
   if (building != nullptr) DropBuilding(context, building);
   BeginBuilding(context, live, wanted.reason);
-}
-
-// Cheaper than a statement: this is asked with each scan, and there is nothing nearly always.
-bool AnyRequest() {
-  Relation rel = table_open(OurRelation("rebuild_request"), AccessShareLock);
-  bool any = false;
-  if (RelationGetNumberOfBlocks(rel) > 0) {
-    Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
-    TableScanDesc scan = table_beginscan(rel, snapshot, 0, nullptr);
-    any = heap_getnext(scan, ForwardScanDirection) != nullptr;
-    table_endscan(scan);
-    UnregisterSnapshot(snapshot);
-  }
-  table_close(rel, AccessShareLock);
-  return any;
 }
 
 // ---- failures ---------------------------------------------------------------------------------
@@ -192,11 +140,7 @@ void StoreSettings(SyncRuntime* building) {
   bool locked = false;
   InTransaction([&] {
     if (!(locked = LockState(building))) return;
-    const std::string id = Number(building->id);
-    Execute(
-        "UPDATE polyglot.sync_state SET restore_settings = $2"
-        " WHERE sync_id = $1::pg_catalog.int4",
-        {id.c_str(), building->rebuild.restore_settings.c_str()});
+    StoreRestoreSettings(building->id, building->rebuild.restore_settings);
   });
   if (locked) building->rebuild.step = Step::kRelax;
 }
@@ -267,7 +211,7 @@ std::string ThatMayBegin(WorkerContext* context) {
   std::string ids;
   for (const auto& [id, sync] : context->syncs)
     if (!sync->IsBuilding() && !ChangesHands(BuildingOf(context, *sync)))
-      ids += (ids.empty() ? "" : ",") + Number(id);
+      ids += (ids.empty() ? "" : ",") + std::to_string(id);
   return "{" + ids + "}";
 }
 
@@ -294,15 +238,6 @@ void BringInStep(WorkerContext* context, SyncRuntime* sync, const char* reason) 
     RequestResyncSoon(context, sync, reason);
 }
 
-bool TruncationPending(const SyncRuntime& sync) {
-  if (!sync.managed || !AnyRequest()) return false;
-  const std::string id = Number(sync.PublicId());
-  return Execute(
-             "SELECT 1 FROM polyglot.rebuild_request WHERE sync_id = $1::pg_catalog.int4"
-             " AND frozen",
-             {id.c_str()}) > 0;
-}
-
 void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const char* reason) {
   std::string text = std::string("the rebuild has failed and is tried again: ") + reason;
   if (SyncRuntime* live = context->Find(building.rebuild.builds)) {
@@ -315,27 +250,9 @@ void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const ch
 
 void TakeRebuildRequests(WorkerContext* context) {
   if (!AnyRequest()) return;
-  const std::string server = Number(context->server);
-  const uint64 rows = Execute(
-      "DELETE FROM polyglot.rebuild_request r USING (SELECT q.sync_id, q.number"
-      " FROM polyglot.rebuild_request q JOIN polyglot.sync_state s ON s.sync_id = q.sync_id"
-      " WHERE s.server = $1::pg_catalog.oid AND q.sync_id = ANY ($2::pg_catalog.int4[])"
-      " FOR UPDATE OF q SKIP LOCKED"
-      " FOR NO KEY UPDATE OF s SKIP LOCKED) t"
-      " WHERE r.sync_id = t.sync_id AND r.number = t.number"
-      " RETURNING r.sync_id, r.reason, r.outdated, r.frozen",
-      {server.c_str(), ThatMayBegin(context).c_str()});
-  SPITupleTable* table = SPI_tuptable;
-  for (uint64 i = 0; i < rows; i++) {
-    bool isnull;
-    HeapTuple tuple = table->vals[i];
-    SyncRuntime* sync =
-        context->Find(DatumGetInt32(SPI_getbinval(tuple, table->tupdesc, 1, &isnull)));
-    if (sync == nullptr) continue;
-    WantRebuild(context, *sync, SPI_getvalue(tuple, table->tupdesc, 2),
-                DatumGetBool(SPI_getbinval(tuple, table->tupdesc, 3, &isnull)),
-                DatumGetBool(SPI_getbinval(tuple, table->tupdesc, 4, &isnull)));
-  }
+  for (const RebuildRequest& request : TakeRequests(context->server, ThatMayBegin(context)))
+    if (SyncRuntime* sync = context->Find(request.sync))
+      WantRebuild(context, *sync, request.reason.c_str(), request.outdated, request.frozen);
   StartWantedRebuilds(context);
 }
 
@@ -369,12 +286,7 @@ void StoreRebuilds(WorkerContext* context, core::Time now) {
 void StoreDocumentCounts(WorkerContext* context) {
   for (auto& [id, sync] : context->syncs) {
     if (!sync->IsBuilding() || !LockState(sync.get())) continue;
-    const std::string number = Number(id), fewest = Number(sync->rebuild.fewest),
-                      most = Number(sync->rebuild.most);
-    Execute(
-        "UPDATE polyglot.sync_state SET fewest_documents = $2::pg_catalog.int8,"
-        " most_documents = $3::pg_catalog.int8 WHERE sync_id = $1::pg_catalog.int4",
-        {number.c_str(), fewest.c_str(), most.c_str()});
+    StoreDocumentCounts(id, sync->rebuild.fewest, sync->rebuild.most);
   }
 }
 

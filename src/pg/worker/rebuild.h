@@ -26,9 +26,7 @@ void WantRebuild(WorkerContext* context, const SyncRuntime& sync, const char* re
 /// Something that no key event tells: a new generation, or the resync path where the index is
 /// somebody else's. Needs a transaction.
 void BringInStep(WorkerContext* context, SyncRuntime* sync, const char* reason);
-/// Has the table been truncated as far as a snapshot taken now sees it, and the worker not heard of
-/// it? Needs a transaction.
-bool TruncationPending(const SyncRuntime& sync);
+
 /// This generation goes and is begun again later: noted for the log and status.
 void RebuildFailed(WorkerContext* context, const SyncRuntime& building, const char* reason);
 /// Takes what users and triggers ask for, as far as a snapshot taken now sees it. Needs a

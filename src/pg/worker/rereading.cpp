@@ -7,6 +7,10 @@
 #include <vector>
 
 #include "core/hash_index.h"
+#include "core/version.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/rebuild_requests.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/shared/version_positions.h"
@@ -14,10 +18,9 @@
 #include "pg/worker/epoch.h"
 #include "pg/worker/read_failures.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/records.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/sync_failure.h"
-#include "pg/worker/sync_state.h"
 #include "pg/worker/verification.h"
 
 namespace polyglot::pg {
@@ -36,7 +39,7 @@ struct Versions {
 // the document that is indexed beside it must win.
 Versions DrawVersions(const SyncRuntime& sync) {
   const std::uint64_t position = DrawPositions(2);
-  const std::uint64_t epoch = sync.epoch << 52;
+  const std::uint64_t epoch = core::MakeVersion(sync.epoch, 0);
   return {epoch | (position - 1), epoch | position};
 }
 
@@ -81,7 +84,7 @@ class Rereading {
       FlushEverythingVisible();
       // Rows that are not there any more may have been truncated: searches go on seeing them until
       // there is a new index. The read has locked the table, so nothing can come in between.
-      truncated_ = TruncationPending(*sync_);
+      truncated_ = sync_->managed && TruncationRequested(sync_->PublicId());
       if (truncated_) return;
       if (status == ReadStatus::kOk) {
         if ((stored_ = RecordReadFailures(sync_, batch_, versions_.index, &keys_)))

@@ -4,11 +4,13 @@
 
 #include "core/search/point_in_time.h"
 #include "core/search/server_info.h"
+#include "core/version.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/shared/version_positions.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/rereading.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -185,7 +187,7 @@ void Advance(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 }  // namespace
 
 void RequestResync(SyncRuntime* sync, const char* reason) {
-  const std::uint64_t version = (sync->epoch << 52) | DrawPositions(1);
+  const std::uint64_t version = core::MakeVersion(sync->epoch, DrawPositions(1));
   StoreResync(sync->id, version, reason);
   ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is brought in step anew: %s", sync->name.c_str(),
                        reason)));

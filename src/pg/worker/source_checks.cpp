@@ -4,7 +4,9 @@
 #include <string>
 
 #include "pg/capture/trigger_install.h"
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/sync_row.h"
+#include "pg/catalog/sync_state.h"
 #include "pg/definition/published_source.h"
 #include "pg/document/read_plan.h"
 #include "pg/encoding.h"
@@ -12,7 +14,7 @@
 #include "pg/source/source_tree.h"
 #include "pg/source/tree_lock.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {
@@ -72,8 +74,8 @@ Departure* FindDepartures(int* count) {
   List *sources, *relations;
   ListCaptured(&sources, &relations);
   found = static_cast<Departure*>(palloc(sizeof(Departure) * (list_length(sources) + 1)));
-  forboth(source, sources, relation, relations)
-    if (!IsInTree(lfirst_oid(relation), lfirst_oid(source)))
+  forboth(source, sources, relation,
+          relations) if (!IsInTree(lfirst_oid(relation), lfirst_oid(source)))
       found[(*count)++] = {lfirst_oid(source), lfirst_oid(relation)};
   return found;
 }
@@ -90,16 +92,8 @@ std::string ArrayOf(const Departure* departures, int count, Oid source) {
 // Each is noticed once, whatever worker comes later.
 bool StoreDeparted(WorkerContext* context, SyncRuntime* sync, const std::string& departed) {
   if (!LockState(sync)) return false;
-  const std::string id = std::to_string(sync->id);
-  const bool known = Execute(
-                         "SELECT 1 FROM polyglot.sync_state WHERE sync_id = $1::pg_catalog.int4"
-                         " AND $2::pg_catalog.oid[] <@ departed",
-                         {id.c_str(), departed.c_str()}) > 0;
-  Execute(
-      "UPDATE polyglot.sync_state SET departed = $2::pg_catalog.oid[]"
-      " WHERE sync_id = $1::pg_catalog.int4",
-      {id.c_str(), departed.c_str()});
-  if (!known) BringInStep(context, sync, "a table has left the tree of its source");
+  if (StoreDepartures(sync->id, departed))
+    BringInStep(context, sync, "a table has left the tree of its source");
   sync->departed = departed;
   return true;
 }

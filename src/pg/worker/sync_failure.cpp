@@ -1,10 +1,11 @@
 #include "pg/worker/sync_failure.h"
 
+#include "pg/catalog/sync_state.h"
 #include "pg/clock.h"
 #include "pg/encoding.h"
 #include "pg/shared/sync_slots.h"
 #include "pg/worker/rebuild.h"
-#include "pg/worker/sync_state.h"
+#include "pg/worker/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

@@ -16,6 +16,7 @@
 #include "core/queue/pending_keys.h"
 #include "core/queue/queue_record.h"
 #include "core/time.h"
+#include "pg/catalog/parked_keys.h"
 #include "pg/document/row_reader.h"
 #include "pg/shared/shared_state.h"
 
@@ -199,13 +200,6 @@ struct UnconfirmedState {
   std::vector<core::Finished> waiting, checking, confirmed;
   std::size_t size() const { return waiting.size() + checking.size() + confirmed.size(); }
   bool empty() const { return size() == 0; }
-};
-
-/// Rows of polyglot.parked_key.
-struct ParkedCount {
-  std::uint64_t rows = 0;
-  std::uint64_t bytes = 0;  // about what they take on disk, index included
-  std::int64_t oldest = 0;  // capture time of the oldest, or of one that has gone; 0: none
 };
 
 /// Parked keys of a sync (polyglot.parked_key).

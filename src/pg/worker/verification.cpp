@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "pg/catalog/sync_state.h"
+#include "pg/catalog/verifications.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/worker/change_feed.h"
 #include "pg/worker/crash_guard.h"
-#include "pg/worker/sync_state.h"
-#include "pg/worker/verification_records.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/verification_steps.h"
 
 namespace polyglot::pg {
@@ -124,7 +125,8 @@ void Begin(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
   state->able_at = now;
   bool locked = false;
   InTransaction([&] {
-    if ((locked = LockState(sync))) state->number = StartVerification(*sync, *state);
+    if ((locked = LockState(sync)))
+      state->number = StartVerification(sync->id, state->sample, state->repair).number;
   });
   if (!locked) return Abandon(context, sync, now);
   NoteBegin(context, sync);
@@ -138,7 +140,7 @@ void Finish(WorkerContext* context, SyncRuntime* sync) {
   bool locked = false;
   InTransaction([&] {
     if (!(locked = LockState(sync))) return;
-    StoreVerification(sync->id, *state, true);
+    StoreVerification(RunOf(*sync), state->counts, NoteOf(*state), true);
     if (state->owed && done) StoreRepair(sync->id, nullptr);
   });
   if (!locked) return;
@@ -182,8 +184,8 @@ bool Store(SyncRuntime* sync, core::Time now) {
   bool locked = false;
   InTransaction([&] {
     if (!(locked = LockState(sync))) return;
-    StoreCandidates(*sync, state->fresh);
-    StoreVerification(sync->id, *state, false);
+    StoreCandidates(RunOf(*sync), state->fresh);
+    StoreVerification(RunOf(*sync), state->counts, NoteOf(*state), false);
   });
   if (!locked) return false;
   state->stored_at = now;
@@ -244,6 +246,13 @@ std::int64_t ReconcileInterval(const char* options) {
 
 }  // namespace
 
+std::string NoteOf(const VerificationState& state) {
+  if (!state.deadly.empty()) return state.deadly;
+  if (state.Compares()) return {};
+  return "contents cannot be compared: " + state.rules.incomparable +
+         "; only whether and where documents are was looked at";
+}
+
 bool IsQuiet(const SyncRuntime& sync) {
   return sync.Streaming() && !sync.Parks() && sync.parked.count.rows == 0 &&
          sync.unconfirmed.empty();
@@ -267,7 +276,13 @@ void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t 
   if (!sync->verification) {
     sync->verification = std::make_shared<VerificationState>();
     sync->verification->last_started = created_at;
-    LoadVerification(sync->id, sync->verification.get());
+    const auto last = LoadVerification(sync->id);
+    if (!last) return;
+    VerificationState* state = sync->verification.get();
+    state->last_started = last->started;
+    state->unfinished = last->unfinished;
+    state->unfinished_sample = last->sample;
+    state->unfinished_repair = last->repair;
   }
   sync->verification->reconcile_us = ReconcileInterval(options);
 }

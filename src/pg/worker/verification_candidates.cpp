@@ -3,14 +3,16 @@
 
 #include "core/document_id.h"
 #include "core/verification/comparison.h"
+#include "core/version.h"
+#include "pg/catalog/parked_keys.h"
+#include "pg/catalog/sync_state.h"
+#include "pg/catalog/verifications.h"
 #include "pg/clock.h"
 #include "pg/encoding.h"
 #include "pg/shared/version_positions.h"
 #include "pg/worker/index_steps.h"
-#include "pg/worker/records.h"
 #include "pg/worker/rereading.h"
-#include "pg/worker/sync_state.h"
-#include "pg/worker/verification_records.h"
+#include "pg/worker/stored_state.h"
 #include "pg/worker/verification_steps.h"
 
 namespace polyglot::pg {
@@ -41,7 +43,7 @@ bool Load(SyncRuntime* sync) {
   const int failures = part ? state->judgement.failures : 0;
   state->judgement = Judgement{};
   Judgement& judgement = state->judgement;
-  InTransaction([&] { judgement.candidates = LoadCandidates(*sync, limit); });
+  InTransaction([&] { judgement.candidates = LoadCandidates(RunOf(*sync), limit); });
   if (judgement.candidates.size() > 1) judgement.failures = failures;
   bool unresolved = false;
   for (const Candidate& candidate : judgement.candidates) {
@@ -239,17 +241,17 @@ class Judge {
 
   void Run() {
     const std::uint64_t position = DrawPositions(1);
-    newest_ = sync_->epoch << 52 | position;
+    newest_ = core::MakeVersion(sync_->epoch, position);
     bool locked = false;
     InTransaction([&] {
       if (!(locked = LockState(sync_))) return;
       baseline_ = BaselineVersion(sync_->id);
       Sort();
-      StoreDifferences(*sync_, differences_, state_->repair);
-      DropCandidates(*sync_, agreeing_);
-      CountTry(*sync_, touched_);
+      StoreDifferences(RunOf(*sync_), differences_, state_->repair);
+      DropCandidates(RunOf(*sync_), agreeing_);
+      CountTry(RunOf(*sync_), touched_);
       if (state_->repair) ParkDiffering(position);
-      StoreVerification(sync_->id, *state_, false);
+      StoreVerification(RunOf(*sync_), state_->counts, NoteOf(*state_), false);
     });
     if (!locked) return;
     if (state_->repair) DeleteWithoutKey();

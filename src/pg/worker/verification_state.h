@@ -15,31 +15,10 @@
 #include "core/search/point_in_time.h"
 #include "core/time.h"
 #include "core/verification/known_ids.h"
+#include "pg/catalog/verifications.h"
 #include "pg/document/row_batch.h"
 
 namespace polyglot::pg {
-
-/// A document that did not equal its row when it was looked at for the first time.
-struct Candidate {
-  std::string id;
-  std::optional<std::string> routing;
-  std::string key;  // packed; empty: the id cannot be read as a key
-};
-
-enum class Problem : std::uint8_t { kMissing, kOrphan, kDifferent, kStale };
-const char* NameOf(Problem problem);
-
-/// A candidate that has proven to be one.
-struct Difference {
-  const Candidate* candidate;
-  Problem problem;
-  std::string key_json;  // empty: no key
-  std::string detail;
-};
-
-struct VerificationCounts {
-  std::uint64_t compared = 0, missing = 0, orphan = 0, different = 0, stale = 0;
-};
 
 /// Rows that one `_mget` asks for.
 struct RowChunk {

@@ -3,6 +3,7 @@
 
 #include "core/time.h"
 #include "net/search_client.h"
+#include "pg/catalog/verifications.h"
 #include "pg/document/row_batch.h"
 #include "pg/worker/channel.h"
 #include "pg/worker/sync_runtime.h"
@@ -10,6 +11,13 @@
 #include "pg/worker/worker_context.h"
 
 namespace polyglot::pg {
+
+/// The row of the run that is going on.
+inline VerificationRun RunOf(const SyncRuntime& sync) {
+  return {sync.id, sync.verification->number};
+}
+/// What is worth knowing of it besides its counts.
+std::string NoteOf(const VerificationState& state);
 
 inline constexpr core::Time kVerificationRetry{1'000'000};
 /// So often the same is asked for in vain before it is asked for in parts.

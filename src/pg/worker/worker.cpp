@@ -8,7 +8,9 @@
 #include <algorithm>
 
 #include "core/queue/gathering.h"
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/queue_tables.h"
+#include "pg/catalog/sync_row.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/guard.h"
@@ -16,6 +18,7 @@
 #include "pg/launcher/pinned_settings.h"
 #include "pg/shared/worker_slots.h"
 #include "pg/source/tree_lock.h"
+#include "pg/worker/acknowledged.h"
 #include "pg/worker/attention.h"
 #include "pg/worker/backfill.h"
 #include "pg/worker/change_feed.h"
@@ -40,6 +43,7 @@
 #include "pg/worker/resync.h"
 #include "pg/worker/source_checks.h"
 #include "pg/worker/source_lock.h"
+#include "pg/worker/status.h"
 #include "pg/worker/verification.h"
 #include "pg/worker/worker_context.h"
 
@@ -48,12 +52,6 @@ PGDLLEXPORT void polyglot_worker_main(Datum argument);
 }
 
 namespace polyglot::pg {
-
-void ReportState(SyncRuntime* sync, const char* state) {
-  if (sync->last_state == state) return;
-  ereport(LOG, (errmsg("polyglot_sync: sync \"%s\" is %s", sync->name.c_str(), state)));
-  sync->last_state = state;
-}
 
 void WorkerContext::WatchChannel(Channel* channel) {
   epoll_event event{};
@@ -345,27 +343,28 @@ WorkerSlot* Attach(int index) {
 
 // What ALTER DATABASE or ALTER ROLE may have set and would change documents or block the worker.
 constexpr PinnedSetting kPinned[] = {{"statement_timeout", "0"},
-                                              {"lock_timeout", "0"},
-                                              {"idle_in_transaction_session_timeout", "0"},
-                                              {"idle_session_timeout", "0"},
-                                              {"transaction_timeout", "0"},  // 17 and later
-                                              {"default_transaction_isolation", "read committed"},
-                                              {"default_transaction_read_only", "off"},
-                                              {"default_transaction_deferrable", "off"},
-                                              {"session_replication_role", "origin"},
-                                              {"jit", "off"},
-                                              {"max_parallel_workers_per_gather", "0"},
-                                              {"DateStyle", "ISO, MDY"},
-                                              {"IntervalStyle", "iso_8601"},
-                                              {"TimeZone", "UTC"},
-                                              {"extra_float_digits", "1"},
-                                              {"bytea_output", "hex"},
-                                              {"lc_monetary", "C"},
-                                              {"search_path", "pg_catalog, pg_temp"},
-                                              // Never for a standby: docs/design.md, "Standbys".
-                                              {"synchronous_commit", "local"}};
+                                     {"lock_timeout", "0"},
+                                     {"idle_in_transaction_session_timeout", "0"},
+                                     {"idle_session_timeout", "0"},
+                                     {"transaction_timeout", "0"},  // 17 and later
+                                     {"default_transaction_isolation", "read committed"},
+                                     {"default_transaction_read_only", "off"},
+                                     {"default_transaction_deferrable", "off"},
+                                     {"session_replication_role", "origin"},
+                                     {"jit", "off"},
+                                     {"max_parallel_workers_per_gather", "0"},
+                                     {"DateStyle", "ISO, MDY"},
+                                     {"IntervalStyle", "iso_8601"},
+                                     {"TimeZone", "UTC"},
+                                     {"extra_float_digits", "1"},
+                                     {"bytea_output", "hex"},
+                                     {"lc_monetary", "C"},
+                                     {"search_path", "pg_catalog, pg_temp"},
+                                     // Never for a standby: docs/design.md, "Standbys".
+                                     {"synchronous_commit", "local"}};
 
 }  // namespace
+
 }  // namespace polyglot::pg
 
 void polyglot_worker_main(Datum argument) {

@@ -144,7 +144,4 @@ void InTransaction(F&& f) {
   pgstat_report_stat(false);
 }
 
-/// One log line per change of state.
-void ReportState(SyncRuntime* sync, const char* state);
-
 }  // namespace polyglot::pg

@@ -1,7 +1,11 @@
-#include "pg/catalog.h"
+#include "pg/catalog/sync_row.h"
+
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
+#include "pg/catalog/tuple_columns.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 // One list of columns for every way to look a sync up, behind its id; ReadRow counts on this order.
@@ -23,67 +27,6 @@ constexpr char kSelect[] =
     "SELECT d.id," SYNC_COLUMNS "LEFT JOIN polyglot.sync_state s ON s.sync_id = d.id";
 constexpr char kSelectBuildings[] =
     "SELECT s.sync_id," SYNC_COLUMNS "JOIN polyglot.sync_state s ON s.builds = d.id";
-
-// Reads the columns of one tuple from left to right. Pointers come from CurrentMemoryContext.
-class TupleColumns {
- public:
-  TupleColumns(HeapTuple tuple, TupleDesc desc) : tuple_(tuple), desc_(desc) {}
-
-  Datum Value(bool* is_null) { return heap_getattr(tuple_, ++column_, desc_, is_null); }
-  char* Text() {
-    bool is_null;
-    Datum value = Value(&is_null);
-    return is_null ? nullptr : TextDatumGetCString(value);
-  }
-  bool Bool() {
-    bool is_null;
-    Datum value = Value(&is_null);
-    return !is_null && DatumGetBool(value);
-  }
-  int32 Int32() {
-    bool is_null;
-    Datum value = Value(&is_null);
-    return is_null ? 0 : DatumGetInt32(value);
-  }
-  Oid ObjectId() {
-    bool is_null;
-    Datum value = Value(&is_null);
-    return is_null ? InvalidOid : DatumGetObjectId(value);
-  }
-  int64 Int64() {
-    bool is_null;
-    Datum value = Value(&is_null);
-    return is_null ? 0 : DatumGetInt64(value);
-  }
-  char* Bytes(int* length) {
-    bool is_null;
-    Datum value = Value(&is_null);
-    *length = 0;
-    if (is_null) return nullptr;
-    bytea* bytes = DatumGetByteaPCopy(value);
-    *length = static_cast<int>(VARSIZE(bytes) - VARHDRSZ);
-    return VARDATA(bytes);
-  }
-  char** TextArray(int* count) {
-    bool is_null;
-    Datum value = Value(&is_null);
-    *count = 0;
-    if (is_null) return nullptr;
-    Datum* elements;
-    bool* nulls;
-    deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-                      &nulls, count);
-    char** texts = static_cast<char**>(palloc(sizeof(char*) * (*count + 1)));
-    for (int i = 0; i < *count; ++i)
-      texts[i] = nulls[i] ? pstrdup("") : TextDatumGetCString(elements[i]);
-    return texts;
-  }
-
- private:
-  HeapTuple tuple_;
-  TupleDesc desc_;
-  int column_ = 0;
-};
 
 void ReadDefinition(TupleColumns* columns, SyncRow* row) {
   row->id = columns->Int32();
@@ -179,28 +122,6 @@ SyncRow* ReadRow(HeapTuple tuple, TupleDesc desc) {
   return row;
 }
 
-// Runs a SELECT on our own tables that sees everything committed until now, whatever the isolation
-// level of the transaction, and the changes of the transaction itself.
-void SelectLatest(const char* sql, Oid type, Datum value) {
-  CommandCounterIncrement();
-  PushActiveSnapshot(GetLatestSnapshot());
-  Oid types[] = {type};
-  Datum values[] = {value};
-  int count = OidIsValid(type) ? 1 : 0;
-  int result = SPI_execute_with_args(sql, count, types, values, nullptr, true, 0);
-  PopActiveSnapshot();
-  if (result != SPI_OK_SELECT) elog(ERROR, "could not read polyglot_sync's tables: %d", result);
-}
-
-bool Finds(const char* sql, int32 sync) {
-  AsExtensionOwner as_owner;
-  SPI_connect();
-  SelectLatest(sql, INT4OID, Int32GetDatum(sync));
-  const bool any = SPI_processed > 0;
-  SPI_finish();
-  return any;
-}
-
 SyncRow** LoadWhere(const char* condition, Oid type, Datum value, int* count,
                     const char* select = kSelect) {
   MemoryContext caller = CurrentMemoryContext;
@@ -225,47 +146,7 @@ SyncRow* LoadOne(const char* condition, Oid type, Datum value) {
   return count > 0 ? syncs[0] : nullptr;
 }
 
-// The one row of polyglot.instance.
-void ReadInstance(int32* number, bool* workers_enabled) {
-  AsExtensionOwner as_owner;
-  SPI_connect();
-  SelectLatest(
-      "SELECT number, workers_enabled FROM polyglot.instance ORDER BY created_at DESC LIMIT 1",
-      InvalidOid, 0);
-  if (SPI_processed != 1)
-    ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("polyglot.instance has no row"),
-                    errhint("Drop and create the extension again.")));
-  TupleColumns columns(SPI_tuptable->vals[0], SPI_tuptable->tupdesc);
-  *number = columns.Int32();
-  *workers_enabled = columns.Bool();
-  SPI_finish();
-}
-
 }  // namespace
-
-// Our tables discard what an apply worker brings. What we write ourselves in one, or in a session
-// that calls itself a replica, is meant. Plans depend on the setting: it is changed when need be
-// only.
-void WriteAsOrigin() {
-  if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA) return;
-  (void)set_config_option("session_replication_role", "origin", PGC_SUSET, PGC_S_SESSION,
-                          GUC_ACTION_SAVE, true, 0, false);
-}
-
-AsExtensionOwner::AsExtensionOwner() {
-  Oid owner = ExtensionOwner();
-  GetUserIdAndSecContext(&saved_user_, &saved_context_);
-  SetUserIdAndSecContext(owner, saved_context_ | SECURITY_LOCAL_USERID_CHANGE);
-  guc_level_ = NewGUCNestLevel();
-  (void)set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                          GUC_ACTION_SAVE, true, 0, false);
-  WriteAsOrigin();
-}
-
-AsExtensionOwner::~AsExtensionOwner() {
-  AtEOXact_GUC(false, guc_level_);
-  SetUserIdAndSecContext(saved_user_, saved_context_);
-}
 
 SyncRow* LoadSync(const char* name) {
   return LoadOne("WHERE d.name = $1", TEXTOID, CStringGetTextDatum(name));
@@ -304,55 +185,6 @@ SyncRow* LoadSyncOrError(const char* name) {
     ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("sync \"%s\" does not exist", name),
                     errhint("The view polyglot.syncs lists the syncs of this database.")));
   return row;
-}
-
-int32 InstanceNumber() {
-  int32 number;
-  bool enabled;
-  ReadInstance(&number, &enabled);
-  return number;
-}
-
-bool WorkersEnabled() {
-  int32 number;
-  bool enabled;
-  ReadInstance(&number, &enabled);
-  return enabled;
-}
-
-bool AnyDeadLetter(int32 sync) {
-  return Finds("SELECT 1 FROM polyglot.dead_letter WHERE sync_id = $1 LIMIT 1", sync);
-}
-
-bool AnyRebuild(int32 sync) {
-  return Finds(
-      "SELECT 1 FROM polyglot.rebuild_request WHERE sync_id = $1"
-      " UNION ALL SELECT 1 FROM polyglot.sync_state WHERE builds = $1 LIMIT 1",
-      sync);
-}
-
-// A sync may be younger than the snapshot of a REPEATABLE READ transaction that changes its table.
-uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
-  constexpr int kMost = 32;
-  Oid types[kMost];
-  Datum values[kMost];
-  char nulls[kMost] = {};
-  int count = 0;
-  for (const char* parameter : parameters) {
-    if (count == kMost) elog(ERROR, "too many parameters");
-    types[count] = TEXTOID;
-    nulls[count] = parameter ? ' ' : 'n';
-    values[count] = parameter ? CStringGetTextDatum(parameter) : 0;
-    ++count;
-  }
-  SPIPlanPtr plan = SPI_prepare(sql, count, types);
-  if (!plan) elog(ERROR, "statement failed: %s", SPI_result_code_string(SPI_result));
-  CommandCounterIncrement();
-  int result = SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot,
-                                    false, true, 0);
-  if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
-  SPI_freeplan(plan);
-  return SPI_processed;
 }
 
 }  // namespace polyglot::pg

@@ -1,13 +1,17 @@
 #pragma once
-// Statements of the worker on our own tables, with typed parameters. Everything needs the
-// transaction of InTransaction; an error ends the worker.
+// Statements on our own tables, with typed parameters. Everything needs a transaction and an SPI
+// connection; errors are raised (and end a worker).
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "core/operation.h"
 #include "pg/encoding.h"
 #include "pg/prelude.h"
 
@@ -114,5 +118,54 @@ struct Columns {
   Datum *ids, *routings, *has_routings, *extra, *long_routings;
   int count = 0;
 };
+
+/// SPI helpers: run one statement with text parameters (nullptr = NULL); ERROR when it fails. It
+/// sees what is committed now, in every isolation level. Must be inside SPI_connect. Returns
+/// SPI_processed.
+uint64 Execute(const char* sql, std::initializer_list<const char*> parameters);
+
+/// So many rows are given to one statement: its arrays and their copies are memory of ours.
+inline constexpr std::size_t kRowsAtOnce = 1000;
+
+/// What `f` allocates is gone afterwards, not only at the end of the transaction.
+template <typename F>
+void InScratchMemory(F&& f) {
+  MemoryContext scratch =
+      AllocSetContextCreate(CurrentMemoryContext, "polyglot_sync rows", ALLOCSET_DEFAULT_SIZES);
+  MemoryContext before = MemoryContextSwitchTo(scratch);
+  f();
+  MemoryContextSwitchTo(before);
+  MemoryContextDelete(scratch);
+}
+
+/// A bit mask for RunOver.
+inline constexpr std::uint64_t kWholeVersion = ~std::uint64_t{0};
+
+/// Runs a statement over (sync, ids, routings, has_routings, versions & mask) of operations,
+/// kRowsAtOnce at a time; `after` takes the results of each run.
+template <typename F>
+void RunOver(const std::vector<const core::Operation*>& operations, std::int32_t sync,
+             std::uint64_t mask, const char* sql, int expected, F&& after) {
+  for (std::size_t at = 0; at < operations.size(); at += kRowsAtOnce) {
+    const std::size_t end = std::min(operations.size(), at + kRowsAtOnce);
+    InScratchMemory([&] {
+      Columns columns(end - at);
+      for (std::size_t i = at; i < end; i++)
+        columns.Add(operations[i]->id, operations[i]->routing,
+                    Int64GetDatum(static_cast<std::int64_t>(operations[i]->version & mask)));
+      Parameters p;
+      p.Int4(sync);
+      columns.Push(&p, INT8OID);
+      p.Run(sql, expected);
+      after();
+    });
+  }
+}
+
+/// Runs a SELECT with one parameter (InvalidOid: none) that sees everything committed until now,
+/// whatever the isolation level, and the changes of the transaction itself.
+void SelectLatest(const char* sql, Oid type, Datum value);
+/// The same as the extension's owner, in an SPI connection of its own: does it yield a row?
+bool Finds(const char* sql, int32 sync);
 
 }  // namespace polyglot::pg

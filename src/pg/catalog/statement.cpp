@@ -1,11 +1,10 @@
-#include "pg/worker/statement.h"
+#include "pg/catalog/statement.h"
 
 #include "core/document_id.h"
-#include "pg/document/row_receiver.h"
+#include "pg/catalog/own_rights.h"
 #include "pg/sha256.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 // Our tables are looked up by their keys, and read in their order. A planner that believes that
@@ -47,6 +46,52 @@ void Columns::Add(std::string_view id, const std::optional<std::string>& routing
   has_routings[count] = BoolGetDatum(routing.has_value());
   long_routings[count] = ExactTextOf(core::IsHashedId(name) ? std::string_view(*routing) : "");
   extra[count++] = more;
+}
+
+// A sync may be younger than the snapshot of a REPEATABLE READ transaction that changes its table.
+uint64 Execute(const char* sql, std::initializer_list<const char*> parameters) {
+  constexpr int kMost = 32;
+  Oid types[kMost];
+  Datum values[kMost];
+  char nulls[kMost] = {};
+  int count = 0;
+  for (const char* parameter : parameters) {
+    if (count == kMost) elog(ERROR, "too many parameters");
+    types[count] = TEXTOID;
+    nulls[count] = parameter ? ' ' : 'n';
+    values[count] = parameter ? CStringGetTextDatum(parameter) : 0;
+    ++count;
+  }
+  SPIPlanPtr plan = SPI_prepare(sql, count, types);
+  if (!plan) elog(ERROR, "statement failed: %s", SPI_result_code_string(SPI_result));
+  CommandCounterIncrement();
+  int result = SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot,
+                                    false, true, 0);
+  if (result < 0) elog(ERROR, "statement failed: %s", SPI_result_code_string(result));
+  SPI_freeplan(plan);
+  return SPI_processed;
+}
+
+// Runs a SELECT on our own tables that sees everything committed until now, whatever the isolation
+// level of the transaction, and the changes of the transaction itself.
+void SelectLatest(const char* sql, Oid type, Datum value) {
+  CommandCounterIncrement();
+  PushActiveSnapshot(GetLatestSnapshot());
+  Oid types[] = {type};
+  Datum values[] = {value};
+  int count = OidIsValid(type) ? 1 : 0;
+  int result = SPI_execute_with_args(sql, count, types, values, nullptr, true, 0);
+  PopActiveSnapshot();
+  if (result != SPI_OK_SELECT) elog(ERROR, "could not read polyglot_sync's tables: %d", result);
+}
+
+bool Finds(const char* sql, int32 sync) {
+  AsExtensionOwner as_owner;
+  SPI_connect();
+  SelectLatest(sql, INT4OID, Int32GetDatum(sync));
+  const bool any = SPI_processed > 0;
+  SPI_finish();
+  return any;
 }
 
 }  // namespace polyglot::pg

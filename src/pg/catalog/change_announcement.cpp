@@ -5,7 +5,8 @@
 // is counted in shared memory from before it is visible until the generation has risen for the last
 // time; meanwhile workers look whether they know all syncs that they see (DefinitionsChanged).
 
-#include "pg/catalog.h"
+#include "pg/catalog/change_announcement.h"
+
 #include "pg/fault_points.h"
 #include "pg/shared/shared_state.h"
 #include "pg/shared/worker_slots.h"

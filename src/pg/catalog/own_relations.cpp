@@ -1,7 +1,7 @@
 // Where the extension's own tables are, and what a scan of polyglot.sync_definition tells without
 // SPI: event triggers ask for every table that anybody creates.
 
-#include "pg/catalog.h"
+#include "pg/catalog/own_relations.h"
 
 namespace polyglot::pg {
 namespace {

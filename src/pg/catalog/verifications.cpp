@@ -1,6 +1,6 @@
-#include "pg/worker/verification_records.h"
+#include "pg/catalog/verifications.h"
 
-#include "pg/worker/statement.h"
+#include "pg/catalog/statement.h"
 
 namespace polyglot::pg {
 namespace {
@@ -18,13 +18,13 @@ Columns ColumnsOf(const std::vector<const Candidate*>& candidates) {
   return columns;
 }
 
-void RunOn(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates,
+void RunOn(const VerificationRun& run, const std::vector<const Candidate*>& candidates,
            const char* sql, int expected) {
   if (candidates.empty()) return;
   Parameters p;
-  p.Int4(sync.id);
+  p.Int4(run.sync);
   ColumnsOf(candidates).Push(&p, BYTEAOID);
-  p.Int8(sync.verification->number);
+  p.Int8(run.number);
   p.Run(sql, expected);
 }
 
@@ -35,26 +35,28 @@ const char* NameOf(Problem problem) {
   return names[static_cast<int>(problem)];
 }
 
-void LoadVerification(std::int32_t sync, VerificationState* state) {
+std::optional<LastVerification> LoadVerification(std::int32_t sync) {
   Parameters p;
   p.Int4(sync);
   p.Run(
       "SELECT started_at, finished_at IS NULL, sample::float8, repair FROM polyglot.verification"
       " WHERE sync_id = $1 ORDER BY number DESC LIMIT 1",
       SPI_OK_SELECT);
-  if (SPI_processed == 0) return;
+  if (SPI_processed == 0) return std::nullopt;
   bool isnull;
   HeapTuple tuple = SPI_tuptable->vals[0];
   TupleDesc desc = SPI_tuptable->tupdesc;
-  state->last_started = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 1, &isnull));
-  state->unfinished = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
-  state->unfinished_sample = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
-  state->unfinished_repair = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
+  LastVerification last;
+  last.started = DatumGetTimestampTz(SPI_getbinval(tuple, desc, 1, &isnull));
+  last.unfinished = DatumGetBool(SPI_getbinval(tuple, desc, 2, &isnull));
+  last.sample = DatumGetFloat8(SPI_getbinval(tuple, desc, 3, &isnull));
+  last.repair = DatumGetBool(SPI_getbinval(tuple, desc, 4, &isnull));
+  return last;
 }
 
-std::int64_t StartVerification(const SyncRuntime& sync, const VerificationState& state) {
+VerificationRun StartVerification(std::int32_t sync, double sample, bool repair) {
   Parameters of_sync;
-  of_sync.Int4(sync.id);
+  of_sync.Int4(sync);
   of_sync.Run(
       "DELETE FROM polyglot.difference WHERE sync_id = $1 AND number IS DISTINCT FROM"
       " (SELECT max(number) FROM polyglot.verification WHERE sync_id = $1"
@@ -65,33 +67,31 @@ std::int64_t StartVerification(const SyncRuntime& sync, const VerificationState&
       " (SELECT max(number) - 19 FROM polyglot.verification WHERE sync_id = $1))",
       SPI_OK_DELETE);
   Parameters p;
-  p.Int4(sync.id);
-  char sample[32];
-  snprintf(sample, sizeof sample, "%.9g", state.sample);
-  p.Text(sample);
-  p.Bool(state.repair);
+  p.Int4(sync);
+  char share[32];
+  snprintf(share, sizeof share, "%.9g", sample);
+  p.Text(share);
+  p.Bool(repair);
   p.Run(
       "INSERT INTO polyglot.verification (sync_id, number, sample, repair) SELECT $1,"
       " 1 + coalesce(max(number), 0), $2::float4, $3 FROM polyglot.verification"
       " WHERE sync_id = $1 RETURNING number",
       SPI_OK_INSERT_RETURNING);
   bool isnull;
-  return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+  return {sync,
+          DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull))};
 }
 
-void StoreVerification(std::int32_t sync, const VerificationState& state, bool finished) {
-  const VerificationCounts& counts = state.counts;
+void StoreVerification(const VerificationRun& run, const VerificationCounts& counts,
+                       const std::string& note, bool finished) {
   Parameters p;
-  p.Int4(sync);
-  p.Int8(state.number);
+  p.Int4(run.sync);
+  p.Int8(run.number);
   for (std::uint64_t count :
        {counts.compared, counts.missing, counts.orphan, counts.different, counts.stale})
     p.Int8(static_cast<std::int64_t>(count));
   p.Bool(finished);
-  p.Text(!state.deadly.empty() ? state.deadly
-         : state.Compares()    ? std::string()
-                               : "contents cannot be compared: " + state.rules.incomparable +
-                                  "; only whether and where documents are was looked at");
+  p.Text(note);
   p.Run(
       "UPDATE polyglot.verification SET compared = $3, missing = $4, orphan = $5, different = $6,"
       " stale = $7, finished_at = CASE WHEN $8 THEN clock_timestamp() END, note = nullif($9, '')"
@@ -99,15 +99,15 @@ void StoreVerification(std::int32_t sync, const VerificationState& state, bool f
       SPI_OK_UPDATE);
 }
 
-void StoreCandidates(const SyncRuntime& sync, const std::vector<Candidate>& candidates) {
+void StoreCandidates(const VerificationRun& run, const std::vector<Candidate>& candidates) {
   if (candidates.empty()) return;
   std::vector<const Candidate*> pointers;
   for (const Candidate& candidate : candidates) pointers.push_back(&candidate);
   const Columns columns = ColumnsOf(pointers);
   Parameters p;
-  p.Int4(sync.id);
+  p.Int4(run.sync);
   columns.Push(&p, BYTEAOID);
-  p.Int8(sync.verification->number);
+  p.Int8(run.number);
   columns.PushLongRoutings(&p);
   p.Run(
       "INSERT INTO polyglot.difference (sync_id, number, document_id, routing, has_routing,"
@@ -116,11 +116,11 @@ void StoreCandidates(const SyncRuntime& sync, const std::vector<Candidate>& cand
       SPI_OK_INSERT);
 }
 
-std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit) {
+std::vector<Candidate> LoadCandidates(const VerificationRun& run, std::size_t limit) {
   Parameters p;
-  p.Int4(sync.id);
+  p.Int4(run.sync);
   p.Int4(static_cast<std::int32_t>(limit));
-  p.Int8(sync.verification->number);
+  p.Int8(run.number);
   p.Run(
       "SELECT document_id, coalesce(long_routing, routing), has_routing, packed_key"
       " FROM polyglot.difference d WHERE sync_id = $1 AND number = $3 AND problem IS NULL"
@@ -136,33 +136,33 @@ std::vector<Candidate> LoadCandidates(const SyncRuntime& sync, std::size_t limit
   return candidates;
 }
 
-// The places of the candidates, each looked up by its key: see records.cpp.
+// The places of the candidates, each looked up by its key: see parked_keys.cpp.
 #define FIND_EACH                                                                       \
   "SELECT f.ctid FROM unnest($2, $3, $4, $5) AS u(id, r, h, k), LATERAL (SELECT d.ctid" \
   " FROM polyglot.difference d WHERE d.sync_id = $1 AND d.number = $6"                  \
   " AND d.document_id = u.id AND d.routing = u.r AND d.has_routing = u.h OFFSET 0) AS f"
 
-void DropCandidates(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
-  RunOn(sync, candidates, "DELETE FROM polyglot.difference WHERE ctid = ANY (ARRAY(" FIND_EACH "))",
+void DropCandidates(const VerificationRun& run, const std::vector<const Candidate*>& candidates) {
+  RunOn(run, candidates, "DELETE FROM polyglot.difference WHERE ctid = ANY (ARRAY(" FIND_EACH "))",
         SPI_OK_DELETE);
 }
 
-void CountTry(const SyncRuntime& sync, const std::vector<const Candidate*>& candidates) {
-  RunOn(sync, candidates,
+void CountTry(const VerificationRun& run, const std::vector<const Candidate*>& candidates) {
+  RunOn(run, candidates,
         "UPDATE polyglot.difference SET tries = tries + 1 WHERE ctid = ANY (ARRAY(" FIND_EACH "))",
         SPI_OK_UPDATE);
   if (candidates.empty()) return;
   Parameters p;
-  p.Int4(sync.id);
+  p.Int4(run.sync);
   p.Int4(kTries);
-  p.Int8(sync.verification->number);
+  p.Int8(run.number);
   p.Run(
       "DELETE FROM polyglot.difference WHERE sync_id = $1 AND number = $3 AND problem IS NULL AND "
       "tries >= $2",
       SPI_OK_DELETE);
 }
 
-void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& differences,
+void StoreDifferences(const VerificationRun& run, const std::vector<Difference>& differences,
                       bool repaired) {
   if (differences.empty()) return;
   Columns columns(differences.size());
@@ -175,12 +175,12 @@ void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& di
                 PointerGetDatum(cstring_to_text(NameOf(difference.problem))));
   }
   Parameters p;
-  p.Int4(sync.id);
+  p.Int4(run.sync);
   columns.Push(&p, TEXTOID);
   p.Array(TEXTOID, keys, columns.count);
   p.Array(TEXTOID, details, columns.count);
   p.Bool(repaired);
-  p.Int8(sync.verification->number);
+  p.Int8(run.number);
   p.Run(
       "UPDATE polyglot.difference d SET problem = u.p, key = nullif(u.k, '')::jsonb,"
       " detail = CASE WHEN l.sync_id IS NULL THEN u.t WHEN u.t = '' THEN 'its last delivery is a"
@@ -193,16 +193,6 @@ void StoreDifferences(const SyncRuntime& sync, const std::vector<Difference>& di
       " AND c.number = $9 AND c.document_id = u.id AND c.routing = u.r AND c.has_routing = u.h"
       " OFFSET 0) AS f WHERE d.ctid = f.place",
       SPI_OK_UPDATE);
-}
-
-std::uint64_t BaselineVersion(std::int32_t sync) {
-  Parameters p;
-  p.Int4(sync);
-  p.Run("SELECT baseline_version FROM polyglot.sync_state WHERE sync_id = $1", SPI_OK_SELECT);
-  if (SPI_processed == 0) return 0;
-  bool isnull;
-  return static_cast<std::uint64_t>(
-      DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
 }
 
 }  // namespace polyglot::pg

@@ -1,5 +1,5 @@
 #pragma once
-// The extension's own tables as plain data: one place that knows their columns.
+// A sync as plain data: its row of polyglot.sync_definition and that of polyglot.sync_state.
 // Everything is palloc'd in CurrentMemoryContext; every function needs a transaction and may
 // ereport.
 
@@ -73,49 +73,6 @@ struct SyncRow {
   bool source_exists;
 };
 
-/// Is the extension there and usable in this database? Locks nothing.
-bool ExtensionExists();
-/// Of the extension, whatever has become of its tables; InvalidOid: it is not installed.
-Oid OurExtension();
-/// Oid of a table or index of ours, also while our schema has another name; InvalidOid when
-/// missing.
-Oid OurRelation(const char* name);
-/// The same, but ERROR 42P01 when it is missing although the extension is there.
-Oid OurRelationOrError(const char* name);
-/// Is the relation the source of a sync that runs in this database? Reads what is committed now.
-bool IsSource(Oid relation);
-/// The sources that definitions name, each once, those of restored definitions too.
-List* NamedSources();
-/// Of those, the sources of definitions whose filter or document contains this word.
-List* SourcesOfExpressionsWith(const char* word);
-/// polyglot.sync_definition's rows of this source, as they are committed now.
-SysScanDesc ScanDefinitionsOf(Relation definitions, Oid source);
-/// Owner of the extension: as whom our own tables are read and written.
-Oid ExtensionOwner();
-
-/// Statements until the end of the current GUC nest level are ours, not a publisher's.
-void WriteAsOrigin();
-
-/// Runs f as the extension's owner with a safe search_path; used around every statement on our own
-/// tables in a function called by an ordinary user. Restores both, also after an error (the
-/// (sub)transaction's abort does that).
-class AsExtensionOwner {
- public:
-  AsExtensionOwner();
-  ~AsExtensionOwner();
-
- private:
-  Oid saved_user_;
-  int saved_context_;
-  int guc_level_;
-};
-
-/// Ends an INSERT into polyglot.dropped_index: what has the name may be another index by now.
-inline constexpr char kDroppedAgain[] =
-    " ON CONFLICT (server, physical_index) DO UPDATE SET index_uuid = excluded.index_uuid,"
-    " alias = excluded.alias, unless_aliased = excluded.unless_aliased, owner = excluded.owner,"
-    " not_before = excluded.not_before";
-
 SyncRow* LoadSync(const char* name);  // nullptr: no such sync
 SyncRow* LoadSyncById(int32 id);
 /// All syncs (server = InvalidOid) or those of one server, in order of id. Length in *count.
@@ -128,32 +85,5 @@ SyncRow* LoadBuildingById(int32 id);
 SyncRow** LoadSyncsOfSource(Oid source, int* count);
 /// Like LoadSync, but ERROR 42704 with a hint that lists the view to look at.
 SyncRow* LoadSyncOrError(const char* name);
-
-/// The database's queue identity: queue rows of other instances (copied by a subscription or a
-/// restore) are ignored.
-int32 InstanceNumber();
-bool WorkersEnabled();
-
-/// Has this sync dead letters, committed until now?
-bool AnyDeadLetter(int32 sync);
-
-/// Is a new index asked for, or being filled, for this sync?
-bool AnyRebuild(int32 sync);
-
-struct QueueTables {
-  Oid tables[2];
-};
-/// Table oids of a queue; false when there is no such queue.
-bool LookupQueue(int32 queue, QueueTables* tables);
-/// The queue of a server, made now if it has none. Called by create_sync.
-int32 EnsureQueue(Oid server);
-
-/// SPI helpers: run one statement with text parameters (nullptr = NULL); ERROR when it fails. It
-/// sees what is committed now, in every isolation level. Must be inside SPI_connect. Returns
-/// SPI_processed.
-uint64 Execute(const char* sql, std::initializer_list<const char*> parameters);
-
-/// The change takes effect in workers and launcher when this transaction commits.
-void AnnounceConfigChange();
 
 }  // namespace polyglot::pg

@@ -1,11 +1,14 @@
 // Which pair of queue tables belongs to which server (polyglot.queue). A pair is never dropped
 // while the extension lives: it is made once, freed when its server goes, and used again.
 
-#include "pg/catalog.h"
+#include "pg/catalog/queue_tables.h"
+
+#include "pg/catalog/own_relations.h"
+#include "pg/catalog/own_rights.h"
+#include "pg/catalog/statement.h"
 #include "pg/server/server_names.h"
 
 namespace polyglot::pg {
-
 namespace {
 
 int32 FindQueue(Oid server) {
@@ -128,6 +131,40 @@ int32 EnsureQueue(Oid server) {
   CommandCounterIncrement();
   SPI_finish();
   return queue;
+}
+
+std::string QueueHolder(Oid table_a, Oid table_b) {
+  Parameters p;
+  p.Int8(table_a);
+  p.Int8(table_b);
+  // A prepared transaction has no pid; its own xid is locked under the same virtual transaction.
+  p.Run(
+      "SELECT CASE WHEN x.gid IS NULL THEN 'process ' || l.pid ELSE 'prepared transaction \"'"
+      " || x.gid || '\"' END FROM pg_locks l LEFT JOIN pg_locks h"
+      " ON h.locktype = 'transactionid' AND h.virtualtransaction = l.virtualtransaction"
+      " AND h.pid IS NULL AND l.pid IS NULL"
+      " LEFT JOIN pg_prepared_xacts x ON x.transaction = h.transactionid"
+      " WHERE l.locktype = 'relation' AND l.relation IN ($1::oid, $2::oid) AND l.granted"
+      " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+      " AND l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(x.gid, l.pid::text) IS NOT NULL"
+      " ORDER BY l.mode IN ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock',"
+      " 'ShareLock') DESC, x.gid NULLS LAST LIMIT 1",
+      SPI_OK_SELECT);
+  if (SPI_processed == 0) return "";
+  const char* holder = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+  return holder == nullptr ? "" : holder;
+}
+
+bool FreeQueueOf(Oid server, Oid tables[2]) {
+  Execute("UPDATE polyglot.queue SET server = 0 WHERE server = $1::oid RETURNING table_a, table_b",
+          {psprintf("%u", server)});
+  if (SPI_processed != 1) return false;
+  for (int i = 0; i < 2; ++i) {
+    bool is_null;
+    tables[i] = DatumGetObjectId(
+        SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &is_null));
+  }
+  return true;
 }
 
 }  // namespace polyglot::pg

@@ -23,6 +23,7 @@ def pg():
 
 @pytest.fixture
 def t(pg, search):
+    pg.restart()  # after each crash of the same postmaster a worker reads one thing at a time for longer
     db = Database(pg, search)
     db.execute("ALTER SERVER search OPTIONS (ADD request_timeout '10s');"
                "CREATE TABLE t (id integer PRIMARY KEY, v text);"

@@ -403,13 +403,18 @@ class Faults(torture_definitions.DefinitionFaults):
                 self.search.kill()
         return self.search.start(START_TIMEOUT)
 
+    def start_search_if_ended(self):
+        if self.search.pid is not None and processes.is_alive(self.search.pid):
+            return
+        print(f"the search server had ended:\n{self.search.describe()}", flush=True)
+        self._start_search()
+
     def heal(self):
         """Everything back to normal."""
         if self.db.pg.pid is None:
             self.db.pg.start()
         self.db.pg.wait_until_up()
-        if self.search.pid is None or not processes.is_alive(self.search.pid):
-            self._start_search()
+        self.start_search_if_ended()
         self.proxy.heal()
         for name in ("cluster.blocks.read_only", "indices.breaker.total.limit"):
             self._set_cluster(name, None)

@@ -229,11 +229,13 @@ CREATE TABLE polyglot.difference (
   PRIMARY KEY (sync_id, number, document_id, routing, has_routing)
 );
 
--- What a worker is about to read, while it is careful after a crash, and what workers have died on twice.
+-- What a worker is about to read, while it is careful after a crash, what the last one died on, and what
+-- workers have died on twice.
 CREATE TABLE polyglot.reading (
   queue integer PRIMARY KEY,
-  item bigint NOT NULL,
-  restarts integer NOT NULL
+  item bigint,
+  restarts integer NOT NULL,
+  suspect bigint
 );
 CREATE TABLE polyglot.set_aside (
   queue integer NOT NULL,

@@ -2,6 +2,8 @@
 
 #include <initializer_list>
 
+#include "core/crash_series.h"
+#include "pg/clock.h"
 #include "pg/settings.h"
 
 namespace polyglot::pg {
@@ -10,6 +12,7 @@ namespace {
 SharedState* shared = nullptr;
 // Of the postmaster, inherited by every process: shared memory is made anew after a crash.
 int startups = 0;
+core::CrashSeries crashes;
 shmem_request_hook_type previous_request = nullptr;
 shmem_startup_hook_type previous_startup = nullptr;
 
@@ -40,7 +43,7 @@ void StartupHook() {
   bool found;
   shared = static_cast<SharedState*>(ShmemInitStruct("polyglot_sync", SharedSize(), &found));
   if (!found) {
-    startups++;
+    if (startups++ > 0) crashes.Note(MonotonicNow());
     memset(static_cast<void*>(shared), 0, SharedSize());
     shared->lock = &(GetNamedLWLockTranche("polyglot_sync"))->lock;
     shared->launcher_process_number = -1;
@@ -90,6 +93,8 @@ void InitSyncSlot(SyncSlot* slot) {
 SharedState* Shared() { return shared; }
 
 int CrashRestarts() { return startups > 1 ? startups - 1 : 0; }
+
+int RecentCrashes() { return crashes.Count(MonotonicNow()); }
 
 void RequestSharedState() {
   previous_request = shmem_request_hook;

@@ -161,6 +161,8 @@ void InitSyncSlot(SyncSlot* slot);
 SharedState* Shared();
 /// How often this postmaster has restarted its processes because one of them died.
 int CrashRestarts();
+/// Those that have followed each other until now, each within an hour of the one before.
+int RecentCrashes();
 /// Called by _PG_init while preloading.
 void RequestSharedState();
 

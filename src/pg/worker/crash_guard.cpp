@@ -13,7 +13,8 @@ constexpr core::Time kLongestCare{600'000'000};
 // on where the last one was; if not, the next one is careful for longer.
 constexpr int kThings = 200, kLongerEachTime = 4, kLongerTimes = 8;
 
-bool careful = false;
+bool careful = false, note_stands = false;
+int crashes = 0;  // that have followed each other when this worker began
 std::int64_t noted = 0;
 // Never freed: no static object may have a destructor.
 std::set<std::int64_t>* set_aside = nullptr;
@@ -23,7 +24,8 @@ std::int64_t Name(std::string_view bytes) {
       reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()), 0));
 }
 
-// What the last worker was reading when it died, if it was this postmaster that restarted since.
+// A worker may have been killed by others, or have ended because another process died: what it was
+// reading then is innocent, so it takes two deaths in a row on the same.
 void SetAsideLast(const WorkerContext& context) {
   if (SetAsideMarked(context.queue, CrashRestarts()))
     ereport(WARNING,
@@ -35,7 +37,7 @@ void SetAsideLast(const WorkerContext& context) {
 
 std::int64_t ThingsToNote() {
   std::int64_t things = kThings;
-  for (int i = 1; i < std::min(CrashRestarts(), kLongerTimes); ++i) things *= kLongerEachTime;
+  for (int i = 1; i < std::min(crashes, kLongerTimes); ++i) things *= kLongerEachTime;
   return things;
 }
 
@@ -52,25 +54,30 @@ bool AnythingLeft(const WorkerContext& context) {
 }  // namespace
 
 void LoadCrashGuard(WorkerContext* context) {
-  careful = CrashRestarts() > 0;
+  crashes = RecentCrashes();
+  careful = crashes > 0;
   noted = 0;
   set_aside = new std::set<std::int64_t>();
   InTransaction([&] {
     if (careful) SetAsideLast(*context);
-    ForgetMarks(context->queue);
+    ClearMark(context->queue);
+    if (CrashRestarts() == 0) DropMarks(context->queue);
+    EndSetAside(context->queue);
     for (const std::int64_t item : LoadSetAside(context->queue)) set_aside->insert(item);
   });
 }
 
 bool Careful() { return careful; }
 
-void NoteReading(const WorkerContext& context, std::string_view bytes) {
+void NoteReading(const WorkerContext& context, std::string_view bytes, bool for_long) {
   ++noted;
+  note_stands = !for_long;
   InTransaction([&] { MarkReading(context.queue, Name(bytes), CrashRestarts()); });
 }
 
 void EndReading(const WorkerContext& context) {
-  InTransaction([&] { ForgetMarks(context.queue); });
+  InTransaction([&] { ClearMark(context.queue); });
+  note_stands = false;
 }
 
 std::string SetAsideText() {
@@ -87,10 +94,10 @@ bool IsSetAside(std::string_view bytes) {
 
 void EndCare(WorkerContext* context, core::Time now) {
   if (!careful) return;
+  if (note_stands) EndReading(*context);  // of this turn: what follows is none of its doing
   const bool enough = noted >= ThingsToNote() || now - context->started_at >= kLongestCare;
   if (!enough && AnythingLeft(*context)) return;
   careful = false;
-  if (noted > 0) InTransaction([&] { ForgetMarks(context->queue); });
 }
 
 }  // namespace polyglot::pg

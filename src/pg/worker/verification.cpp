@@ -79,7 +79,7 @@ void NoteBegin(const WorkerContext& context, SyncRuntime* sync) {
                       errhint("A core file tells more; it is tried again after a day.")));
     return;
   }
-  NoteReading(context, NameOf(*sync));
+  NoteReading(context, NameOf(*sync), true);
   state->noted = true;
 }
 

@@ -73,7 +73,10 @@ char* ReadableInServer(std::string_view utf8) {
 }
 
 std::string ReadableInUtf8(const char* server) {
-  return Convert(GetDatabaseEncoding(), PG_UTF8, server, AppendReadable);
+  char* converted = Convert(GetDatabaseEncoding(), PG_UTF8, server, AppendReadable);
+  std::string text = converted;
+  pfree(converted);  // a kilobyte, and a statement may ask for as many as the table has rows
+  return text;
 }
 
 std::string WithContext(const PgError& error) {

@@ -120,3 +120,24 @@ def test_what_waits_long_does_not_keep_all_scans_since(pg, search):
     db.wait()
     assert len(db.dead_letters()) == 1
     db.drop()
+
+
+def test_the_outbox_is_read_without_keeping_parked_keys_in_memory(pg, search):
+    rows = 100_000
+    db = Database(pg, search)
+    db.execute("CREATE TABLE t (id integer PRIMARY KEY, v text)")
+    db.create_sync("t")
+    db.wait()
+    db.execute("SELECT polyglot.pause_sync('t');"
+               f"INSERT INTO t SELECT i, 'v' FROM generate_series(1, {rows}) i")
+    processes.wait_for(lambda: db.status("t")["parked"] == rows, lambda: db.status("t"), 300)
+    with db.connect() as session:
+        session.execute("SELECT count(*) FROM polyglot.status")
+        before = memory.most_resident(session.info.backend_pid)
+        (found,) = session.execute("SELECT count(*) FROM polyglot.outbox"
+                                   " WHERE operation = 'parked'").fetchone()
+        grown = memory.most_resident(session.info.backend_pid) - before
+    print(f"polyglot.outbox with {rows} parked keys: {grown} kB more")
+    assert found == rows
+    assert grown < 48 * 1024  # with the buffers that it looks at
+    db.drop()

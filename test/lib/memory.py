@@ -15,6 +15,12 @@ def rss_anon(pid: int) -> int:
     return int(found.group(1)) if found else 0
 
 
+def most_resident(pid: int) -> int:
+    """The most memory, shared pages too, that a process ever had, in kB."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status).group(1))
+
+
 class Sampler:
     """The largest RssAnon, in kB, that a worker of this cluster had since the sampler was made."""
 

@@ -267,8 +267,8 @@ def test_r3_large_requests_are_cut_in_two(scene):
     scene.db.execute("UPDATE t SET v = repeat('x', 300000)")
     scene.hurry_until(lambda: scene.arrived() == ALL, "all documents")
     sizes = [len(request.ids) for request in rule.used]
-    whole = sizes.count(8)  # libcurl repeats what fails on a connection that it had kept
-    assert 3 <= whole <= 6 and max(sizes[whole:], default=0) <= 4, sizes
+    whole = sizes.count(8)  # libcurl repeats what fails on connections that it had kept, two of them
+    assert 3 <= whole <= 9 and max(sizes[whole:], default=0) <= 4, sizes
     scene.assert_healed()
 
 

@@ -380,6 +380,33 @@ TEST_F(DeliveryTest, RequestThatIsRejectedAgainAndAgainIsCutInTwo) {
   EXPECT_EQ(delivery.TakeFinished().size(), 4u);
 }
 
+TEST_F(DeliveryTest, ManySmallOperationsThatAreTooMuchTogetherGoInParts) {
+  for (int i = 0; i < 400; ++i) delivery.Submit(Make("a" + std::to_string(i), 1 + i), now);
+  std::size_t taken = 0;
+  for (int requests = 0; !delivery.Idle() && requests < 200; ++requests) {
+    const BulkBatch batch = NextWhenDue();  // more than a hundred at once do not fit, for ever
+    EXPECT_LT(batch.body->size(), 64u << 10);
+    delivery.Complete(batch.id, batch.operations > 100 ? Http(429) : Items(batch), now);
+    taken += delivery.TakeFinished().size();
+  }
+  EXPECT_EQ(taken, 400u);
+}
+
+TEST_F(DeliveryTest, WhatIsTooMuchOfOneSyncGoesInPartsWhileOthersAreServed) {
+  for (int i = 0; i < 400; ++i) delivery.Submit(Make("a" + std::to_string(i), 1 + i, 1), now);
+  std::size_t taken = 0;
+  std::uint64_t version = 1000;
+  for (int requests = 0; taken < 400 && requests < 1000; ++requests) {
+    if (requests % 2 == 0) delivery.Submit(Make("b", ++version, 2), now);
+    const BulkBatch batch = NextWhenDue();
+    const bool too_much = batch.operations > 100;
+    delivery.Complete(batch.id, too_much ? Http(429) : Items(batch), now);
+    for (const Finished& finished : delivery.TakeFinished())
+      taken += finished.operation.sync == 1 ? 1 : 0;
+  }
+  EXPECT_EQ(taken, 400u);
+}
+
 TEST_F(DeliveryTest, ASlowServerGetsLessAtATime) {
   for (int i = 0; i < 16; ++i) {
     Operation op = Make("a" + std::to_string(i), 1 + i);

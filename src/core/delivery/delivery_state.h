@@ -27,7 +27,8 @@ namespace polyglot::core {
 
 inline constexpr BackoffPolicy kRequestBackoff{.base = Time{100'000}, .cap = Time{30'000'000}};
 inline constexpr std::size_t kSmallBody = 64u << 10;
-inline constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same so often: it goes in parts
+inline constexpr std::uint32_t kRejectedTries = 3;  // 429 for the same so often: it goes in parts,
+inline constexpr std::uint32_t kSmallRejectedTries = 6;  // and so often what was small already
 
 /// Why a document that never fits was given up, with the server's reason.
 std::string TooLargeText(const Pending& pending, const std::string& reason);
@@ -117,7 +118,10 @@ struct Delivery::State {
   /// Refused for want of room: noted; true if this one document will be for good.
   bool TooLargeForGood(Batch* batch, BatchItem* item, bool whole, bool for_memory, Time now);
   bool BuryTooLarge(Batch* batch, const Reply& reply, const RequestVerdict& verdict, Time now);
-  void RetryAlone(Batch batch, const Reply& reply, Time now);
+  void RetryAlone(Batch batch, const Reply& reply, const RequestVerdict& verdict, Time now);
+  static bool IsTooMuch(const Batch& batch);
+  /// Sent again: whole, or in halves when it is too much at once.
+  void AgainInParts(Batch batch, Time due);
   void RetryLater(Batch batch, const Reply& reply, const RequestVerdict& verdict, Time now);
   void ServerAway(Batch batch, const Reply& reply, const RequestVerdict& verdict, Server why,
                   Time now);

@@ -195,7 +195,7 @@ void Delivery::State::ApplyVerdict(Batch batch, const Reply& reply, const Reques
   if (reply.transport_ok && verdict.back_pressure && BuryTooLarge(&batch, reply, verdict, now))
     return;
   if (verdict.action == RequestAction::kRetry && verdict.back_pressure && OnlyOne(batch, now))
-    return RetryAlone(std::move(batch), reply, now);
+    return RetryAlone(std::move(batch), reply, verdict, now);
   if (verdict.back_pressure) flow.BackPressure(batch.round);
   if (verdict.smaller) flow.TooLarge(batch.body->size());
   switch (verdict.action) {
@@ -227,17 +227,24 @@ void Delivery::State::RetryLater(Batch batch, const Reply& reply, const RequestV
   const Time due = now + std::max(delay, reply.retry_after);
   if (reply.retry_after > Time{0}) paused_until = std::max(paused_until, now + reply.retry_after);
   if (WasSent(reply)) CountRetried(batch);
-  // Room that is lacking again and again is room that the server does not have for so much at once.
   if (verdict.full) ++batch.rejections;
-  const bool too_large = batch.rejections >= kRejectedTries && batch.items.size() > 1 &&
-                         batch.body->size() > kSmallBody;
-  if (too_large) {
-    flow.TooLarge(batch.body->size());
-    // The halves have better chances, but a server that is full may not be asked faster and faster.
-    batch.attempts = std::min(batch.attempts, kRejectedTries);
-    return Split(std::move(batch), true, due);
-  }
-  Again(std::move(batch), due);
+  if (IsTooMuch(batch) && batch.body->size() > kSmallBody) flow.TooLarge(batch.body->size());
+  AgainInParts(std::move(batch), due);
+}
+
+// Room that is lacking again and again is room that the server does not have for so much at once.
+// It counts more than the bytes of a request: many small operations take more room than that.
+bool Delivery::State::IsTooMuch(const Batch& batch) {
+  const std::uint32_t tries =
+      batch.body->size() > kSmallBody ? kRejectedTries : kSmallRejectedTries;
+  return batch.rejections >= tries && batch.items.size() > 1;
+}
+
+void Delivery::State::AgainInParts(Batch batch, Time due) {
+  if (!IsTooMuch(batch)) return Again(std::move(batch), due);
+  // The halves have better chances, but a server that is full may not be asked faster and faster.
+  batch.attempts = std::min(batch.attempts, kRejectedTries);
+  Split(std::move(batch), true, due);
 }
 
 // It may be one of its indexes that makes requests get lost, when others were answered a moment

@@ -236,11 +236,13 @@ bool Delivery::State::OnlyOne(const Batch& batch, Time now) const {
 }
 
 // The server takes what others send: neither they nor its pace have to do with it.
-void Delivery::State::RetryAlone(Batch batch, const Reply& reply, Time now) {
+void Delivery::State::RetryAlone(Batch batch, const Reply& reply, const RequestVerdict& verdict,
+                                 Time now) {
   Connected(now);
   const Time delay = FullJitter(kRequestBackoff, batch.attempts++, &random);
   CountRetried(batch);
-  Again(std::move(batch), now + std::max(delay, reply.retry_after));
+  if (verdict.full) ++batch.rejections;
+  AgainInParts(std::move(batch), now + std::max(delay, reply.retry_after));
 }
 
 bool Delivery::State::IndexAway(Batch* batch, const Reply& reply, const std::string& error,

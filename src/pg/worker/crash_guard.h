@@ -3,9 +3,9 @@
 // worker makes PostgreSQL restart all processes, and the next worker would read the same again.
 // After such a restart a worker is careful for a while: it reads one thing at a time, and what it
 // is about to read stands in polyglot.reading, committed. What is found there after two such deaths
-// in a row is set aside: a queue row is not looked into (its syncs are filled anew), a key becomes a
-// dead letter, a backfill that dies on its next row fails its sync, a verification ends. Without a
-// crash all of this costs nothing.
+// in a row is set aside: a queue row is not looked into (its syncs are filled anew), a key becomes
+// a dead letter, a backfill that dies on its next row fails its sync, a verification ends. Without
+// a crash all of this costs nothing.
 
 #include <string>
 #include <string_view>

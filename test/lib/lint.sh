@@ -7,11 +7,6 @@ nowhere() {  # PATTERN FILE…
   ! grep -nE "$pattern" "$@"
 }
 
-# Succeeds when the files of a folder include nothing of pg but what matches.
-outside() {  # FOLDER PATTERN
-  ! grep -nE '#include *"pg/' $(sources "$1") | grep -vE "#include *\"pg/($2)"
-}
-
 sources() { find "$@" -name '*.h' -o -name '*.cpp' | sort; }
 
 run_lint() {
@@ -21,24 +16,10 @@ run_lint() {
     nowhere '#include *[<"](postgres|c\.h|fmgr|curl/|net/|pg/)' $(sources src/core)
   check "net knows neither PostgreSQL nor the layer above" \
     nowhere '#include *[<"](postgres|c\.h|fmgr|pg/)' $(sources src/net)
-  check "of core's rooms search alone knows the search servers" \
-    nowhere '#include *"core/search/' $(sources src/core | grep -v '^src/core/search/')
-  check "core's ground knows none of its rooms" \
-    nowhere '#include *"core/[a-z]+/' $(find src/core -maxdepth 1 -name '*.h' -o -maxdepth 1 -name '*.cpp')
   check "our tables are reached through the catalog room, in worker, capture and launcher" \
     nowhere '(FROM|INTO|UPDATE|JOIN) polyglot\.' $(sources src/pg/worker src/pg/capture src/pg/launcher)
-  local lower='prelude|guard|encoding|clock|settings|fault_points|sha256|process_table'
-  local room
-  for room in shared source server; do
-    check "pg/$room stands on the ground of pg alone" outside "src/pg/$room" "$lower|$room/"
-  done
-  check "pg/catalog knows nothing above it" \
-    nowhere '#include *"pg/(worker|sql|capture|document|definition|queue|launcher)/' $(sources src/pg/catalog)
-  check "document, definition, queue and launcher know nothing above them" \
-    nowhere '#include *"pg/(capture|sql|worker)/' \
-    $(sources src/pg/document src/pg/definition src/pg/queue src/pg/launcher)
-  check "capture knows neither sql nor worker" \
-    nowhere '#include *"pg/(sql|worker)/' $(sources src/pg/capture)
+  check "rooms include only those before them, headers in no circle; documents name files that exist" \
+    python3 test/lib/rooms.py .
   check "pg leaves curl and RapidJSON to the layers below" \
     nowhere '#include *[<"](curl/|rapidjson/)' $(sources src/pg)
   check "postgres.h is included by the prelude only" \

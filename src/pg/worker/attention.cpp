@@ -1,6 +1,6 @@
 #include "pg/worker/attention.h"
 
-#include "pg/worker/verification_state.h"
+#include "pg/worker/state/verification_state.h"
 
 namespace polyglot::pg {
 namespace {

@@ -4,7 +4,7 @@
 // changes it, and all of them are looked at once a second, when the server comes or goes, and when
 // somebody waits or the configuration has changed.
 
-#include "pg/worker/worker_context.h"
+#include "pg/worker/state/worker_context.h"
 
 namespace polyglot::pg {
 

@@ -4,13 +4,10 @@
 #include <string>
 
 #include "pg/catalog/own_relations.h"
-#include "pg/catalog/parked_keys.h"
 #include "pg/catalog/queue_tables.h"
-#include "pg/catalog/sync_row.h"
 #include "pg/clock.h"
-#include "pg/worker/lease.h"
-#include "pg/worker/positions.h"
-#include "pg/worker/status.h"
+#include "pg/worker/search/lease_keeper.h"
+#include "pg/worker/status/status.h"
 
 namespace polyglot::pg {
 namespace {

@@ -4,7 +4,7 @@
 // by locking what it may need, without waiting; where that is not to be had, it ends and is begun
 // again 100 ms later. Meanwhile leases are renewed, and after some seconds status says who it is.
 
-#include "pg/worker/worker_context.h"
+#include "pg/worker/state/worker_context.h"
 
 namespace polyglot::pg {
 

@@ -5,7 +5,6 @@
 
 #include "pg/capture/trigger_install.h"
 #include "pg/catalog/own_relations.h"
-#include "pg/catalog/sync_row.h"
 #include "pg/catalog/sync_state.h"
 #include "pg/definition/published_source.h"
 #include "pg/document/read_plan.h"
@@ -13,8 +12,9 @@
 #include "pg/shared/sync_slots.h"
 #include "pg/source/source_tree.h"
 #include "pg/source/tree_lock.h"
-#include "pg/worker/rebuild.h"
-#include "pg/worker/stored_state.h"
+#include "pg/worker/rebuild/rebuild.h"
+#include "pg/worker/state/generations.h"
+#include "pg/worker/state/stored_state.h"
 
 namespace polyglot::pg {
 namespace {

@@ -2,7 +2,7 @@
 // What event triggers should have told, but may not have: they can be switched off, some commands
 // tell them late or nothing.
 
-#include "pg/worker/worker_context.h"
+#include "pg/worker/state/worker_context.h"
 
 namespace polyglot::pg {
 

@@ -18,6 +18,9 @@ run_lint() {
     nowhere '#include *[<"](postgres|c\.h|fmgr|pg/)' $(sources src/net)
   check "our tables are reached through the catalog room, in worker, capture and launcher" \
     nowhere '(FROM|INTO|UPDATE|JOIN) polyglot\.' $(sources src/pg/worker src/pg/capture src/pg/launcher)
+  check "requests to the search server are named in search_api.cpp, by the worker" \
+    nowhere '(->|\.)(Ask|AskUrgently)\(|EncodePath\(|"(GET|POST|PUT|DELETE)"' \
+    $(sources src/pg/worker | grep -v '^src/pg/worker/search/search_api\.cpp$')
   check "rooms include only those before them, headers in no circle; documents name files that exist" \
     python3 test/lib/rooms.py .
   check "pg leaves curl and RapidJSON to the layers below" \

@@ -48,14 +48,6 @@ struct DeliveryLimits {
 /// Requests at once of syncs that share with nobody, and requests that were given up.
 inline constexpr std::uint32_t kMostApart = 32, kMostAbandoned = 16;
 
-/// An operation that has left. `operation.body` is filled for kDead and kReturned only. For
-/// kReplaced the newer operation, still here, now carries Settlement::Merge(successor,
-/// operation.tickets); the caller brings its counts in line, in the order in which Finished values
-/// come, with
-///     Tickets tickets = finished.successor;
-///     settlement.Replace(sync, &tickets, finished.operation.tickets);
-/// and for every outcome with settlement.Release(sync, finished.operation.tickets).
-
 struct BulkBatch {
   std::uint64_t id = 0;
   std::shared_ptr<const std::string> body;  // NDJSON; immutable, shared by retries

@@ -16,6 +16,13 @@ enum class FinalOutcome : std::uint8_t {
   kReturned,  // it was in flight at Forget and has none; the caller owns its tickets again
 };
 
+/// An operation that has left. `operation.body` is filled for kDead and kReturned only. For
+/// kReplaced the newer operation, still here, now carries Settlement::Merge(successor,
+/// operation.tickets); the caller brings its counts in line, in the order in which Finished values
+/// come, with
+///     Tickets tickets = finished.successor;
+///     settlement.Replace(sync, &tickets, finished.operation.tickets);
+/// and for every outcome with settlement.Release(sync, finished.operation.tickets).
 struct Finished {
   Operation operation;
   FinalOutcome outcome = FinalOutcome::kOk;

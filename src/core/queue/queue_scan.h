@@ -1,7 +1,6 @@
 #pragma once
 // Which blocks of a queue table may still yield rows, and which rows of them were delivered. Logic
-// only: src/pg/queue/queue_reader.cpp shows it pages. Rules and their proofs: design.md §5
-// "Reader".
+// only: src/pg/queue/queue_reader.cpp shows it pages.
 //
 // A block is open until it is full of committed rows. One that holds a row of a running transaction
 // stays open for its outcome; one that holds an aborted row stays open, because VACUUM may give its

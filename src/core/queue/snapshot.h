@@ -1,5 +1,5 @@
 #pragma once
-// Which transactions a reader has seen: the position of a sync is one of these (design.md §1).
+// Which transactions a reader has seen: the position of a sync is one of these.
 
 #include <cstdint>
 #include <vector>

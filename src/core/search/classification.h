@@ -13,7 +13,7 @@ namespace polyglot::core {
 /// No complete HTTP answer; `error` becomes the reason. `out_of_memory`: it is we who failed.
 RequestVerdict ClassifyNoAnswer(std::string_view error, bool out_of_memory);
 RequestVerdict ClassifyRequest(int status, std::string_view body);
-/// A 200 answer that ParseBulkResponse refused.
+/// A 200 answer that ReadBulkResponse refused.
 RequestVerdict ClassifyBrokenAnswer(std::string_view why);
 /// A refusal (400) that says that we and the server do not speak the same dialect: no document can
 /// be blamed for it, not even when it was sent alone.

@@ -64,10 +64,4 @@ inline constexpr std::string_view kContentFilter =
     "*.settings.index.default_pipeline,*.settings.index.final_pipeline";
 Result<ContentRules> ParseContentRules(std::string_view body);
 
-// ---- point in time
-// --------------------------------------------------------------------------------
-
-// ---- the server
-// -----------------------------------------------------------------------------------
-
 }  // namespace polyglot::core

@@ -1,5 +1,5 @@
 // May a sync have this index? What can be known from the syncs of this database, and the options of
-// the server; the rest is found out where the index is (worker/index_owner.h).
+// the server; the rest is found out where the index is (worker/search/index_owner.h).
 
 #include "core/letter_case.h"
 #include "pg/catalog/own_rights.h"

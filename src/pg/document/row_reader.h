@@ -1,6 +1,6 @@
 #pragma once
 // Re-reads rows of one sync by key, or page by page, and encodes them as documents, as the owner of
-// the source and with everything pinned that could change a document (design promise 8).
+// the source and with everything pinned that could change a document.
 //
 // Functions run in a transaction of the caller with an active snapshot taken *after* the version
 // was drawn. They ereport only for what concerns the whole process; what concerns the sync or a

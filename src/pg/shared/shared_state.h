@@ -136,10 +136,10 @@ struct SharedState {
   int launcher_process_number;  // -1: none
   pid_t launcher_pid;
   TimestampTz launcher_started_at;
-  pg_atomic_uint64 last_position;       // version counter, design promise 2
+  pg_atomic_uint64 last_position;       // version counter
   pg_atomic_uint64 request;             // wait_for_sync, run_sync, refresh: one number each
   pg_atomic_uint64 config_generation;   // rises when a commit changed any sync
-  pg_atomic_uint32 changes_committing;  // … and has not raised it yet: config_change.cpp
+  pg_atomic_uint32 changes_committing;  // … and has not raised it yet: change_announcement.cpp
   pg_atomic_uint32 probe_all;           // launcher: probe every database
   pg_atomic_uint32 probed_database;     // the probe that reached its end last was there
   bool workers_refused;                 // kMaxWorkers was too few; under lock

@@ -1,6 +1,6 @@
 #pragma once
 // The surroundings in which rows are read and encoded: as the owner of the source, unable to leave
-// traces in the session, with every setting pinned that could change a document (design promise 8).
+// traces in the session, with every setting pinned that could change a document.
 
 #include "pg/prelude.h"
 

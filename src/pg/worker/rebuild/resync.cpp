@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "core/search/point_in_time.h"
-#include "core/search/server_info.h"
 #include "pg/clock.h"
+#include "pg/worker/search/search_api.h"
 #include "pg/worker/state/fill.h"
 #include "pg/worker/state/submit.h"
 #include "pg/worker/state/withdraw.h"
@@ -14,26 +14,20 @@ namespace {
 
 using Step = ResyncState::Step;
 
-constexpr std::string_view kKeepAlive = "5m";
 constexpr std::size_t kHitsPerPage = 1000;
 constexpr core::Time kRetry{1'000'000};
 
-core::Product ProductOf(const Channel& channel) {
-  return channel.product() == "opensearch" ? core::Product::kOpenSearch
-                                           : core::Product::kElasticsearch;
-}
-
 // An answer belongs to the walk that asked for it, if the sync and its resync are still the same.
 template <typename F>
-Answer ForWalk(WorkerContext* context, SyncRuntime* sync, F handle) {
+auto ForWalk(WorkerContext* context, SyncRuntime* sync, F handle) {
   const std::int32_t id = sync->id;
   const std::uint64_t generation = sync->resync.generation;
   sync->resync.request_active = true;
-  return [context, id, generation, handle](const net::Response& response) {
+  return [context, id, generation, handle](const auto& answer) {
     SyncRuntime* now = context->Find(id);
     if (now == nullptr || now->resync.generation != generation) return;
     now->resync.request_active = false;
-    handle(context, now, response);
+    handle(context, now, answer);
   };
 }
 
@@ -44,33 +38,24 @@ void Restart(SyncRuntime* sync, core::Time now) {
   sync->resync.retry_at = now + kRetry;
 }
 
-bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.status == 200;
-}
-
 void Refresh(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->resync.walk_started = now;
   sync->resync.walk++;
-  sync->channel->Ask(
-      "POST", "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "", now,
-      ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        if (Succeeded(r))
-          s->resync.step = Step::kOpen;
-        else
-          Restart(s, MonotonicNow());
-      }));
+  RefreshIndex(sync->channel, *sync->index.physical, now,
+               ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const Answer<Done>& done) {
+                 if (done)
+                   s->resync.step = Step::kOpen;
+                 else
+                   Restart(s, MonotonicNow());
+               }));
 }
 
 void Open(WorkerContext* context, SyncRuntime* sync, core::Time now) {
-  const std::string path = core::OpenPitPath(
-      ProductOf(*sync->channel), net::SearchClient::EncodePath(*sync->index.physical), kKeepAlive);
-  sync->channel->Ask(
-      "POST", path, "", now,
-      ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        auto pit = Succeeded(r) ? core::ParsePitId(r.reply.body)
-                                : core::Result<std::string>(core::Error{});
-        if (!pit.ok()) return Restart(s, MonotonicNow());
-        s->resync.pit = pit.value();
+  OpenPointInTime(
+      sync->channel, *sync->index.physical, now,
+      ForWalk(context, sync, [](WorkerContext*, SyncRuntime* s, const Answer<std::string>& pit) {
+        if (!pit) return Restart(s, MonotonicNow());
+        s->resync.pit = *pit.value;
         s->resync.search_after.clear();
         s->resync.step = Step::kWalk;
       }));
@@ -89,17 +74,16 @@ void DeleteHit(WorkerContext* context, SyncRuntime* sync, const core::Hit& hit) 
   SubmitOperation(context, sync, std::move(op));
 }
 
-void TakePage(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+void TakePage(WorkerContext* context, SyncRuntime* sync, const Answer<core::WalkPage>& page) {
   ResyncState& resync = sync->resync;
-  if (response.reply.answer_cut && resync.hits_per_page > 1) {  // routings may be of any length
+  if (page.response.reply.answer_cut &&
+      resync.hits_per_page > 1) {  // routings may be of any length
     resync.hits_per_page /= 2;
     return;
   }
-  auto page = Succeeded(response) ? core::ParseWalkPage(response.reply.body)
-                                  : core::Result<core::WalkPage>(core::Error{});
-  if (!page.ok()) return Restart(sync, MonotonicNow());
+  if (!page) return Restart(sync, MonotonicNow());
   resync.hits_per_page = std::min(kHitsPerPage, 2 * resync.hits_per_page);
-  const core::WalkPage& walked = page.value();
+  const core::WalkPage& walked = *page.value;
   if (!walked.pit_id.empty()) sync->resync.pit = walked.pit_id;
   sync->resync.search_after = walked.search_after;
   for (const core::Hit& hit : walked.hits) DeleteHit(context, sync, hit);
@@ -108,21 +92,14 @@ void TakePage(WorkerContext* context, SyncRuntime* sync, const net::Response& re
 
 void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (!sync->channel->delivery().HasRoom(sync->id)) return;
-  const core::WalkOrder order = core::WalkOrderFor(ProductOf(*sync->channel), "");
-  sync->channel->Ask(
-      "POST", core::kPitSearchPath,
-      core::PitSearchBody(sync->resync.pit, kKeepAlive, sync->resync.hits_per_page, order,
-                          sync->resync.search_after),
-      now, ForWalk(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
-        TakePage(c, s, r);
-      }));
+  const ResyncState& resync = sync->resync;
+  NextPage(sync->channel,
+           {.pit = resync.pit, .search_after = resync.search_after, .hits = resync.hits_per_page},
+           0, now, ForWalk(context, sync, TakePage));
 }
 
 void Close(const WorkerContext& context, SyncRuntime* sync, core::Time now) {
-  const core::Product product = ProductOf(*sync->channel);
-  sync->channel->Ask("DELETE", core::ClosePitPath(product),
-                     core::ClosePitBody(product, sync->resync.pit), now,
-                     [](const net::Response&) {});
+  ClosePointInTime(sync->channel, sync->resync.pit, now);
   sync->resync.pit.clear();
   if (!sync->resync.walk_done_once) {
     sync->resync.walk_done_once = true;

@@ -1,8 +1,5 @@
 #include "pg/worker/rebuild/switch_over.h"
 
-#include <utility>
-#include <vector>
-
 #include "core/search/index_requests.h"
 #include "pg/clock.h"
 #include "pg/fault_points.h"
@@ -38,84 +35,80 @@ void NotUsable(WorkerContext* context, SyncRuntime* building, const net::Respons
   StepBack(context, building, MonotonicNow());
 }
 
+// One question at a time.
 template <typename F>
-void Ask(WorkerContext* context, SyncRuntime* building, std::string_view method,
-         const std::string& path, std::string body, F handle) {
+auto ForBuilding(WorkerContext* context, SyncRuntime* building, F handle) {
   building->rebuild.asking = true;
-  building->channel->Ask(
-      method, path, std::move(body), MonotonicNow(),
-      ForSync(context, building,
-              [handle](WorkerContext* c, SyncRuntime* b, const net::Response& response) {
-                b->rebuild.asking = false;
-                handle(c, b, response);
-              }));
+  return ForSync(context, building, [handle](WorkerContext* c, SyncRuntime* b, const auto& answer) {
+    b->rebuild.asking = false;
+    handle(c, b, answer);
+  });
 }
-
-std::string PathOfName(const std::string& name) {
-  return "/" + Encoded(name) + "?" + std::string(core::kDescribeFilter);
-}
-
-std::string PathOf(const SyncRuntime& sync) { return "/" + Encoded(*sync.index.physical); }
 
 // Nobody searches it before the end, so nothing needs to be visible. Replicas stay as they are: the
 // index that searches find next must have them.
 void AskSettings(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "GET", PathOf(*building) + std::string(core::kRefreshSettingPath), "",
-      [](WorkerContext*, SyncRuntime* b, const net::Response& response) {
-        auto body = IsUsable(response) ? core::RefreshSettingBody(response.reply.body)
-                                       : core::Result<std::string>(core::Error{});
-        b->rebuild.step = body.ok() ? Step::kRemember : Step::kFill;  // it is only faster
-        if (body.ok()) b->rebuild.restore_settings = body.value();
-      });
+  ReadRefreshSetting(
+      building->channel, *building->index.physical, MonotonicNow(),
+      ForBuilding(context, building,
+                  [](WorkerContext*, SyncRuntime* b, const Answer<std::string>& body) {
+                    b->rebuild.step = body ? Step::kRemember : Step::kFill;  // it is only faster
+                    if (body) b->rebuild.restore_settings = *body.value;
+                  }));
 }
 
 void Relax(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "PUT", PathOf(*building) + "/_settings",
-      R"({"index.refresh_interval":"-1"})",
-      [](WorkerContext*, SyncRuntime* b, const net::Response&) { b->rebuild.step = Step::kFill; });
+  PutSettings(
+      building->channel, *building->index.physical, R"({"index.refresh_interval":"-1"})",
+      MonotonicNow(),
+      ForBuilding(context, building, [](WorkerContext*, SyncRuntime* b, const Answer<Done>&) {
+        b->rebuild.step = Step::kFill;
+      }));
 }
 
 void Restore(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "PUT", PathOf(*building) + "/_settings",
-      building->rebuild.restore_settings,
-      [](WorkerContext* c, SyncRuntime* b, const net::Response& response) {
-        if (!IsUsable(response)) return NotUsable(c, b, response);
-        b->rebuild.restore_settings.clear();
-      });
+  PutSettings(building->channel, *building->index.physical, building->rebuild.restore_settings,
+              MonotonicNow(),
+              ForBuilding(context, building,
+                          [](WorkerContext* c, SyncRuntime* b, const Answer<Done>& done) {
+                            if (!done) return NotUsable(c, b, done);
+                            b->rebuild.restore_settings.clear();
+                          }));
 }
 
 void Refresh(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "POST", PathOf(*building) + "/_refresh", "",
-      [](WorkerContext* c, SyncRuntime* b, const net::Response& response) {
-        if (!IsUsable(response)) return NotUsable(c, b, response);
-        b->rebuild.step = Step::kCount;
-      });
+  RefreshIndex(building->channel, *building->index.physical, MonotonicNow(),
+               ForBuilding(context, building,
+                           [](WorkerContext* c, SyncRuntime* b, const Answer<Done>& done) {
+                             if (!done) return NotUsable(c, b, done);
+                             b->rebuild.step = Step::kCount;
+                           }));
 }
 
-void TakeCount(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
+void TakeCount(WorkerContext* context, SyncRuntime* building, const Answer<std::int64_t>& answer) {
   const RebuildState& rebuild = building->rebuild;
-  auto count = IsUsable(response) ? core::ParseCount(response.reply.body)
-                                  : core::Result<std::int64_t>(core::Error{});
-  if (!count.ok()) return NotUsable(context, building, response);
-  if (count.value() >= rebuild.fewest && count.value() <= rebuild.most) {
+  if (!answer) return NotUsable(context, building, answer);
+  const std::int64_t count = *answer.value;
+  if (count >= rebuild.fewest && count <= rebuild.most) {
     building->rebuild.step = Step::kSwitch;
     return;
   }
   StepBack(context, building, MonotonicNow());
   RefuseIndex(building,
-              "index \"" + *building->index.physical + "\" has " + std::to_string(count.value()) +
+              "index \"" + *building->index.physical + "\" has " + std::to_string(count) +
                   " documents instead of " + std::to_string(rebuild.fewest) +
                   (rebuild.most == rebuild.fewest ? "" : " to " + std::to_string(rebuild.most)),
               "");
 }
 
 void Count(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "GET", PathOf(*building) + "/_count", "", TakeCount);
+  CountDocuments(building->channel, *building->index.physical, MonotonicNow(),
+                 ForBuilding(context, building, TakeCount));
 }
 
-void TakeSwitched(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
+void TakeSwitched(WorkerContext* context, SyncRuntime* building, const Answer<Done>& done) {
   // Lost or not, the answer may come after the deed: the alias is looked at again.
-  if (!IsUsable(response)) return NotUsable(context, building, response);
+  if (!done) return NotUsable(context, building, done);
   FaultPoint("alias moved");
   building->rebuild.step = Step::kSwitched;
 }
@@ -132,40 +125,36 @@ void HolderNotTold(WorkerContext* context, SyncRuntime* building, const net::Res
   NotUsable(context, building, response);
 }
 
-using Descriptions = std::vector<core::IndexDescription>;
-
-void PointAlias(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
-  const bool known = TellsHolders(response.reply);
-  auto found = known ? core::ParseIndices(IsUsable(response) ? response.reply.body : "{}")
-                     : core::Result<Descriptions>(core::Error{});
-  if (!found.ok()) return NotUsable(context, building, response);
+void PointAlias(WorkerContext* context, SyncRuntime* building, const Answer<Descriptions>& found) {
+  if (!found) return NotUsable(context, building, found);
   const core::AliasChange change =
-      core::ChangeOfAlias(building->alias, *building->index.physical, found.value());
+      core::ChangeOfAlias(building->alias, *building->index.physical, *found.value);
   building->rebuild.asking = true;
-  CheckHolders(context, building, ReplacedBy(*building, found.value()),
+  CheckHolders(context, building, ReplacedBy(*building, *found.value),
                {.free =
                     [change](WorkerContext* c, SyncRuntime* b) {
-                      Ask(c, b, "POST", "/_aliases", core::AliasBody(change), TakeSwitched);
+                      ChangeAlias(b->channel, change, MonotonicNow(),
+                                  ForBuilding(c, b, TakeSwitched));
                       FaultPoint("asked to switch");
                     },
                 .refused = RefuseHolder,
                 .unavailable = HolderNotTold});
 }
 
-void AskHolders(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
-  auto found = IsUsable(response) ? core::ParseIndices(response.reply.body)
-                                  : core::Result<Descriptions>(core::Error{});
-  if (!found.ok()) return NotUsable(context, building, response);
-  if (found.value().size() != 1 || found.value()[0].uuid != building->index.uuid) {
+void AskHolders(WorkerContext* context, SyncRuntime* building, const Answer<Descriptions>& found) {
+  if (!found || !IsUsable(found)) return NotUsable(context, building, found);
+  if (found.value->size() != 1 || (*found.value)[0].uuid != building->index.uuid) {
     CheckSoon(building);
     return StepBack(context, building, MonotonicNow());
   }
-  Ask(context, building, "GET", PathOfName(building->alias), "", PointAlias);
+  DescribeName(building->channel, building->alias, MonotonicNow(),
+               ForBuilding(context, building, PointAlias));
 }
 
 // Two questions, because a path with a comma is signed otherwise by libcurl than by AWS.
 void Switch(WorkerContext* context, SyncRuntime* building) {
-  Ask(context, building, "GET", PathOfName(*building->index.physical), "", AskHolders);
+  DescribeName(building->channel, *building->index.physical, MonotonicNow(),
+               ForBuilding(context, building, AskHolders));
 }
 
 bool IsFilled(WorkerContext* context, SyncRuntime* building) {

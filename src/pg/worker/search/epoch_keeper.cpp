@@ -83,24 +83,20 @@ core::VersionRecord NewRecord(const SyncRuntime& sync) {
 }
 
 // The server replaces `_meta` as a whole: what users keep there is read first.
-void PutRecord(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  auto found = core::ParseIndices(response.reply.body);
-  if (!response.reply.transport_ok || response.reply.status != 200 || !found.ok() ||
-      found.value().size() > 1)
-    return WriteFailed(context, sync, response);
-  const std::string mapping = found.value().empty() ? "" : found.value()[0].mapping;
+void PutRecord(WorkerContext* context, SyncRuntime* sync, const Answer<Descriptions>& found) {
+  const bool there = found && found.response.reply.status == 200 && found.value->size() <= 1;
+  if (!there) return WriteFailed(context, sync, found);
+  const std::string mapping = found.value->empty() ? "" : (*found.value)[0].mapping;
   auto body = core::MetaBody(mapping, core::MetaOf(NewRecord(*sync)));
-  if (!body.ok()) return WriteFailed(context, sync, response);
-  sync->channel->Ask("PUT", "/" + Encoded(*sync->index.physical) + "/_mapping", body.value(),
-                     MonotonicNow(), ForSync(context, sync, TakeWritten));
+  if (!body.ok()) return WriteFailed(context, sync, found);
+  PutMapping(sync->channel, *sync->index.physical, body.value(), MonotonicNow(),
+             ForSync(context, sync, TakeWritten));
 }
 
 void WriteRecord(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->index.checking = true;
   sync->versions.writing = true;
-  const std::string path =
-      "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kDescribeFilter);
-  sync->channel->Ask("GET", path, "", now, ForSync(context, sync, PutRecord));
+  DescribeName(sync->channel, *sync->index.physical, now, ForSync(context, sync, PutRecord));
 }
 
 // ---- judging ----------------------------------------------------------------------------------

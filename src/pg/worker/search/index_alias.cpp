@@ -15,12 +15,6 @@ namespace {
 // noticed at once.
 constexpr core::Time kAliasCheck{300'000'000};
 
-using Descriptions = std::vector<core::IndexDescription>;
-
-std::string PathOfAlias(const SyncRuntime& sync) {
-  return "/" + Encoded(sync.alias) + "?" + std::string(core::kDescribeFilter);
-}
-
 // Of this sync itself: generations before and after it.
 bool IsOthers(const WorkerContext& context, const SyncRuntime& sync,
               const core::IndexDescription& holder) {
@@ -28,14 +22,13 @@ bool IsOthers(const WorkerContext& context, const SyncRuntime& sync,
          holder.name != *sync.index.physical && OwnerOf(context, sync, holder) != IndexOwner::kThis;
 }
 
-void TakeAliasHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  if (!response.reply.transport_ok || response.reply.status != 200) return;
-  const auto holders = core::ParseIndices(response.reply.body);
-  if (!holders.ok()) return;
+void TakeAliasHolders(WorkerContext* context, SyncRuntime* sync,
+                      const Answer<Descriptions>& holders) {
+  if (!holders || holders.response.reply.status != 200) return;
   const auto other =
-      std::find_if(holders.value().begin(), holders.value().end(),
+      std::find_if(holders.value->begin(), holders.value->end(),
                    [&](const auto& holder) { return IsOthers(*context, *sync, holder); });
-  const std::string name = other == holders.value().end() ? std::string() : other->name;
+  const std::string name = other == holders.value->end() ? std::string() : other->name;
   if (!name.empty() && sync->index.alias_shared.empty())
     ereport(WARNING,
             (errmsg("polyglot_sync: the alias \"%s\" of sync \"%s\" names index \"%s\" as well",
@@ -62,21 +55,19 @@ void RemoveAlias(WorkerContext* context, SyncRuntime* sync, const std::string& i
   core::AliasChange change;
   change.alias = sync->alias;
   change.remove_from.push_back(index);
-  sync->channel->Ask(
-      "POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
-      ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-        if (!response.reply.transport_ok || response.reply.status != 200)
-          return IndexUnavailable(c, s, response, kIndexRetry);
+  ChangeAlias(
+      sync->channel, change, MonotonicNow(),
+      ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const Answer<Done>& done) {
+        if (!done) return IndexUnavailable(c, s, done, kIndexRetry);
         AskLater(s, core::Time{0});
       }));
 }
 
 void TakeEarlyHolders(WorkerContext* context, SyncRuntime* sync,
-                      const core::IndexDescription& index, const net::Response& response) {
-  auto holders = core::ParseIndices(response.reply.status == 200 ? response.reply.body : "");
-  if (!response.reply.transport_ok || !holders.ok())
-    return IndexUnavailable(context, sync, response, kIndexRetry);
-  const bool others = std::any_of(holders.value().begin(), holders.value().end(),
+                      const core::IndexDescription& index, const Answer<Descriptions>& holders) {
+  if (!holders || holders.response.reply.status != 200)
+    return IndexUnavailable(context, sync, holders, kIndexRetry);
+  const bool others = std::any_of(holders.value->begin(), holders.value->end(),
                                   [&](const auto& holder) { return holder.name != index.name; });
   if (others) return RemoveAlias(context, sync, index.name);
   NoteAlias(sync, index);
@@ -104,7 +95,7 @@ void LookAtAlias(WorkerContext* context, SyncRuntime* sync, const core::IndexDes
       now < sync->index.alias_check_at)
     return;
   sync->index.alias_check_at = now + kAliasCheck;
-  sync->channel->Ask("GET", PathOfAlias(*sync), "", now, ForSync(context, sync, TakeAliasHolders));
+  DescribeName(sync->channel, sync->alias, now, ForSync(context, sync, TakeAliasHolders));
 }
 
 bool HasAliasEarly(const SyncRuntime& sync, const core::IndexDescription& index) {
@@ -116,11 +107,11 @@ bool HasAliasEarly(const SyncRuntime& sync, const core::IndexDescription& index)
 void TakeAliasAway(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
   if (sync->index.created_here) return RemoveAlias(context, sync, index.name);
   sync->index.checking = true;
-  sync->channel->Ask(
-      "GET", PathOfAlias(*sync), "", MonotonicNow(),
+  DescribeName(
+      sync->channel, sync->alias, MonotonicNow(),
       ForSync(context, sync,
-              [index](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-                TakeEarlyHolders(c, s, index, response);
+              [index](WorkerContext* c, SyncRuntime* s, const Answer<Descriptions>& holders) {
+                TakeEarlyHolders(c, s, index, holders);
               }));
 }
 

@@ -4,13 +4,11 @@
 #include <unordered_map>
 #include <utility>
 
-#include "pg/worker/search/index_condition.h"
+#include "pg/worker/search/search_api.h"
 
 namespace polyglot::pg {
 namespace {
 
-// Servers take 4 kB for the first line of a request.
-constexpr std::size_t kLongestPath = 3500;
 constexpr core::Time kPatience{10'000'000};
 
 struct Asked {
@@ -32,12 +30,10 @@ void AskAlone(SyncRuntime* sync) {
 }
 
 void Take(WorkerContext* context, const std::vector<Asked>& asked, CompareIndex compare,
-          const net::Response& response) {
-  const bool told = response.reply.transport_ok && response.reply.status == 200;
-  const auto parsed = core::ParseIndices(told ? response.reply.body : "{}");
+          const Answer<Descriptions>& told) {
   std::unordered_map<std::string_view, const core::IndexDescription*> found;
-  if (parsed.ok())
-    for (const core::IndexDescription& index : parsed.value()) found.emplace(index.name, &index);
+  if (told)
+    for (const core::IndexDescription& index : *told.value) found.emplace(index.name, &index);
   for (const Asked& one : asked) {
     SyncRuntime* sync = context->Find(one.sync);
     if (sync == nullptr || sync->incarnation != one.incarnation || sync->index.uuid != one.uuid ||
@@ -54,11 +50,10 @@ void Take(WorkerContext* context, const std::vector<Asked>& asked, CompareIndex 
 
 void Ask(WorkerContext* context, Channel* channel, const std::string& names,
          std::vector<Asked> asked, CompareIndex compare, core::Time now) {
-  channel->Ask("GET",
-               "/" + names + "?ignore_unavailable=true&" + std::string(core::kDescribeFilter), "",
-               now, [context, compare, asked = std::move(asked)](const net::Response& response) {
-                 Take(context, asked, compare, response);
-               });
+  DescribeSeveral(channel, names, now,
+                  [context, compare, asked = std::move(asked)](const Answer<Descriptions>& told) {
+                    Take(context, asked, compare, told);
+                  });
 }
 
 }  // namespace
@@ -73,12 +68,11 @@ void AskTogether(WorkerContext* context, std::vector<SyncRuntime*>* due, Compare
   Channel* channel = due->front()->channel;
   for (auto it = due->begin(); it != others; ++it) {
     SyncRuntime* sync = *it;
-    const std::string name = Encoded(*sync->index.physical);
-    if (!names.empty() && names.size() + name.size() > kLongestPath) {
+    if (!AppendName(*sync->index.physical, &names)) {
       Ask(context, channel, names, std::exchange(asked, {}), compare, now);
       names.clear();
+      AppendName(*sync->index.physical, &names);
     }
-    names += (names.empty() ? "" : ",") + name;
     asked.push_back({sync->id, sync->incarnation, sync->index.uuid});
     sync->index.next_check = now + kPatience;  // meanwhile nobody else asks
   }

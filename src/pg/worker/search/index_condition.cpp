@@ -33,8 +33,6 @@ void CheckAgain(SyncRuntime* sync) {
 
 void CheckSoon(SyncRuntime* sync) { sync->index.next_check = core::Time{0}; }
 
-std::string Encoded(const std::string& name) { return net::SearchClient::EncodePath(name); }
-
 // Whatever does not answer in JSON, as a search server does, says nothing about an index.
 bool IsServerTrouble(const core::Reply& reply) {
   const int status = reply.status;
@@ -43,10 +41,6 @@ bool IsServerTrouble(const core::Reply& reply) {
   if (status < 400 || status == 401 || status == 403 || status == 407) return true;
   if (status == 404) return !reply.says_missing;
   return status != 429 && !reply.body.starts_with('{');
-}
-
-bool TellsHolders(const core::Reply& reply) {
-  return reply.transport_ok && (reply.status == 200 || reply.says_missing);
 }
 
 bool ConcernsIndexOnly(const WorkerContext& context, const SyncRuntime& sync,

@@ -1,34 +1,31 @@
 #pragma once
-// What index_keeper.cpp and epoch.cpp have in common: how an index changes from one step to the
-// next, and answers to a sync that may have gone meanwhile. C++ phase.
+// What index_keeper.cpp and epoch_keeper.cpp have in common: how an index changes from one step to
+// the next, and answers to a sync that may have gone meanwhile. C++ phase.
 
 #include <string>
 
+#include "pg/worker/search/search_api.h"
 #include "pg/worker/state/worker_context.h"
 
 namespace polyglot::pg {
 
 inline constexpr core::Time kIndexRetry{1'000'000};
 
-std::string Encoded(const std::string& name);
-
-/// Runs `handle(context, sync, response)` unless the sync has gone before the answer came.
+/// Runs `handle(context, sync, answer)` unless the sync has gone before the answer came.
 template <typename F>
-Answer ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
+auto ForSync(WorkerContext* context, SyncRuntime* sync, F handle) {
   const std::int32_t id = sync->id;
   const std::uint64_t incarnation = sync->incarnation;
-  return [context, id, incarnation, handle](const net::Response& response) {
+  return [context, id, incarnation, handle](const auto& answer) {
     SyncRuntime* now = context->Find(id);
     if (now == nullptr || now->incarnation != incarnation) return;
     context->Wake(now);
-    handle(context, now, response);
+    handle(context, now, answer);
   };
 }
 
 /// Does this answer say that the server, or who we are to it, is the trouble?
 bool IsServerTrouble(const core::Reply& reply);
-/// Does this answer to "who has this name?" say anything, be it that nobody does?
-bool TellsHolders(const core::Reply& reply);
 /// A request that compares the UUID is on its way: deletes that found nothing wait for its answer.
 void BeginCheck(SyncRuntime* sync);
 /// That request has told nothing: they wait for the next one.

@@ -96,13 +96,12 @@ void MakeIndex(WorkerContext* context, SyncRuntime* sync, int generation, Made m
   if (!sync->index.alias_pending && !sync->IsBuilding())
     text = WithAlias(std::move(text), sync->alias);
   sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("PUT", "/" + Encoded(PhysicalName(*sync, generation)), std::move(text),
-                     MonotonicNow(),
-                     ForSync(context, sync,
-                             [generation, made = std::move(made)](WorkerContext* c, SyncRuntime* s,
-                                                                  const net::Response& response) {
-                               TakeCreation(c, s, generation, response, made);
-                             }));
+  CreateIndex(sync->channel, PhysicalName(*sync, generation), std::move(text), MonotonicNow(),
+              ForSync(context, sync,
+                      [generation, made = std::move(made)](WorkerContext* c, SyncRuntime* s,
+                                                           const net::Response& response) {
+                        TakeCreation(c, s, generation, response, made);
+                      }));
 }
 
 }  // namespace polyglot::pg

@@ -13,7 +13,7 @@
 #include "pg/clock.h"
 #include "pg/fault_points.h"
 #include "pg/worker/search/epoch_keeper.h"
-#include "pg/worker/search/index_condition.h"
+#include "pg/worker/search/search_api.h"
 
 namespace polyglot::pg {
 namespace {
@@ -24,20 +24,19 @@ constexpr core::Time kStoreRetry{500'000};
 constexpr int kAtOnce = 4;
 
 using IndexDrop = WorkerContext::IndexDrop;
+using Lease = Answer<std::optional<core::FoundLease>>;
 
+// Runs `handle(context, index, drop, answer)` unless the drop has gone before the answer came.
 template <typename F>
-void Ask(WorkerContext* context, const std::string& index, const char* method,
-         const std::string& path, F handle) {
-  IndexDrop& drop = context->index_drops.find(index)->second;
-  drop.asking = true;
-  drop.channel->Ask(method, path, "", MonotonicNow(),
-                    [context, index, handle](const net::Response& response) {
-                      auto it = context->index_drops.find(index);
-                      if (it == context->index_drops.end()) return;
-                      it->second.asking = false;
-                      it->second.retry_at = MonotonicNow() + kRetry;
-                      handle(context, index, &it->second, response.reply);
-                    });
+auto ForDrop(WorkerContext* context, const std::string& index, F handle) {
+  context->index_drops.find(index)->second.asking = true;
+  return [context, index, handle](const auto& answer) {
+    auto it = context->index_drops.find(index);
+    if (it == context->index_drops.end()) return;
+    it->second.asking = false;
+    it->second.retry_at = MonotonicNow() + kRetry;
+    handle(context, index, &it->second, answer);
+  };
 }
 
 // It is not there: for good, or a late request may still make it again.
@@ -60,7 +59,8 @@ void SetFinal(const WorkerContext& context, const std::string& index, IndexDrop*
 }
 
 void TakeDeleted(WorkerContext*, const std::string& index, IndexDrop* drop,
-                 const core::Reply& reply) {
+                 const net::Response& response) {
+  const core::Reply& reply = response.reply;
   if (!TellsHolders(reply)) return;
   if (reply.status == 200 && !drop->deleted)
     ereport(LOG, (errmsg("polyglot_sync: index \"%s\" deleted", index.c_str())));
@@ -101,34 +101,32 @@ bool IsOurs(const WorkerContext& context, const IndexDrop& drop,
 
 // Who fills it without managing it says so in a document of its own.
 void TakeClaim(WorkerContext* context, const std::string& index, IndexDrop* drop,
-               const core::Reply& reply) {
-  if (!TellsHolders(reply)) return;
-  const auto claim = core::ParseLease(reply.body);
-  if (claim.ok() && claim.value() &&
-      IsAnothers(*context, *drop, core::OwnerIn(claim.value()->record)))
+               const Lease& claim) {
+  if (!TellsHolders(claim.response.reply)) return;
+  if (claim && *claim.value && IsAnothers(*context, *drop, core::OwnerIn((*claim.value)->record)))
     drop->done = true;
   else
-    Ask(context, index, "DELETE", "/" + Encoded(index), TakeDeleted);
+    DeleteIndex(drop->channel, index, MonotonicNow(), ForDrop(context, index, TakeDeleted));
 }
 
 // A copy of this database, whose indexes these are as well, may live and use them.
 void TakeLease(WorkerContext* context, const std::string& index, IndexDrop* drop,
-               const std::string& uuid, const core::Reply& reply) {
-  if (!TellsHolders(reply)) return;
-  const auto lease = core::ParseLease(reply.body);
-  const bool unowned = !lease.ok() || !lease.value() || lease.value()->record.released ||
-                       lease.value()->record.incarnation == context->incarnation;
+               const std::string& uuid, const Lease& lease) {
+  if (!TellsHolders(lease.response.reply)) return;
+  const core::FoundLease* found = lease && *lease.value ? &**lease.value : nullptr;
+  const bool unowned = found == nullptr || found->record.released ||
+                       found->record.incarnation == context->incarnation;
   const core::Time now = MonotonicNow();
   if (!unowned) {
     core::LeaseWatch& watch = drop->watch;
-    watch.Look(*lease.value(), now);
+    watch.Look(*found, now);
     if (watch.unchanged(now) < core::kLeaseWatch) {
       drop->done =
           watch.watched(now) >= core::kLeasePatience && watch.renewals() >= core::kLeaseRenewals;
       return;
     }
   }
-  Ask(context, index, "GET", core::LeasePath(Encoded(core::OwnerName(uuid))), TakeClaim);
+  ReadLease(drop->channel, core::OwnerName(uuid), now, ForDrop(context, index, TakeClaim));
 }
 
 bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
@@ -138,22 +136,21 @@ bool IsAliasOfSync(const WorkerContext& context, const std::string& alias) {
 }
 
 void TakeDescription(WorkerContext* context, const std::string& index, IndexDrop* drop,
-                     const core::Reply& reply) {
-  if (!TellsHolders(reply)) return;
-  auto found = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
-  if (!found.ok()) return;
-  if (found.value().empty()) return Gone(drop);
-  const core::IndexDescription& description = found.value()[0];
+                     const Answer<Descriptions>& found) {
+  if (!found) return;
+  if (found.value->empty()) return Gone(drop);
+  const core::IndexDescription& description = (*found.value)[0];
   if (description.name != index || !IsOurs(*context, *drop, description)) {
     drop->done = true;
   } else if (drop->unless_aliased && core::HasAlias(description, drop->alias)) {
     drop->done = !IsAliasOfSync(*context, drop->alias);  // otherwise the next rebuild takes it
   } else {
-    Ask(context, index, "GET", core::LeasePath(Encoded(drop->alias)),
-        [uuid = description.uuid](WorkerContext* c, const std::string& name, IndexDrop* d,
-                                  const core::Reply& answer) {
-          TakeLease(c, name, d, uuid, answer);
-        });
+    ReadLease(drop->channel, drop->alias, MonotonicNow(),
+              ForDrop(context, index,
+                      [uuid = description.uuid](WorkerContext* c, const std::string& name,
+                                                IndexDrop* d, const Lease& lease) {
+                        TakeLease(c, name, d, uuid, lease);
+                      }));
   }
 }
 
@@ -225,8 +222,7 @@ void AdvanceIndexDrops(WorkerContext* context, core::Time now) {
     if (asking < kAtOnce && !drop.asking && !drop.done && now >= drop.retry_at) {
       ++asking;
       SetFinal(*context, index, &drop);
-      Ask(context, index, "GET", "/" + Encoded(index) + "?" + std::string(core::kDescribeFilter),
-          TakeDescription);
+      DescribeName(drop.channel, index, now, ForDrop(context, index, TakeDescription));
     }
 }
 

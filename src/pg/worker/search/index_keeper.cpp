@@ -24,8 +24,6 @@ namespace {
 // for each other in libcurl, where waiting counts as the server's time.
 constexpr std::size_t kQuestionsAtOnce = 4;
 
-using Descriptions = std::vector<core::IndexDescription>;
-
 void Adopt(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index) {
   sync->index.physical = std::make_shared<const std::string>(index.name);
   sync->index.uuid = index.uuid;
@@ -104,40 +102,27 @@ void TakeUnmanaged(WorkerContext* context, SyncRuntime* sync, const Descriptions
   });
 }
 
-void TakeName(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  Descriptions holders;
-  const core::Reply& reply = response.reply;
-  if (!TellsHolders(reply)) {
-    IndexUnavailable(context, sync, response, kIndexRetry);
-    return;
-  }
-  if (reply.status == 200) {
-    auto parsed = core::ParseIndices(reply.body);
-    if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
-    holders = parsed.value();
-  }
+void TakeName(WorkerContext* context, SyncRuntime* sync, const Answer<Descriptions>& found) {
+  if (!found) return IndexUnavailable(context, sync, found, kIndexRetry);
+  const Descriptions& holders = *found.value;
   if (sync->managed)
     TakeHolders(context, sync, holders);
   else
-    TakeUnmanaged(context, sync, holders, response);
+    TakeUnmanaged(context, sync, holders, found);
 }
 
 void AskName(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
-                     "", now, ForSync(context, sync, TakeName));
+  DescribeName(sync->channel, sync->alias, now, ForSync(context, sync, TakeName));
 }
 
 // ---- a generation that is being built ---------------------------------------------------------
 
 // Its name was stored before it was asked for: one that stands there and names us was made by a
 // worker that died before it could store the UUID.
-void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::Reply& reply = response.reply;
-  if (!TellsHolders(reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
-  auto parsed = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
-  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
-  const Descriptions& found = parsed.value();
+void TakePlanned(WorkerContext* context, SyncRuntime* sync, const Answer<Descriptions>& answer) {
+  if (!answer) return IndexUnavailable(context, sync, answer, kIndexRetry);
+  const Descriptions& found = *answer.value;
   if (found.empty()) return Create(context, sync, sync->index.generation);
   if (found.size() == 1 && found[0].name == sync->index.planned &&
       OwnerOf(*context, *sync, found[0]) == IndexOwner::kThis)
@@ -147,9 +132,7 @@ void TakePlanned(WorkerContext* context, SyncRuntime* sync, const net::Response&
 
 void AskPlanned(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("GET",
-                     "/" + Encoded(sync->index.planned) + "?" + std::string(core::kDescribeFilter),
-                     "", now, ForSync(context, sync, TakePlanned));
+  DescribeName(sync->channel, sync->index.planned, now, ForSync(context, sync, TakePlanned));
 }
 
 // ---- is it still the same ---------------------------------------------------------------------
@@ -199,14 +182,11 @@ void Compare(WorkerContext* context, SyncRuntime* sync, const core::IndexDescrip
   LookAtAlias(context, sync, index);
 }
 
-void TakeUuid(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
-  const core::Reply& reply = response.reply;
-  if (!TellsHolders(reply)) return CheckFailed(context, sync, response);
-  auto parsed = core::ParseIndices(reply.status == 200 ? reply.body : "{}");
-  if (!parsed.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
-  const bool found = parsed.value().size() == 1;
-  if (!found) return Lost(sync);
-  Compare(context, sync, parsed.value()[0]);
+void TakeUuid(WorkerContext* context, SyncRuntime* sync, const Answer<Descriptions>& found) {
+  if (!TellsHolders(found.response.reply)) return CheckFailed(context, sync, found);
+  if (!found) return IndexUnavailable(context, sync, found, kIndexRetry);
+  if (found.value->size() != 1) return Lost(sync);
+  Compare(context, sync, (*found.value)[0]);
 }
 
 void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physical,
@@ -214,8 +194,7 @@ void AskUuid(WorkerContext* context, SyncRuntime* sync, const std::string& physi
   BeginCheck(sync);
   sync->index.alone = false;
   if (sync->index.step != IndexStep::kReady) sync->index.step = IndexStep::kAsking;
-  sync->channel->Ask("GET", "/" + Encoded(physical) + "?" + std::string(core::kDescribeFilter), "",
-                     now, ForSync(context, sync, TakeUuid));
+  DescribeName(sync->channel, physical, now, ForSync(context, sync, TakeUuid));
 }
 
 void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
@@ -234,43 +213,39 @@ void Begin(WorkerContext* context, SyncRuntime* sync, core::Time now) {
 
 // ---- the alias --------------------------------------------------------------------------------
 
-void TakeAliasAnswer(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+void TakeAliasAnswer(WorkerContext* context, SyncRuntime* sync, const Answer<Done>& done) {
   sync->index.checking = false;
-  if (response.reply.transport_ok && response.reply.status == 200) {
+  if (done) {
     sync->index.alias_pending = false;
     sync->index.dirty = true;
   } else {
-    IndexUnavailable(context, sync, response, kIndexRetry);
+    IndexUnavailable(context, sync, done, kIndexRetry);
   }
 }
 
-void PointAlias(WorkerContext* context, SyncRuntime* sync, const net::Response& response) {
+void PointAlias(WorkerContext* context, SyncRuntime* sync, const Answer<Descriptions>& holders) {
   sync->index.checking = false;
-  if (!TellsHolders(response.reply)) return IndexUnavailable(context, sync, response, kIndexRetry);
-  auto holders = core::ParseIndices(response.reply.status == 200 ? response.reply.body : "{}");
-  if (!holders.ok()) return IndexUnavailable(context, sync, response, kIndexRetry);
+  if (!holders) return IndexUnavailable(context, sync, holders, kIndexRetry);
   sync->index.checking = true;
-  const Descriptions replaced = ReplacedBy(*sync, holders.value());
+  const Descriptions replaced = ReplacedBy(*sync, *holders.value);
   const core::AliasChange change =
-      core::ChangeOfAlias(sync->alias, *sync->index.physical, holders.value());
+      core::ChangeOfAlias(sync->alias, *sync->index.physical, *holders.value);
   CheckHolders(context, sync, replaced,
                {.free =
                     [change](WorkerContext* c, SyncRuntime* s) {
-                      s->channel->Ask("POST", "/_aliases", core::AliasBody(change), MonotonicNow(),
-                                      ForSync(c, s, TakeAliasAnswer));
+                      ChangeAlias(s->channel, change, MonotonicNow(),
+                                  ForSync(c, s, TakeAliasAnswer));
                     },
                 .refused = RefuseName,
                 .unavailable = RetryIndex});
 }
 
 // Searches are to see in it what has been delivered from the first moment on.
-void AskHolders(WorkerContext* context, SyncRuntime* sync, const net::Response& refreshed) {
+void AskHolders(WorkerContext* context, SyncRuntime* sync, const Answer<Done>& refreshed) {
   sync->index.checking = false;
-  if (!refreshed.reply.transport_ok || refreshed.reply.status != 200)
-    return IndexUnavailable(context, sync, refreshed, kIndexRetry);
+  if (!refreshed) return IndexUnavailable(context, sync, refreshed, kIndexRetry);
   sync->index.checking = true;
-  sync->channel->Ask("GET", "/" + Encoded(sync->alias) + "?" + std::string(core::kDescribeFilter),
-                     "", MonotonicNow(), ForSync(context, sync, PointAlias));
+  DescribeName(sync->channel, sync->alias, MonotonicNow(), ForSync(context, sync, PointAlias));
 }
 
 bool IsDue(const SyncRuntime& sync, core::Time now) {
@@ -387,8 +362,7 @@ void CheckBeforeNextWrite(WorkerContext* context, Channel* channel) {
 void SwitchAlias(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->index.checking || sync->index.step != IndexStep::kReady) return;
   sync->index.checking = true;
-  sync->channel->Ask("POST", "/" + Encoded(*sync->index.physical) + "/_refresh", "", now,
-                     ForSync(context, sync, AskHolders));
+  RefreshIndex(sync->channel, *sync->index.physical, now, ForSync(context, sync, AskHolders));
 }
 
 core::Time NextIndexDeadline(const WorkerContext& context, core::Time now) {

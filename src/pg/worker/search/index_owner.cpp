@@ -20,46 +20,35 @@ void RetryIndex(WorkerContext* context, SyncRuntime* sync, const net::Response& 
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
-std::string PathOfOwner(const std::string& uuid) {
-  return core::LeasePath(Encoded(core::OwnerName(uuid)));
-}
-
 // ---- the document -----------------------------------------------------------------------------
 
 // Whoever holds a lease has seen the index of these documents; it may have been deleted since.
 template <typename F>
 void AskOwner(WorkerContext* context, SyncRuntime* sync, const std::string& uuid,
               const Unavailable& unavailable, F handle) {
-  sync->channel->Ask("GET", PathOfOwner(uuid), "", MonotonicNow(),
-                     ForSync(context, sync,
-                             [unavailable, handle](WorkerContext* c, SyncRuntime* s,
-                                                   const net::Response& response) {
-                               auto found = core::ParseLease(response.reply.body);
-                               const bool no_index = response.reply.status == 404 && !found.ok();
-                               if (LeaseState* lease = LeaseOf(c, *s); no_index && lease != nullptr)
-                                 lease->held = false;
-                               if (!TellsHolders(response.reply) || !found.ok())
-                                 return unavailable(c, s, response);
-                               handle(c, s, found.value());
-                             }));
+  using Found = Answer<std::optional<core::FoundLease>>;
+  ReadLease(sync->channel, core::OwnerName(uuid), MonotonicNow(),
+            ForSync(context, sync,
+                    [unavailable, handle](WorkerContext* c, SyncRuntime* s, const Found& found) {
+                      LeaseState* lease = LeaseOf(c, *s);
+                      if (lease != nullptr && MissesLeaseIndex(found)) lease->held = false;
+                      if (!found) return unavailable(c, s, found);
+                      handle(c, s, *found.value);
+                    }));
 }
 
 // A refused condition: somebody was faster, and is looked at.
 template <typename F>
 void WriteOwner(WorkerContext* context, SyncRuntime* sync, const std::string& uuid,
                 const FoundOwner& found, const Unavailable& unavailable, F handle) {
-  const core::LeaseRecord document = core::OwnerDocument(RecordToWrite(*sync));
-  sync->channel->Ask(
-      "PUT", core::WriteLeasePath(Encoded(core::OwnerName(uuid)), found ? &*found : nullptr),
-      core::LeaseBody(document), MonotonicNow(),
-      ForSync(
-          context, sync,
-          [unavailable, handle](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-            auto place = core::ParseLeaseWritten(response.reply.body);
-            const bool written = response.reply.transport_ok && response.reply.status / 100 == 2;
-            if (!written || !place.ok()) return unavailable(c, s, response);
-            handle(c, s, place.value());
-          }));
+  using Written = Answer<std::pair<std::int64_t, std::int64_t>>;
+  WriteLease(sync->channel, core::OwnerName(uuid), found ? &*found : nullptr,
+             core::OwnerDocument(RecordToWrite(*sync)), MonotonicNow(),
+             ForSync(context, sync,
+                     [unavailable, handle](WorkerContext* c, SyncRuntime* s, const Written& place) {
+                       if (!place) return unavailable(c, s, place);
+                       handle(c, s, *place.value);
+                     }));
 }
 
 // ---- an index that is not managed -------------------------------------------------------------
@@ -105,14 +94,11 @@ void PutMeta(WorkerContext* context, SyncRuntime* sync, const core::IndexDescrip
   }
   auto body = core::MetaBody(index.mapping, core::MetaOf(record));
   if (!body.ok()) return RefuseIndex(sync, body.error().message, body.error().hint);
-  sync->channel->Ask(
-      "PUT", "/" + Encoded(index.name) + "/_mapping", body.value(), MonotonicNow(),
-      ForSync(context, sync,
-              [then](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-                const core::Reply& reply = response.reply;
-                const bool written = reply.transport_ok && reply.status == 200;
-                written ? then(c, s) : RetryIndex(c, s, response);
-              }));
+  PutMapping(
+      sync->channel, index.name, body.value(), MonotonicNow(),
+      ForSync(context, sync, [then](WorkerContext* c, SyncRuntime* s, const Answer<Done>& done) {
+        done ? then(c, s) : RetryIndex(c, s, done);
+      }));
 }
 
 void TakeOwner(WorkerContext* context, SyncRuntime* sync, const core::IndexDescription& index,

@@ -11,13 +11,16 @@
 namespace polyglot::pg {
 namespace {
 
+using Lease = Answer<std::optional<core::FoundLease>>;
+using Written = Answer<std::pair<std::int64_t, std::int64_t>>;
+
 constexpr core::Time kLookAgain{5'000'000};
 constexpr core::Time kShardsCome{10'000'000}, kShardRetry{100'000};
 constexpr core::Time kRetry{1'000'000};
 constexpr core::Time kGoodbye{300'000};
 constexpr core::Time kEarly{1'000'000};
 
-using Then = std::function<void(WorkerContext*, SyncRuntime*)>;
+using HeldThen = std::function<void(WorkerContext*, SyncRuntime*)>;
 
 SyncRuntime* HolderOf(WorkerContext* context, const SyncRuntime& sync) {
   return context->Find(sync.PublicId());
@@ -69,37 +72,32 @@ void NotHeld(WorkerContext* context, SyncRuntime* sync, const net::Response& res
   IndexUnavailable(context, sync, response, kIndexRetry);
 }
 
-void TakeWritten(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
-                 std::uint64_t epoch, core::Time asked, const Then& then) {
-  const core::Reply& reply = response.reply;
-  const bool written = reply.transport_ok && reply.status / 100 == 2;
-  auto place = written ? core::ParseLeaseWritten(reply.body)
-                       : core::Result<std::pair<std::int64_t, std::int64_t>>(core::Error{});
+void TakeWritten(WorkerContext* context, SyncRuntime* sync, const Written& place,
+                 std::uint64_t epoch, core::Time asked, const HeldThen& then) {
   LeaseState* lease = LeaseOf(context, *sync);
-  if (!place.ok() || lease == nullptr)
-    return NotHeld(context, sync, response);  // also 409: look again
-  Held(lease, place.value().first, place.value().second, epoch, asked);
+  if (!place || lease == nullptr) return NotHeld(context, sync, place);  // also 409: look again
+  Held(lease, place.value->first, place.value->second, epoch, asked);
   sync->index.checking = false;
   then(context, sync);
 }
 
-void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* found, Then then) {
+void Write(WorkerContext* context, SyncRuntime* sync, const core::FoundLease* found,
+           HeldThen then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::LeaseRecord record = RecordOf(*context, *holder);
   const core::Time now = MonotonicNow();
-  sync->channel->Ask("PUT", core::WriteLeasePath(Encoded(holder->alias), found),
-                     core::LeaseBody(record), now,
-                     ForSync(context, sync,
-                             [then = std::move(then), epoch = record.epoch, now](
-                                 WorkerContext* c, SyncRuntime* s, const net::Response& response) {
-                               TakeWritten(c, s, response, epoch, now, then);
-                             }));
+  WriteLease(sync->channel, holder->alias, found, record, now,
+             ForSync(context, sync,
+                     [then = std::move(then), epoch = record.epoch, now](
+                         WorkerContext* c, SyncRuntime* s, const Written& place) {
+                       TakeWritten(c, s, place, epoch, now, then);
+                     }));
 }
 
-void MakeLeaseIndex(WorkerContext* context, SyncRuntime* sync) {
+void MakeIndexOfLeases(WorkerContext* context, SyncRuntime* sync) {
   context->lease_index_made = MonotonicNow();
-  sync->channel->Ask(
-      "PUT", "/" + std::string(core::kLeaseIndex), core::LeaseIndexBody(), MonotonicNow(),
+  MakeLeaseIndex(
+      sync->channel, MonotonicNow(),
       ForSync(context, sync, [](WorkerContext* c, SyncRuntime* s, const net::Response& response) {
         const int status = response.reply.status;
         if (status == 200 || status == 400) return AskLater(s, core::Time{0});  // 400: it is there
@@ -160,7 +158,7 @@ void Contested(SyncRuntime* holder, SyncRuntime* sync, bool sibling) {
 }
 
 void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found,
-          const core::LeaseJudgement& judgement, Then then) {
+          const core::LeaseJudgement& judgement, HeldThen then) {
   LeaseState* lease = LeaseOf(context, *sync);
   lease->raises |= judgement.raise;
   lease->disturbed |= judgement.raise;
@@ -171,7 +169,8 @@ void Take(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fou
   Write(context, sync, &found, std::move(then));
 }
 
-void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found, Then then) {
+void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& found,
+           HeldThen then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   const core::Time now = MonotonicNow();
   holder->lease.watch.Look(found, now);
@@ -187,20 +186,20 @@ void Judge(WorkerContext* context, SyncRuntime* sync, const core::FoundLease& fo
   }
 }
 
-void TakeLease(WorkerContext* context, SyncRuntime* sync, const net::Response& response,
-               const Then& then) {
+void TakeLease(WorkerContext* context, SyncRuntime* sync, const Lease& lease,
+               const HeldThen& then) {
   SyncRuntime* holder = HolderOf(context, *sync);
-  if (holder == nullptr || !TellsHolders(response.reply)) return NotHeld(context, sync, response);
+  if (holder == nullptr || !TellsHolders(lease.response.reply))
+    return NotHeld(context, sync, lease);
   if (HoldsLease(context, *sync, MonotonicNow())) {
     // The live generation and the one that is being built ask for the same lease; the other one has
     // got it meanwhile, and this answer tells what was before.
     sync->index.checking = false;
     return then(context, sync);
   }
-  auto found = core::ParseLease(response.reply.body);
-  if (response.reply.status == 404 && !found.ok()) return MakeLeaseIndex(context, sync);
-  if (!found.ok()) return NotHeld(context, sync, response);
-  if (found.value()) return Judge(context, sync, *found.value(), then);
+  if (MissesLeaseIndex(lease)) return MakeIndexOfLeases(context, sync);
+  if (!lease) return NotHeld(context, sync, lease);
+  if (*lease.value) return Judge(context, sync, **lease.value, then);
   // Nobody has it: nothing vouches for what is in the index, should there be one.
   holder->lease.vouches = false;
   Write(context, sync, nullptr, then);
@@ -233,18 +232,12 @@ struct Renewal {
   bool claim;  // of an index that is not managed, not of the alias
 };
 
-using RenewedItems = core::Result<std::vector<core::LeaseItem>>;
-
-RenewedItems ItemsOf(const core::Reply& reply) {
-  const bool usable = reply.transport_ok && reply.status == 200;
-  return usable ? core::ParseRenewed(reply.body) : RenewedItems(core::Error{});
-}
-
 // A write as small as this one tells whether the server has no room at all.
-void Testify(core::Delivery* delivery, const core::Reply& reply, const RenewedItems& items) {
+void Testify(core::Delivery* delivery, const Answer<LeaseItems>& items) {
+  const core::Reply& reply = items.response.reply;
   bool taken = false, full = reply.transport_ok && reply.status == 429;
-  if (items.ok())
-    for (const core::LeaseItem& item : items.value()) {
+  if (items)
+    for (const core::LeaseItem& item : *items.value) {
       taken |= item.status / 100 == 2;
       full |= item.status == 429;
     }
@@ -252,19 +245,19 @@ void Testify(core::Delivery* delivery, const core::Reply& reply, const RenewedIt
 }
 
 void TakeRenewed(WorkerContext* context, const std::vector<Renewal>& renewals, core::Time asked,
-                 const RenewedItems& items) {
-  const bool complete = items.ok() && items.value().size() >= renewals.size();
+                 const Answer<LeaseItems>& items) {
+  const bool complete = items && items.value->size() >= renewals.size();
   for (std::size_t i = 0; i < renewals.size(); i++) {
     SyncRuntime* sync = context->Find(renewals[i].sync);
     if (sync == nullptr || sync->incarnation != renewals[i].incarnation) continue;
     if (renewals[i].claim) {
-      if (complete && !sync->claim.uuid.empty()) TakeClaimItem(sync, items.value()[i]);
+      if (complete && !sync->claim.uuid.empty()) TakeClaimItem(sync, (*items.value)[i]);
       continue;
     }
     const bool given_back = !std::exchange(sync->lease.renewing, false);
     if (given_back) continue;
     sync->lease.renew_at = MonotonicNow() + kRetry + kEarly;
-    if (complete) TakeItem(sync, items.value()[i], renewals[i].epoch, asked);
+    if (complete) TakeItem(sync, (*items.value)[i], renewals[i].epoch, asked);
   }
 }
 
@@ -321,12 +314,11 @@ void Renew(WorkerContext* context, Channel* channel, core::Time now) {
   for (core::LeaseWrite& farewell : TakeFarewells(context, channel))
     writes.push_back(std::move(farewell));
   if (writes.empty()) return;
-  channel->AskUrgently("POST", core::kRenewPath, core::RenewBody(writes), now,
-                       [context, channel, renewals, now](const net::Response& response) {
-                         const RenewedItems items = ItemsOf(response.reply);
-                         Testify(&channel->delivery(), response.reply, items);
-                         TakeRenewed(context, renewals, now, items);
-                       });
+  RenewLeases(channel, writes, true, now,
+              [context, channel, renewals, now](const Answer<LeaseItems>& items) {
+                Testify(&channel->delivery(), items);
+                TakeRenewed(context, renewals, now, items);
+              });
 }
 
 // ---- the end ----------------------------------------------------------------------------------
@@ -360,16 +352,15 @@ bool HoldsLease(WorkerContext* context, const SyncRuntime& sync, core::Time now)
   return lease != nullptr && lease->held && now < lease->valid_until;
 }
 
-void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now, Then then) {
+void AskLease(WorkerContext* context, SyncRuntime* sync, core::Time now, HeldThen then) {
   SyncRuntime* holder = HolderOf(context, *sync);
   if (holder == nullptr) return;
   sync->index.checking = true;
-  sync->channel->Ask("GET", core::LeasePath(Encoded(holder->alias)), "", now,
-                     ForSync(context, sync,
-                             [then = std::move(then)](WorkerContext* c, SyncRuntime* s,
-                                                      const net::Response& response) {
-                               TakeLease(c, s, response, then);
-                             }));
+  ReadLease(sync->channel, holder->alias, now,
+            ForSync(context, sync,
+                    [then = std::move(then)](WorkerContext* c, SyncRuntime* s, const Lease& lease) {
+                      TakeLease(c, s, lease, then);
+                    }));
 }
 
 void GiveBackLease(WorkerContext* context, SyncRuntime* sync) {
@@ -425,8 +416,8 @@ void ReleaseLeases(WorkerContext* context) noexcept {
       const std::vector<core::LeaseWrite> writes = Goodbyes(context, channel.get());
       bool answered = writes.empty();
       if (!answered)
-        channel->Ask("POST", core::kRenewPath, core::RenewBody(writes), MonotonicNow(),
-                     [&answered](const net::Response&) { answered = true; });
+        RenewLeases(channel.get(), writes, false, MonotonicNow(),
+                    [&answered](const Answer<LeaseItems>&) { answered = true; });
       while (!answered && channel->WaitForAnswers(end)) {
       }
     }

@@ -1,6 +1,6 @@
 #pragma once
 // How far each sync had got when that was written last: the control record in the queue
-// (core/queue/ control_record.h), and the acknowledged snapshot in shared memory, which
+// (core/queue/control_record.h), and the acknowledged snapshot in shared memory, which
 // polyglot.outbox goes by.
 
 #include "pg/worker/state/worker_context.h"

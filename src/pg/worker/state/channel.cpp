@@ -17,13 +17,13 @@ Channel::Channel(Oid user, net::ConnectionConfig config, const core::DeliveryLim
       delivery_(limits, seed + 1, core::SearchDialect()) {}
 
 void Channel::Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
-                  Answer answer, std::size_t answer_cap) {
+                  OnResponse answer, std::size_t answer_cap) {
   const std::uint64_t request = client_.Start(method, path, std::move(body), now, answer_cap);
   answers_.emplace(request, std::move(answer));
 }
 
 void Channel::AskUrgently(std::string_view method, std::string_view path, std::string body,
-                          core::Time now, Answer answer) {
+                          core::Time now, OnResponse answer) {
   const std::uint64_t request = client_.Start(method, path, std::move(body), now);
   answers_.emplace(request, std::move(answer));
   urgent_.insert(request);
@@ -43,7 +43,7 @@ void Channel::Dispatch(const net::Response& response, core::Time now) {
     delivery_.Complete(batch, response.reply, now);
   } else if (auto other = answers_.find(response.request); other != answers_.end()) {
     urgent_.erase(response.request);
-    Answer answer = std::move(other->second);
+    OnResponse answer = std::move(other->second);
     answers_.erase(other);
     answer(response);
   }

@@ -14,7 +14,7 @@
 
 namespace polyglot::pg {
 
-using Answer = std::function<void(const net::Response&)>;
+using OnResponse = std::function<void(const net::Response&)>;
 
 class Channel {
  public:
@@ -30,10 +30,10 @@ class Channel {
   /// A request other than bulk; `answer` is called from Pump (C++ phase: no PostgreSQL calls).
   /// `answer_cap` as for SearchClient::Start.
   void Ask(std::string_view method, std::string_view path, std::string body, core::Time now,
-           Answer answer, std::size_t answer_cap = 0);
+           OnResponse answer, std::size_t answer_cap = 0);
   /// The same for what must be answered in time even while the worker waits for something else.
   void AskUrgently(std::string_view method, std::string_view path, std::string body, core::Time now,
-                   Answer answer);
+                   OnResponse answer);
   /// Takes the answers to those requests and no others: nothing else changes.
   void PumpUrgent(core::Time now);
   /// Moves everything that can move without waiting: answers in, bulk requests out. true: an answer
@@ -85,7 +85,7 @@ class Channel {
   net::SearchClient client_;
   core::Delivery delivery_;
   std::unordered_map<std::uint64_t, std::uint64_t> bulks_;  // request → batch
-  std::unordered_map<std::uint64_t, Answer> answers_;
+  std::unordered_map<std::uint64_t, OnResponse> answers_;
   std::set<std::uint64_t> urgent_;
   std::string product_;
   static constexpr core::Time kGrace{3'000'000};

@@ -80,7 +80,7 @@ struct ClaimState {
   std::int64_t seq_no = 0, primary_term = 0;
 };
 
-/// Which versions may be used, as design.md, "Versions", says: see epoch.h.
+/// Which versions may be used: see core/ownership/epoch.h.
 struct VersionState {
   std::uint32_t timeline = 0;      // in our table
   std::uint64_t stored_bound = 0;  // in our table: positions up to it may be written to the index
@@ -131,7 +131,7 @@ struct BackfillState {
   std::uint64_t rate_rows = 0, rate_millis = 0;
 };
 
-/// The resync path (design.md, "resync"): see resync.h.
+/// The resync path: see rebuild/resync.h.
 struct ResyncState {
   enum class Step { kNone, kDrain, kRefresh, kOpen, kWalk, kSettle, kClose };
   Step step = Step::kNone;

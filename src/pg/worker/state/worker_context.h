@@ -66,7 +66,7 @@ struct WorkerContext {
   std::uint64_t last_scan_with_rows[2] = {0, 0};  // by queue table
   std::uint64_t events_since_save = 0;
   std::uint64_t control_sequence = 0;  // of the newest control record
-  RowBatch rows_read;                  // memory of rereading.cpp
+  RowBatch rows_read;                  // memory of reread.cpp
   bool overflow = false;               // the queue has grown though it is read as fast as may be
   bool park_all = false;               // what is read now goes to the parked table
   std::string pinned;                  // who keeps the queue from being emptied

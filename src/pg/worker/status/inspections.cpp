@@ -130,16 +130,6 @@ std::string WhyNoAnswer(const net::Response& response) {
   return "the server could not tell (HTTP status " + std::to_string(response.reply.status) + ")";
 }
 
-bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.status == 200;
-}
-
-core::Result<std::vector<core::FoundDocument>> Documents(const net::Response& response,
-                                                         std::size_t wanted) {
-  if (!Succeeded(response)) return core::Error{};
-  return core::ParseMultiGet(response.reply.body, wanted);
-}
-
 void CompareBody(const core::FoundDocument& document, Look* look) {
   look->comparison = Comparison::kDifferent;
   if (document.routing != look->routing) {
@@ -205,51 +195,47 @@ void ConfirmOthers(WorkerContext* context, SyncRuntime* sync, const SharedLook& 
     wanted.push_back({.id = look->id, .routing = std::nullopt, .source = false});
     if (hit.routing) wanted.back().routing = *hit.routing;
   }
-  const std::size_t count = wanted.size();
-  if (count == 0) return Give(context, *look);
-  sync->channel->Ask(
-      "POST", "/" + Encoded(*sync->index.physical) + "/_mget", core::MultiGetBody(wanted),
-      MonotonicNow(),
-      ForSync(context, sync, [look, count](WorkerContext* c, SyncRuntime*, const net::Response& r) {
-        auto parsed = Documents(r, count);
-        if (!parsed.ok()) return GiveUp(c, look.get(), WhyNoAnswer(r));
-        for (const core::FoundDocument& document : parsed.value()) TakeOther(document, look.get());
-        Give(c, *look);
-      }));
+  if (wanted.empty()) return Give(context, *look);
+  MultiGet(sync->channel, *sync->index.physical, wanted, 0, MonotonicNow(),
+           ForSync(context, sync,
+                   [look](WorkerContext* c, SyncRuntime*, const Answer<Documents>& others) {
+                     if (!others) return GiveUp(c, look.get(), WhyNoAnswer(others));
+                     for (const core::FoundDocument& document : *others.value)
+                       TakeOther(document, look.get());
+                     Give(c, *look);
+                   }));
 }
 
 void AskForOthers(WorkerContext* context, SyncRuntime* sync, const SharedLook& look) {
-  sync->channel->Ask(
-      "POST", "/" + Encoded(*sync->index.physical) + "/_search?allow_partial_search_results=false",
-      core::IdSearchBody(look->id), MonotonicNow(),
-      ForSync(context, sync, [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
-        auto page = Succeeded(r) ? core::ParseWalkPage(r.reply.body)
-                                 : core::Result<core::WalkPage>(core::Error{});
-        if (!page.ok()) return GiveUp(c, look.get(), WhyNoAnswer(r));
-        ConfirmOthers(c, s, look, page.value().hits);
-      }));
+  FindDocuments(
+      sync->channel, *sync->index.physical, look->id, MonotonicNow(),
+      ForSync(context, sync,
+              [look](WorkerContext* c, SyncRuntime* s, const Answer<core::WalkPage>& page) {
+                if (!page) return GiveUp(c, look.get(), WhyNoAnswer(page));
+                ConfirmOthers(c, s, look, page.value->hits);
+              }));
 }
 
 void AskForDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
                     core::Time now);
 
 void TakeDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
-                  const net::Response& response) {
-  if (response.reply.answer_cut) {
+                  const Answer<Documents>& found) {
+  const core::Reply& reply = found.response.reply;
+  if (reply.answer_cut) {
     look->found = true;
     look->comparison = Comparison::kDifferent;
     look->difference = "the document is much larger than its row";
     return Give(context, *look);
   }
-  auto parsed = Documents(response, 1);
-  if (parsed.ok() && !parsed.value().front().error.empty())
-    return GiveUp(context, look.get(), "the server says: " + parsed.value().front().error);
-  if (!parsed.ok() && !look->no_content && core::IsMultiGet(response.reply.body)) {
+  if (found && !found.value->front().error.empty())
+    return GiveUp(context, look.get(), "the server says: " + found.value->front().error);
+  if (!found && !look->no_content && core::IsMultiGet(reply.body)) {
     look->no_content = true;  // its version and routing can be told even so
     return AskForDocument(context, sync, look, MonotonicNow());
   }
-  if (!parsed.ok()) return GiveUp(context, look.get(), WhyNoAnswer(response));
-  Compare(parsed.value().front(), look.get());
+  if (!found) return GiveUp(context, look.get(), WhyNoAnswer(found));
+  Compare(found.value->front(), look.get());
   if (Moves(*look)) {
     look->moving = true;
     return GiveUp(context, look.get(), "the row changes while it is looked at");
@@ -264,28 +250,26 @@ void AskForDocument(WorkerContext* context, SyncRuntime* sync, const SharedLook&
                               .routing = std::nullopt,
                               .source = look->expected && !look->no_content && look->comparable};
   if (look->routing) wanted.routing = *look->routing;
-  sync->channel->Ask("POST", "/" + Encoded(*sync->index.physical) + "/_mget",
-                     core::MultiGetBody({wanted}), now,
-                     ForSync(context, sync,
-                             [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
-                               TakeDocument(c, s, look, r);
-                             }),
-                     core::MultiGetAnswerCap(1, look->body.size()));
+  MultiGet(sync->channel, *sync->index.physical, {wanted},
+           core::MultiGetAnswerCap(1, look->body.size()), now,
+           ForSync(context, sync,
+                   [look](WorkerContext* c, SyncRuntime* s, const Answer<Documents>& found) {
+                     TakeDocument(c, s, look, found);
+                   }));
 }
 
 // What the index keeps of its documents decides about what the comparison means.
 void AskForRules(WorkerContext* context, SyncRuntime* sync, const SharedLook& look,
                  core::Time now) {
-  sync->channel->Ask(
-      "GET", "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "",
-      now, ForSync(context, sync, [look](WorkerContext* c, SyncRuntime* s, const net::Response& r) {
-        auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
-                                  : core::Result<core::ContentRules>(core::Error{});
-        if (!rules.ok()) return GiveUp(c, look.get(), WhyNoAnswer(r));
-        look->why_not = rules.value().incomparable;
-        look->comparable = look->why_not.empty();
-        AskForDocument(c, s, look, MonotonicNow());
-      }));
+  DescribeContent(
+      sync->channel, *sync->index.physical, now,
+      ForSync(context, sync,
+              [look](WorkerContext* c, SyncRuntime* s, const Answer<core::ContentRules>& rules) {
+                if (!rules) return GiveUp(c, look.get(), WhyNoAnswer(rules));
+                look->why_not = rules.value->incomparable;
+                look->comparable = look->why_not.empty();
+                AskForDocument(c, s, look, MonotonicNow());
+              }));
 }
 
 void Serve(WorkerContext* context, SyncRuntime* sync, const std::string& key, SharedLook look,

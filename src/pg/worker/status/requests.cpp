@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/clock.h"
+#include "pg/worker/search/search_api.h"
 #include "pg/worker/settle/positions.h"
 
 namespace polyglot::pg {
@@ -12,18 +13,17 @@ constexpr core::Time kRefreshRetry{1'000'000};
 
 void Refresh(WorkerContext* context, SyncRuntime* sync, std::uint64_t wanted, core::Time now) {
   sync->index.refresh_at = core::kNever;  // not again while the answer is under way
-  sync->channel->Ask("POST",
-                     "/" + net::SearchClient::EncodePath(*sync->index.physical) + "/_refresh", "",
-                     now, [context, wanted, number = sync->id](const net::Response& response) {
-                       SyncRuntime* refreshed = context->Find(number);
-                       if (refreshed == nullptr) return;
-                       // What was refused may be refused for long: not again at once.
-                       refreshed->index.refresh_at = MonotonicNow() + kRefreshRetry;
-                       if (!response.reply.transport_ok || response.reply.status != 200) return;
-                       refreshed->index.refresh_at = core::Time{0};
-                       pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
-                       context->answered = true;
-                     });
+  RefreshIndex(sync->channel, *sync->index.physical, now,
+               [context, wanted, number = sync->id](const Answer<Done>& done) {
+                 SyncRuntime* refreshed = context->Find(number);
+                 if (refreshed == nullptr) return;
+                 // What was refused may be refused for long: not again at once.
+                 refreshed->index.refresh_at = MonotonicNow() + kRefreshRetry;
+                 if (!done) return;
+                 refreshed->index.refresh_at = core::Time{0};
+                 pg_atomic_write_u64(&refreshed->slot->refresh_done, wanted);
+                 context->answered = true;
+               });
 }
 
 }  // namespace

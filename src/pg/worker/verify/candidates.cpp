@@ -9,7 +9,7 @@
 #include "pg/clock.h"
 #include "pg/encoding.h"
 #include "pg/shared/version_positions.h"
-#include "pg/worker/search/index_condition.h"
+#include "pg/worker/search/search_api.h"
 #include "pg/worker/state/stored_state.h"
 #include "pg/worker/state/submit.h"
 #include "pg/worker/verify/verification_steps.h"
@@ -216,12 +216,12 @@ void Ask(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     if (row->has_routing) wanted.back().routing = judgement.rows.Routing(*row);
     judgement.asked.emplace_back(i, true);
   }
-  sync->channel->Ask(
-      "POST", "/" + Encoded(*sync->index.physical) + "/_mget", core::MultiGetBody(wanted), now,
-      ForVerification(
-          context, sync,
-          [](WorkerContext*, SyncRuntime* s, const net::Response& r) { TakeAnswer(s, r); }),
-      core::MultiGetAnswerCap(wanted.size(), bytes));
+  MultiGet(
+      sync->channel, *sync->index.physical, wanted, core::MultiGetAnswerCap(wanted.size(), bytes),
+      now,
+      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
+        TakeAnswer(s, r);
+      }));
 }
 
 // ---- judgement --------------------------------------------------------------------------------

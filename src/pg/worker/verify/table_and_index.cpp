@@ -9,7 +9,7 @@
 #include "pg/clock.h"
 #include "pg/encoding.h"
 #include "pg/shared/sync_slots.h"
-#include "pg/worker/search/index_condition.h"
+#include "pg/worker/search/search_api.h"
 #include "pg/worker/state/gate.h"
 #include "pg/worker/verify/verification_steps.h"
 
@@ -24,12 +24,6 @@ constexpr std::size_t kOneHit = 64u << 20;  // an answer with but one hit
 constexpr std::size_t kKeysPerLookup = 1000;
 constexpr core::Time kLookupTime{100'000};
 constexpr std::size_t kChunks = 2;  // asked for or waiting
-constexpr std::string_view kKeepAlive = "5m";
-
-core::Product ProductOf(const Channel& channel) {
-  return channel.product() == "opensearch" ? core::Product::kOpenSearch
-                                           : core::Product::kElasticsearch;
-}
 
 std::optional<std::string> RoutingOf(const RowBatch& batch, const ReadRow& row) {
   if (!row.has_routing) return std::nullopt;
@@ -74,16 +68,14 @@ void TakeNoDocuments(SyncRuntime* sync, RowChunk chunk, const net::Response& res
     Narrow(state, chunk);
 }
 
-void TakeDocuments(SyncRuntime* sync, RowChunk chunk, const net::Response& response) {
+void TakeDocuments(SyncRuntime* sync, RowChunk chunk, const Answer<Documents>& found) {
   VerificationState* state = sync->verification.get();
-  if (response.reply.answer_cut) return Narrow(state, chunk);
-  auto parsed = Succeeded(response) ? core::ParseMultiGet(response.reply.body, chunk.rows.size())
-                                    : core::Result<std::vector<core::FoundDocument>>(core::Error{});
-  if (!parsed.ok()) return TakeNoDocuments(sync, std::move(chunk), response);
+  if (found.response.reply.answer_cut) return Narrow(state, chunk);
+  if (!found) return TakeNoDocuments(sync, std::move(chunk), found);
   RowChunk again{chunk.batch, {}, chunk.failures + 1};
   for (std::size_t i = 0; i < chunk.rows.size(); ++i) {
     const ReadRow& row = chunk.batch->rows[chunk.rows[i]];
-    const core::FoundDocument& document = parsed.value()[i];
+    const core::FoundDocument& document = (*found.value)[i];
     if (core::PassesOff(document.error) && again.failures < kVerificationTries)
       again.rows.push_back(chunk.rows[i]);
     else if (!Agrees(*state, *chunk.batch, row, document))
@@ -94,7 +86,7 @@ void TakeDocuments(SyncRuntime* sync, RowChunk chunk, const net::Response& respo
     state->trouble_since = core::Time{0};
   } else {
     state->chunks.push_front(std::move(again));
-    TryLater(sync, response);
+    TryLater(sync, found);
   }
 }
 
@@ -109,13 +101,11 @@ void AskForRows(WorkerContext* context, SyncRuntime* sync, RowChunk chunk, core:
     if (compares) bytes += row.body_length;
   }
   const std::size_t cap = core::MultiGetAnswerCap(wanted.size(), bytes);
-  sync->channel->Ask(
-      "POST", "/" + Encoded(*sync->index.physical) + "/_mget", core::MultiGetBody(wanted), now,
-      ForVerification(context, sync,
-                      [chunk](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-                        TakeDocuments(s, chunk, r);
-                      }),
-      cap);
+  MultiGet(sync->channel, *sync->index.physical, wanted, cap, now,
+           ForVerification(context, sync,
+                           [chunk](WorkerContext*, SyncRuntime* s, const Answer<Documents>& found) {
+                             TakeDocuments(s, chunk, found);
+                           }));
 }
 
 void TakeRows(VerificationState* state, std::shared_ptr<const RowBatch> batch) {
@@ -138,29 +128,26 @@ void TakeRows(VerificationState* state, std::shared_ptr<const RowBatch> batch) {
 // ---- index → table ----------------------------------------------------------------------------
 
 void Refresh(WorkerContext* context, SyncRuntime* sync, core::Time now) {
-  sync->channel->Ask(
-      "POST", "/" + Encoded(*sync->index.physical) + "/_refresh", "", now,
-      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        if (!Succeeded(r)) return TryLater(s, r);
+  RefreshIndex(
+      sync->channel, *sync->index.physical, now,
+      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const Answer<Done>& done) {
+        if (!done) return TryLater(s, done);
         s->verification->step = Step::kOpen;
       }));
 }
 
 void Open(WorkerContext* context, SyncRuntime* sync, core::Time now) {
-  const std::string path =
-      core::OpenPitPath(ProductOf(*sync->channel), Encoded(*sync->index.physical), kKeepAlive);
-  sync->channel->Ask(
-      "POST", path, "", now,
-      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        auto pit = Succeeded(r) ? core::ParsePitId(r.reply.body)
-                                : core::Result<std::string>(core::Error{});
-        if (!pit.ok()) return TryLater(s, r);
-        VerificationState* state = s->verification.get();
-        state->pit = pit.value();
-        state->search_after.clear();
-        state->uncovered = false;
-        state->step = Step::kWalk;
-      }));
+  OpenPointInTime(
+      sync->channel, *sync->index.physical, now,
+      ForVerification(context, sync,
+                      [](WorkerContext*, SyncRuntime* s, const Answer<std::string>& pit) {
+                        if (!pit) return TryLater(s, pit);
+                        VerificationState* state = s->verification.get();
+                        state->pit = *pit.value;
+                        state->search_after.clear();
+                        state->uncovered = false;
+                        state->step = Step::kWalk;
+                      }));
 }
 
 // Does a document of this id still have to be looked for in the table?
@@ -178,40 +165,37 @@ bool Unknown(VerificationState* state, const core::Hit& hit) {
   return state->comparing || core::IsHashedId(hit.id);
 }
 
-void TakeHits(SyncRuntime* sync, const net::Response& response) {
+void TakeHits(SyncRuntime* sync, const Answer<core::WalkPage>& answer) {
   VerificationState* state = sync->verification.get();
-  if (response.reply.answer_cut && state->hits_per_page > 1) {  // routings may be of any length
+  if (answer.response.reply.answer_cut &&
+      state->hits_per_page > 1) {  // routings may be of any length
     state->hits_per_page /= 2;
     return;
   }
-  auto parsed = Succeeded(response) ? core::ParseWalkPage(response.reply.body)
-                                    : core::Result<core::WalkPage>(core::Error{});
-  if (!parsed.ok()) {  // the point in time may have gone: the walk begins anew
+  if (!answer) {  // the point in time may have gone: the walk begins anew
     ClosePointInTime(sync, MonotonicNow());
     state->step = Step::kRefresh;
-    return TryLater(sync, response);
+    return TryLater(sync, answer);
   }
-  core::WalkPage& page = parsed.value();
+  const core::WalkPage& page = *answer.value;
   state->trouble_since = core::Time{0};
   state->hits_per_page = std::min(kHitsPerPage, 2 * state->hits_per_page);
   if (!page.pit_id.empty()) state->pit = page.pit_id;
   state->search_after = page.search_after;
-  for (core::Hit& hit : page.hits)
-    if (Unknown(state, hit)) state->hits.push_back(std::move(hit));
+  for (const core::Hit& hit : page.hits)
+    if (Unknown(state, hit)) state->hits.push_back(hit);
   if (page.hits.empty()) state->step = Step::kClose;
 }
 
 void Walk(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
-  const core::WalkOrder order = core::WalkOrderFor(ProductOf(*sync->channel), "");
-  sync->channel->Ask(
-      "POST", core::kPitSearchPath,
-      core::PitSearchBody(state->pit, kKeepAlive, state->hits_per_page, order, state->search_after),
-      now,
-      ForVerification(
-          context, sync,
-          [](WorkerContext*, SyncRuntime* s, const net::Response& r) { TakeHits(s, r); }),
-      state->hits_per_page == 1 ? kOneHit : 0);
+  NextPage(sync->channel,
+           {.pit = state->pit, .search_after = state->search_after, .hits = state->hits_per_page},
+           state->hits_per_page == 1 ? kOneHit : 0, now,
+           ForVerification(context, sync,
+                           [](WorkerContext*, SyncRuntime* s, const Answer<core::WalkPage>& page) {
+                             TakeHits(s, page);
+                           }));
 }
 
 // Looks hits up in the table by the keys that their ids tell. What is not found is a candidate.
@@ -360,25 +344,21 @@ bool ReadVerificationPage(SyncRuntime* sync, RowBatch* batch) {
 void ClosePointInTime(SyncRuntime* sync, core::Time now) {
   VerificationState* state = sync->verification.get();
   if (state->pit.empty() || sync->channel == nullptr) return;
-  const core::Product product = ProductOf(*sync->channel);
-  sync->channel->Ask("DELETE", core::ClosePitPath(product), core::ClosePitBody(product, state->pit),
-                     now, [](const net::Response&) {});
+  ClosePointInTime(sync->channel, state->pit, now);
   state->pit.clear();
 }
 
 void AskForRules(WorkerContext* context, SyncRuntime* sync, core::Time now) {
   if (sync->verification->in_flight > 0) return;
-  sync->channel->Ask(
-      "GET", "/" + Encoded(*sync->index.physical) + "?" + std::string(core::kContentFilter), "",
-      now,
-      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        auto rules = Succeeded(r) ? core::ParseContentRules(r.reply.body)
-                                  : core::Result<core::ContentRules>(core::Error{});
-        if (!rules.ok()) return TryLater(s, r);
-        s->verification->rules = std::move(rules.value());
-        s->verification->trouble_since = core::Time{0};
-        s->verification->step = Step::kTable;
-      }));
+  DescribeContent(
+      sync->channel, *sync->index.physical, now,
+      ForVerification(context, sync,
+                      [](WorkerContext*, SyncRuntime* s, const Answer<core::ContentRules>& rules) {
+                        if (!rules) return TryLater(s, rules);
+                        s->verification->rules = *rules.value;
+                        s->verification->trouble_since = core::Time{0};
+                        s->verification->step = Step::kTable;
+                      }));
 }
 
 bool CompareRows(WorkerContext* context, SyncRuntime* sync, core::Time now) {

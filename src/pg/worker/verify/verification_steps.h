@@ -27,21 +27,18 @@ inline constexpr core::Time kVerificationNarrow{100'000};
 
 /// Runs `handle(context, sync, response)` if sync and verification are still the same.
 template <typename F>
-Answer ForVerification(WorkerContext* context, SyncRuntime* sync, F handle) {
+auto ForVerification(WorkerContext* context, SyncRuntime* sync, F handle) {
   const std::int32_t id = sync->id;
   const std::uint64_t generation = sync->verification->generation;
   ++sync->verification->in_flight;
-  return [context, id, generation, handle](const net::Response& response) {
+  return [context, id, generation, handle](const auto& answer) {
     SyncRuntime* now = context->Find(id);
     if (now == nullptr || !now->verification || now->verification->generation != generation) return;
     --now->verification->in_flight;
-    handle(context, now, response);
+    handle(context, now, answer);
   };
 }
 
-inline bool Succeeded(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.status == 200;
-}
 /// The request is made again, a little later; the reason is shown in status.
 void TryLater(SyncRuntime* sync, const net::Response& response,
               core::Time wait = kVerificationRetry);

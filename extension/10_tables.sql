@@ -2,6 +2,7 @@
 
 -- A member of the extension: it goes with it, and a dump has no CREATE SCHEMA of its own.
 CREATE SCHEMA polyglot;
+COMMENT ON SCHEMA polyglot IS 'tables, views and functions of the extension polyglot_sync';
 
 -- Functions that the tables below need come first; everything else is in the files that follow.
 CREATE FUNCTION polyglot.ignore_replicated() RETURNS trigger
@@ -9,7 +10,6 @@ LANGUAGE c AS 'MODULE_PATHNAME', 'polyglot_ignore_replicated';
 COMMENT ON FUNCTION polyglot.ignore_replicated() IS
   'keeps rows of the extension''s own tables that arrive by logical replication out of this database';
 
--- What this database is to its queue: rows of another instance (copied, restored) are not ours.
 CREATE TABLE polyglot.instance (
   number integer PRIMARY KEY,
   system_identifier bigint NOT NULL,
@@ -17,10 +17,13 @@ CREATE TABLE polyglot.instance (
   workers_enabled boolean NOT NULL DEFAULT true,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
+COMMENT ON TABLE polyglot.instance IS
+  'what this database is to its queue: rows of another instance (copied, restored) are not its own';
 
 CREATE SEQUENCE polyglot.sync_id AS integer;
+COMMENT ON SEQUENCE polyglot.sync_id IS
+  'numbers of syncs, and of generations that are being built';
 
--- What was configured. Dumped: only portable names here.
 CREATE TABLE polyglot.sync_definition (
   id integer PRIMARY KEY DEFAULT pg_catalog.nextval('polyglot.sync_id'),
   name text NOT NULL UNIQUE,
@@ -40,14 +43,14 @@ CREATE TABLE polyglot.sync_definition (
   options jsonb,
   paused boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  -- The last reset_counters.
   counters_since timestamptz,
   UNIQUE (server, index)
 );
+COMMENT ON TABLE polyglot.sync_definition IS
+  'what was configured; dumped, so nothing but portable names stands here';
 CREATE INDEX sync_definition_source ON polyglot.sync_definition (source);
 ALTER SEQUENCE polyglot.sync_id OWNED BY polyglot.sync_definition.id;
 
--- Durable state of a sync in this very database. Never dumped: it is true only here.
 CREATE TABLE polyglot.sync_state (
   sync_id integer PRIMARY KEY,
   server oid NOT NULL,
@@ -59,12 +62,10 @@ CREATE TABLE polyglot.sync_state (
   index_uuid text,
   alias_pending boolean NOT NULL DEFAULT false,
   epoch integer NOT NULL DEFAULT 1,
-  -- Of the last worker: the timeline it wrote on, and the position that no version of its goes beyond.
   timeline bigint NOT NULL DEFAULT 0,
   version_bound bigint NOT NULL DEFAULT 0,
   failed_reason text,
   failed_hint text,
-  -- May quote values of rows: for their owner only.
   failed_detail text,
   phase text NOT NULL DEFAULT 'backfill' CHECK (phase IN ('backfill', 'resync', 'stream')),
   resync_version bigint NOT NULL DEFAULT 0,
@@ -72,34 +73,30 @@ CREATE TABLE polyglot.sync_state (
   backfill_key bytea,
   backfill_rows bigint NOT NULL DEFAULT 0,
   backfill_total bigint NOT NULL DEFAULT 0,
-  -- No document of the sync has a lower version: an older one was put back or left over.
   baseline_version bigint NOT NULL DEFAULT (4503599627370496 OPERATOR(pg_catalog.+)
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_flush_lsn(), '0/0')::bigint),
-  -- Of the live generation: the highest generation that a name was given to, and whether the index shows what
-  -- the table holds: not since then; not at all any more (nothing is delivered to it).
   last_generation integer NOT NULL DEFAULT 0,
   outdated_since timestamptz,
   frozen boolean NOT NULL DEFAULT false,
-  -- Of a generation that is being built: the sync that it is for, why, and how many documents it must have.
   builds integer,
   rebuild_reason text,
   fewest_documents bigint NOT NULL DEFAULT 0,
   most_documents bigint NOT NULL DEFAULT 0,
   restore_settings text,
-  -- adopt_sync: whoever wrote into the index, it is ours from now on.
   adopt boolean NOT NULL DEFAULT false,
-  -- Somebody else has written into the index: it must be compared with the table.
   repair_reason text,
   repair_since timestamptz NOT NULL DEFAULT pg_catalog.now(),
-  -- The last error that was no failure, for status after a restart. Without values of rows.
   last_error text,
   last_error_at timestamptz,
-  -- Tables that were seen to have left the source's tree without an event trigger's word.
   departed oid[] NOT NULL DEFAULT '{}'
 );
+COMMENT ON TABLE polyglot.sync_state IS
+  'durable state of syncs, a row for each generation; never dumped: it is true in this database only';
 
--- Who wants a new generation. Rows, not updates: a worker must never wait for a user's transaction.
 CREATE SEQUENCE polyglot.rebuild_number;
+COMMENT ON SEQUENCE polyglot.rebuild_number IS 'numbers of requests for a new generation';
+
+-- Rows, not updates of the state: a worker must never wait for a user's transaction.
 CREATE TABLE polyglot.rebuild_request (
   sync_id integer NOT NULL,
   number bigint NOT NULL DEFAULT pg_catalog.nextval('polyglot.rebuild_number'),
@@ -109,18 +106,16 @@ CREATE TABLE polyglot.rebuild_request (
   requested_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   PRIMARY KEY (sync_id, number)
 );
+COMMENT ON TABLE polyglot.rebuild_request IS 'new generations that are asked for';
 ALTER SEQUENCE polyglot.rebuild_number OWNED BY polyglot.rebuild_request.number;
 
--- Who may publish, beside the owner: the roles that options.publishers named when it was set, whatever
--- their names are by now.
 CREATE TABLE polyglot.publisher (
   sync_id integer NOT NULL,
   role oid NOT NULL,
   PRIMARY KEY (sync_id, role)
 );
+COMMENT ON TABLE polyglot.publisher IS 'who may publish to a sync, beside its owner';
 
--- One pair of queue tables for each server; server = 0: free for the next server. Its name stands here,
--- too, because pg_upgrade gives foreign servers other OIDs (ResolveServers).
 CREATE TABLE polyglot.queue (
   id integer PRIMARY KEY,
   server oid NOT NULL,
@@ -128,11 +123,8 @@ CREATE TABLE polyglot.queue (
   table_b oid NOT NULL,
   server_name name NOT NULL
 );
+COMMENT ON TABLE polyglot.queue IS 'the pair of queue tables of each server';
 
--- In this and other tables: a routing that is too long for an index stands in long_routing, and its
--- digest in routing (ShortRouting).
-
--- Keys whose index cannot take writes now: one row for each, however often it changes.
 CREATE TABLE polyglot.parked_key (
   sync_id integer NOT NULL,
   document_id text NOT NULL,
@@ -145,6 +137,8 @@ CREATE TABLE polyglot.parked_key (
   captured_at timestamptz NOT NULL,
   PRIMARY KEY (sync_id, document_id, routing, has_routing)
 );
+COMMENT ON TABLE polyglot.parked_key IS
+  'keys whose index cannot take writes now: one row for each, however often it changes';
 
 CREATE TABLE polyglot.dead_letter (
   sync_id integer NOT NULL,
@@ -164,10 +158,12 @@ CREATE TABLE polyglot.dead_letter (
   document text,
   PRIMARY KEY (sync_id, document_id, routing, has_routing)
 );
+COMMENT ON TABLE polyglot.dead_letter IS
+  'documents that the server does not accept, and rows that cannot be read';
 
--- The documents of published syncs. Each of these syncs has a table that inherits from this one and is
--- its source: made with the sync, owned by the owner of its server, and dumped, because it is no member
--- of the extension. Not a partition: pg_dump gives one that has a primary key of its parent a second.
+-- The table of each published sync is made with the sync, owned by the owner of its server, and dumped,
+-- because it is no member of the extension. Not a partition: pg_dump gives one that has a primary key of
+-- its parent a second.
 CREATE TABLE polyglot.published (
   sync text NOT NULL,
   id text NOT NULL,
@@ -176,25 +172,23 @@ CREATE TABLE polyglot.published (
   PRIMARY KEY (sync, id),
   CONSTRAINT documents_are_in_the_tables_of_syncs CHECK (false) NO INHERIT
 );
+COMMENT ON TABLE polyglot.published IS
+  'documents of published syncs: each has a table that inherits from this one and is its source';
 
--- Indexes of dropped syncs, and of generations that nobody needs, that the worker is still to delete.
 CREATE TABLE polyglot.dropped_index (
   server oid NOT NULL,
   physical_index text NOT NULL,
-  -- Whose user mapping the sync had; 0: unknown, the PUBLIC one.
   owner oid NOT NULL DEFAULT 0,
   alias text NOT NULL,
-  -- NULL: it may not have been made, or somebody else may have made it.
   index_uuid text,
-  -- Of two generations: the one that the alias does not point to goes.
   unless_aliased boolean NOT NULL DEFAULT false,
-  -- Searches that found it by the alias may take until then.
   not_before timestamptz NOT NULL DEFAULT pg_catalog.now(),
   dropped_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
   PRIMARY KEY (server, physical_index)
 );
+COMMENT ON TABLE polyglot.dropped_index IS
+  'indexes of dropped syncs, and of generations that nobody needs, that the worker is still to delete';
 
--- What verify_sync, repair_sync and reconciling have found: the last twenty of each sync.
 CREATE TABLE polyglot.verification (
   sync_id integer NOT NULL,
   number bigint NOT NULL,
@@ -210,9 +204,9 @@ CREATE TABLE polyglot.verification (
   note text,
   PRIMARY KEY (sync_id, number)
 );
+COMMENT ON TABLE polyglot.verification IS
+  'what verify_sync, repair_sync and reconcile have found: the last twenty runs of each sync';
 
--- The differences of the last finished one, and of the running one. Without a problem: a candidate
--- that is not judged yet.
 CREATE TABLE polyglot.difference (
   sync_id integer NOT NULL,
   number bigint NOT NULL,
@@ -228,23 +222,29 @@ CREATE TABLE polyglot.difference (
   repaired boolean NOT NULL DEFAULT false,
   PRIMARY KEY (sync_id, number, document_id, routing, has_routing)
 );
+COMMENT ON TABLE polyglot.difference IS
+  'differences of the last finished verification of each sync, and of the running one';
 
--- What a worker is about to read, while it is careful after a crash, what the last one died on, and what
--- workers have died on twice.
 CREATE TABLE polyglot.reading (
   queue integer PRIMARY KEY,
   item bigint,
   restarts integer NOT NULL,
   suspect bigint
 );
+COMMENT ON TABLE polyglot.reading IS
+  'what a worker is about to read, while it is careful after a crash, and what the last one died on';
+
 CREATE TABLE polyglot.set_aside (
   queue integer NOT NULL,
   item bigint NOT NULL,
   since timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
   PRIMARY KEY (queue, item)
 );
+COMMENT ON TABLE polyglot.set_aside IS 'what workers have died on twice: not read again for a day';
 
--- Rows of ours that a subscription applies here are another database's: discarded.
+-- Rows of ours that a subscription applies here are another database's: discarded. polyglot.published has no
+-- such trigger: no row can stand in it, and what inherits from it gets one of its own when it is made
+-- (src/pg/definition/published_source.cpp). sql/own_objects.sql finds a table that was forgotten.
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.instance
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.instance ENABLE REPLICA TRIGGER ignore_replicated;
@@ -263,7 +263,6 @@ ALTER TABLE polyglot.parked_key ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dead_letter
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.dead_letter ENABLE REPLICA TRIGGER ignore_replicated;
-
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.dropped_index
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.dropped_index ENABLE REPLICA TRIGGER ignore_replicated;
@@ -279,7 +278,6 @@ ALTER TABLE polyglot.rebuild_request ENABLE REPLICA TRIGGER ignore_replicated;
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.publisher
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.publisher ENABLE REPLICA TRIGGER ignore_replicated;
-
 CREATE TRIGGER ignore_replicated BEFORE INSERT OR UPDATE OR DELETE ON polyglot.reading
   FOR EACH ROW EXECUTE FUNCTION polyglot.ignore_replicated();
 ALTER TABLE polyglot.reading ENABLE REPLICA TRIGGER ignore_replicated;

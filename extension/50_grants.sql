@@ -9,7 +9,7 @@ REVOKE ALL ON FUNCTION polyglot.drain(double precision) FROM PUBLIC;
 GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_letters,
   polyglot.verifications, polyglot.differences, polyglot.servers, polyglot.workers TO PUBLIC;
 
--- The event triggers come last: nothing in this script concerns them.
+-- The event triggers come last: nothing in this script, nor the comments that follow, concerns them.
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
   WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
                'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
@@ -19,7 +19,10 @@ CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
                'ALTER VIEW')
   EXECUTE FUNCTION polyglot.watch_ddl();
 ALTER EVENT TRIGGER polyglot_watch_ddl ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER polyglot_watch_ddl IS
+  'keeps syncs true when tables, types and servers change; guards the extension''s own objects';
 
 CREATE EVENT TRIGGER polyglot_watch_drop ON sql_drop
   EXECUTE FUNCTION polyglot.watch_drop();
 ALTER EVENT TRIGGER polyglot_watch_drop ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER polyglot_watch_drop IS 'ends syncs whose table or server is dropped';

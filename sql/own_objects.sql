@@ -7,6 +7,15 @@ SELECT polyglot.create_sync('thing', 'own');
 SELECT polyglot.create_sync(NULL, 'own', 'letters');
 RESET client_min_messages;
 
+-- Rows that a subscription brings are discarded in all of our tables, in those of published syncs too. Queue
+-- rows name their instance; in the parent of the published tables no row can stand.
+SELECT c.oid::regclass FROM pg_class c
+ WHERE c.relnamespace = 'polyglot'::regnamespace AND c.relkind IN ('r', 'p')
+   AND c.oid NOT IN (SELECT unnest(ARRAY[table_a, table_b]) FROM polyglot.queue)
+   AND NOT EXISTS (SELECT FROM pg_trigger t
+         WHERE t.tgrelid = c.oid AND t.tgname = 'ignore_replicated' AND t.tgenabled = 'R' AND t.tgtype = 31
+           AND t.tgfoid = 'polyglot.ignore_replicated'::regproc);
+
 ALTER SCHEMA polyglot RENAME TO elsewhere;
 ALTER TABLE polyglot.sync_state RENAME TO state;
 ALTER TABLE polyglot.sync_state RENAME COLUMN queue TO number;

@@ -87,9 +87,6 @@ RESET ROLE;
 SELECT p.oid::regprocedure FROM pg_proc p
  WHERE pronamespace = 'polyglot'::regnamespace AND NOT has_function_privilege('public', p.oid, 'EXECUTE')
  ORDER BY p.oid::regprocedure::text;
--- Every function says what it is for.
-SELECT p.oid::regprocedure FROM pg_proc p
- WHERE pronamespace = 'polyglot'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
 
 DROP SERVER priv;
 DROP SCHEMA priv CASCADE;

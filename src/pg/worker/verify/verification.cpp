@@ -244,6 +244,13 @@ std::int64_t ReconcileInterval(const char* options) {
                               std::int64_t{USECS_PER_DAY};
 }
 
+void TakeLast(VerificationState* state, const LastVerification& last) {
+  state->last_started = last.started;
+  state->unfinished = last.unfinished;
+  state->unfinished_sample = last.sample;
+  state->unfinished_repair = last.repair;
+}
+
 }  // namespace
 
 std::string NoteOf(const VerificationState& state) {
@@ -262,13 +269,7 @@ void ConfigureVerification(SyncRuntime* sync, const char* options, std::int64_t 
   if (!sync->verification) {
     sync->verification = std::make_shared<VerificationState>();
     sync->verification->last_started = created_at;
-    const auto last = LoadVerification(sync->id);
-    if (!last) return;
-    VerificationState* state = sync->verification.get();
-    state->last_started = last->started;
-    state->unfinished = last->unfinished;
-    state->unfinished_sample = last->sample;
-    state->unfinished_repair = last->repair;
+    if (const auto last = LoadVerification(sync->id)) TakeLast(sync->verification.get(), *last);
   }
   sync->verification->reconcile_us = ReconcileInterval(options);
 }

@@ -12,8 +12,8 @@ GRANT SELECT ON polyglot.syncs, polyglot.status, polyglot.outbox, polyglot.dead_
 -- The event triggers come last: nothing in this script, nor the comments that follow, concerns them.
 CREATE EVENT TRIGGER polyglot_watch_ddl ON ddl_command_end
   WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'CREATE SCHEMA', 'ALTER TYPE', 'ALTER TRIGGER',
-               'CREATE TRIGGER', 'ALTER SERVER', 'CREATE USER MAPPING', 'ALTER USER MAPPING',
-               'DROP USER MAPPING', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
+               'CREATE TRIGGER', 'CREATE SERVER', 'ALTER SERVER', 'CREATE USER MAPPING',
+               'ALTER USER MAPPING', 'DROP USER MAPPING', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE',
                -- What would take the extension's own objects from their places.
                'ALTER SCHEMA', 'ALTER EXTENSION', 'ALTER FUNCTION', 'ALTER ROUTINE', 'ALTER SEQUENCE',
                'ALTER VIEW')

@@ -83,6 +83,12 @@ SELECT tell($$CREATE USER MAPPING FOR PUBLIC SERVER own
 CREATE USER MAPPING FOR PUBLIC SERVER own OPTIONS (user 'x', password 'y');
 RESET ROLE;
 
+-- Kinds of targets.
+SELECT tell($$CREATE SERVER kind TYPE 'redis' FOREIGN DATA WRAPPER polyglot_sync
+              OPTIONS (url 'http://127.0.0.1:9')$$) AS kind;
+CREATE SERVER kind TYPE 'search' FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
+DROP SERVER kind;
+
 -- The wrapper takes no options of its own, and has no tables.
 SELECT tell('ALTER FOREIGN DATA WRAPPER polyglot_sync OPTIONS (x ''y'')') AS wrapper;
 

@@ -269,8 +269,10 @@ void TriggerChanged(Oid trigger, const Node* statement) {
     if (!CaptureTriggersIntact(lfirst_oid(cell))) ReviewSource(lfirst_oid(cell), false);
 }
 
-void ServerChanged(Oid server) {
+void ServerChanged(Oid server, const Node* statement) {
   if (!IsOurServer(server)) return;
+  CheckServerKind(server);
+  if (IsA(statement, CreateForeignServerStmt)) return;  // nobody uses it yet
   AsExtensionOwner as_owner;
   SPI_connect();
   FollowServerName(server);
@@ -318,7 +320,7 @@ void HandleCommand(const Command& command, const Node* statement) {
       FunctionChanged(statement);
       break;
     case ForeignServerRelationId:
-      ServerChanged(command.object_id);
+      ServerChanged(command.object_id, statement);
       break;
     case UserMappingRelationId:
       UserMappingChanged(command.object_id);

@@ -165,9 +165,21 @@ bool IsOurServer(Oid server) {
   return found && found->fdwid == get_foreign_data_wrapper_oid(kWrapper, true);
 }
 
+void CheckServerKind(Oid server) {
+  const char* kind = GetForeignServer(server)->servertype;
+  if (kind == nullptr || strcmp(kind, "search") == 0) return;
+  ereport(ERROR,
+          (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+           errmsg("servers of type \"%s\" are not supported", kind),
+           errhint("Leave TYPE out, or give TYPE 'search', for Elasticsearch and OpenSearch.")));
+}
+
 Oid FindServerOrError(const char* name) {
   Oid server = get_foreign_server_oid(name, true);
-  if (OidIsValid(server) && IsOurServer(server)) return server;
+  if (OidIsValid(server) && IsOurServer(server)) {
+    CheckServerKind(server);
+    return server;
+  }
   const char* hint =
       "Create it with CREATE SERVER ... FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url "
       "'https://...').";

@@ -13,6 +13,7 @@ struct Range {
 
 // Characters that are not their own lower-case mapping (UnicodeData.txt and SpecialCasing.txt of
 // Unicode 14); step 2: upper and lower case take turns.
+// clang-format off: a row for each range would be a page for each letter
 constexpr std::array<Range, 126> kUpperCase = {{
     {0x41, 0x5A, 1}, {0xC0, 0xD6, 1}, {0xD8, 0xDE, 1}, {0x100, 0x136, 2}, {0x139, 0x147, 2},
     {0x14A, 0x178, 2}, {0x179, 0x17D, 2}, {0x181, 0x182, 1}, {0x184, 0x186, 2}, {0x187, 0x189, 2},
@@ -44,6 +45,7 @@ constexpr std::array<Range, 126> kUpperCase = {{
     {0x1057C, 0x1058A, 1}, {0x1058C, 0x10592, 1}, {0x10594, 0x10595, 1}, {0x10C80, 0x10CB2, 1},
     {0x118A0, 0x118BF, 1}, {0x16E40, 0x16E5F, 1}, {0x1E900, 0x1E921, 1},
 }};
+// clang-format on
 
 bool IsUpperCase(std::uint32_t character) {
   const auto after =

@@ -42,8 +42,7 @@ class Readable {
  private:
   static bool IsExtreme(std::string_view number) {
     constexpr std::size_t kDigitsOfDoubles = 300;
-    return number.size() > kDigitsOfDoubles ||
-           number.find_first_of("eE") != std::string_view::npos;
+    return number.size() > kDigitsOfDoubles || number.find_first_of("eE") != std::string_view::npos;
   }
   void Hide(std::size_t begin, std::size_t size) {
     if (copy_.empty()) copy_ = text_;

@@ -310,7 +310,8 @@ inline std::string Game::ItemsBody(const std::vector<std::uint64_t>& versions, b
   return wire_.Items(operations, forms);
 }
 
-inline Reply Game::DrawReply(const std::vector<std::uint64_t>& versions, Items* items, bool* refused) {
+inline Reply Game::DrawReply(const std::vector<std::uint64_t>& versions, Items* items,
+                             bool* refused) {
   Reply reply;
   reply.latency = Time{std::int64_t{input_.Byte()} * 20'000};
   reply.other_node = input_.OneIn(8);

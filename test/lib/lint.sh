@@ -29,6 +29,8 @@ run_lint() {
     nowhere '#include *"postgres\.h"' $(sources src | grep -v '^src/pg/prelude\.h$')
   check "PostgreSQL's version is asked for in the prelude only" \
     nowhere 'PG_VERSION_NUM' $(sources src | grep -v '^src/pg/prelude\.h$')
+  check "clang-format has nothing to change" \
+    clang-format-19 --dry-run --Werror $(sources src test/unit test/fuzz)
   check "no paths of one machine" no_machine_paths "${files[@]}"
   check "lines of at most 100 columns, 110 in tests" short_lines
   check "files of at most 450 lines" short_files

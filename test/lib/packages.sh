@@ -8,8 +8,9 @@ packages_of() {
     build) echo g++ make postgresql-15 postgresql-server-dev-15 libcurl4-openssl-dev zlib1g-dev \
       rapidjson-dev ;;
     server) echo openjdk-17-jre-headless maven unzip python3 python3-venv ca-certificates procps ;;
-    test) echo cmake ninja-build libssl-dev libgtest-dev libgmock-dev clang-16 libclang-rt-16-dev rsync ;;
-    all) echo debootstrap clang-tidy-19 clang-format-19 ;;
+    test) echo cmake ninja-build libssl-dev libgtest-dev libgmock-dev clang-16 libclang-rt-16-dev clang-format-19 \
+      rsync ;;
+    all) echo debootstrap clang-tidy-19 ;;
     bench) echo valgrind ;;
     *) echo "packages.sh: unknown profile $1" >&2; return 2 ;;
   esac

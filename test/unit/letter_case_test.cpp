@@ -11,7 +11,8 @@ TEST(HasUpperCase, OfEveryScript) {
 }
 
 TEST(HasUpperCase, LettersWithoutOne) {
-  for (const char* text : {"", "a-0_.", "ω", "ı", "ß", "ж", "ǆ", "ａ", "𐐨", "日本", "ª", "€", "x÷×"})
+  for (const char* text :
+       {"", "a-0_.", "ω", "ı", "ß", "ж", "ǆ", "ａ", "𐐨", "日本", "ª", "€", "x÷×"})
     EXPECT_FALSE(HasUpperCase(text)) << text;
 }
 

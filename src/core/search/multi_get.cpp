@@ -157,16 +157,24 @@ bool IsMultiGet(std::string_view body) {
 }
 
 bool PassesOff(std::string_view error) {
-  constexpr std::array<std::string_view, 18> kTypes = {
-      "circuit_breaking_exception",       "cluster_block_exception",
-      "connect_transport_exception",      "es_rejected_execution_exception",
-      "illegal_index_shard_state_exception", "index_closed_exception",
-      "index_not_found_exception",        "no_shard_available_action_exception",
-      "node_closed_exception",            "node_disconnected_exception",
-      "node_not_connected_exception",     "receive_timeout_transport_exception",
-      "rejected_execution_exception",     "remote_transport_exception",
-      "security_exception",               "shard_not_found_exception",
-      "timeout_exception",                "unavailable_shards_exception"};
+  constexpr std::array<std::string_view, 18> kTypes = {"circuit_breaking_exception",
+                                                       "cluster_block_exception",
+                                                       "connect_transport_exception",
+                                                       "es_rejected_execution_exception",
+                                                       "illegal_index_shard_state_exception",
+                                                       "index_closed_exception",
+                                                       "index_not_found_exception",
+                                                       "no_shard_available_action_exception",
+                                                       "node_closed_exception",
+                                                       "node_disconnected_exception",
+                                                       "node_not_connected_exception",
+                                                       "receive_timeout_transport_exception",
+                                                       "rejected_execution_exception",
+                                                       "remote_transport_exception",
+                                                       "security_exception",
+                                                       "shard_not_found_exception",
+                                                       "timeout_exception",
+                                                       "unavailable_shards_exception"};
   return std::find(kTypes.begin(), kTypes.end(), error) != kTypes.end();
 }
 

@@ -48,8 +48,8 @@ ServerOptions* LoadServerOptions(Oid server);
 Credentials LoadCredentials(Oid server, Oid role);
 /// Is this a server of our foreign-data wrapper?
 bool IsOurServer(Oid server);
-/// 0A000 for a kind of target that there is no support for: CREATE SERVER … TYPE. Absent or 'search':
-/// a search server. It is one of ours.
+/// 0A000 for a kind of target that there is no support for (CREATE SERVER … TYPE; absent or
+/// 'search': a search server). The server is one of ours.
 void CheckServerKind(Oid server);
 /// Looks a server up by name: ERROR 42704, also for a server of another wrapper.
 Oid FindServerOrError(const char* name);

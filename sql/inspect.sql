@@ -1,16 +1,7 @@
 -- inspect: its lines, its keys and who may call it. No worker runs here: the index is not asked.
 SET client_min_messages = warning;
 SELECT polyglot.stop_workers();
-CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  hint text;
-BEGIN
-  EXECUTE statement;
-  RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
-END $$;
+\i sql/include/tell.sql
 CREATE ROLE polyglot_regress_reader;
 CREATE ROLE polyglot_regress_stranger;
 CREATE SERVER inspected FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');

@@ -1,15 +1,6 @@
 -- Options of servers and user mappings: names, ranges, units, contradictions.
 SET client_min_messages = warning;
-CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  hint text;
-BEGIN
-  EXECUTE statement;
-  RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
-END $$;
+\i sql/include/tell.sql
 CREATE FUNCTION server_with(options text) RETURNS text LANGUAGE sql AS $$
   SELECT tell(format('CREATE SERVER opt FOREIGN DATA WRAPPER polyglot_sync OPTIONS (%s)', options))
 $$;

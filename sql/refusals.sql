@@ -2,16 +2,7 @@
 SET client_min_messages = warning;
 -- No worker, so that nothing moves by itself.
 SELECT polyglot.stop_workers();
-CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  hint text;
-BEGIN
-  EXECUTE statement;
-  RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
-END $$;
+\i sql/include/tell.sql
 CREATE FUNCTION refused(arguments text) RETURNS text LANGUAGE sql AS $$
   SELECT tell(format('SELECT polyglot.create_sync(%s)', arguments))
 $$;

@@ -1,16 +1,7 @@
 -- verify_sync, repair_sync and reconcile: arguments and who may do what. No worker runs here.
 SET client_min_messages = warning;
 SELECT polyglot.stop_workers();
-CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  hint text;
-BEGIN
-  EXECUTE statement;
-  RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
-END $$;
+\i sql/include/tell.sql
 CREATE FUNCTION tried(arguments text) RETURNS text LANGUAGE sql AS $$
   SELECT tell(format('SELECT polyglot.create_sync(%s)', arguments))
 $$;

@@ -1,16 +1,7 @@
 -- What functions say when they cannot do, or not yet, what they are asked for.
 SET client_min_messages = notice;
 SELECT polyglot.stop_workers();
-CREATE FUNCTION tell(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-  hint text;
-BEGIN
-  EXECUTE statement;
-  RETURN 'ok';
-EXCEPTION WHEN OTHERS THEN
-  GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-  RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' | ' || nullif(hint, ''), '');
-END $$;
+\i sql/include/tell.sql
 CREATE SERVER waiting FOREIGN DATA WRAPPER polyglot_sync OPTIONS (url 'http://127.0.0.1:9');
 CREATE TABLE waits (id int PRIMARY KEY, quantity int, v text);
 SELECT polyglot.create_sync('waits', 'waiting');

@@ -148,7 +148,7 @@ void WatchOwners() {
 }
 
 void CheckOwners(WorkerContext* context, core::Time now) {
-  static core::Time checked_at{0};
+  core::Time& checked_at = context->moments.owners_checked;
   if (!owners_may_have_changed || now - checked_at < kOwnerInterval) return;
   checked_at = now;
   owners_may_have_changed = false;

@@ -96,11 +96,10 @@ void ForgetScans(WorkerContext* context) {
 // What rests waits for nothing: its position is that of the newest scan, and is looked up when
 // somebody needs it.
 void AdvancePositions(WorkerContext* context) {
-  static std::uint64_t answered_request = 0;
   bool answered = false;
   std::uint64_t lowest = context->CompletedScan();
   const std::uint64_t request = context->scans.empty() ? 0 : context->scans.back().request;
-  const bool asked = request > std::exchange(answered_request, request);
+  const bool asked = request > std::exchange(context->answered_request, request);
   if (asked) context->WakeAll();
   for (SyncRuntime* sync : context->awake) {
     const ScanInfo* scan = AdvancePosition(context, sync, &lowest);
@@ -114,7 +113,7 @@ void AdvancePositions(WorkerContext* context) {
 }
 
 void SavePositions(WorkerContext* context, core::Time now, bool force) {
-  static core::Time saved_at{0};
+  core::Time& saved_at = context->moments.positions_saved;
   if (!force && context->events_since_save == 0) return;
   if (!force && context->events_since_save < kSaveEvents && now - saved_at < kSaveInterval) return;
   saved_at = now;
@@ -125,7 +124,7 @@ void SavePositions(WorkerContext* context, core::Time now, bool force) {
 }
 
 void RotateQueue(WorkerContext* context, core::Time now) {
-  static core::Time tried_at{0};
+  core::Time& tried_at = context->moments.rotation_tried;
   if (now - tried_at < kRotateInterval || context->reader->in_pass()) return;
   const int current = static_cast<int>(pg_atomic_read_u32(&context->slot->current_table) & 1);
   const int other = 1 - current;

@@ -125,8 +125,7 @@ void DropEvents(WorkerContext* context) {
 // A queue table is emptied when all that was read of it is settled: what waits in memory for a slow
 // server would keep it for as long as that takes.
 void ParkWhatLingers(WorkerContext* context, core::Time now) {
-  static std::uint64_t lowest = 0;
-  static core::Time since{0};
+  auto& [lowest, since] = context->lingering;
   const std::uint64_t found = context->overflow ? context->settlement.LowestScan() : 0;
   if (found == 0 || found != lowest) {
     lowest = found;
@@ -145,7 +144,7 @@ void NotePinned(WorkerContext* context) {
 }
 
 void LimitQueue(WorkerContext* context, core::Time now) {
-  static core::Time looked_at{0};
+  core::Time& looked_at = context->moments.queue_measured;
   if (now - looked_at < kInterval) return;
   looked_at = now;
   // A pipeline that is full begins no pass, so nobody else looks.

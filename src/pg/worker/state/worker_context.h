@@ -73,8 +73,21 @@ struct WorkerContext {
   std::string waits_for;               // whose lock of one of our tables the worker waits for
   core::Time locked_since{0};          // rotation has got no lock since
   core::VersionClock versions;         // for the age of documents
-  bool answered = false;               // somebody may wait for what has been published
-  bool leave = false;                  // the worker is to end: extension, server or last sync gone
+  // When something was done last, or looked for; each is its function's alone.
+  struct Moments {
+    core::Time positions_saved{0};  // SavePositions
+    core::Time rotation_tried{0};   // RotateQueue
+    core::Time queue_measured{0};   // LimitQueue
+    core::Time owners_checked{0};   // CheckOwners
+    core::Time errors_looked{0};    // StoreLastErrors
+  } moments;
+  std::uint64_t answered_request = 0;  // AdvancePositions
+  struct Lingering {                   // ParkWhatLingers
+    std::uint64_t scan = 0;  // the lowest that is not settled, while the queue is too large
+    core::Time since{0};
+  } lingering;
+  bool answered = false;  // somebody may wait for what has been published
+  bool leave = false;     // the worker is to end: extension, server or last sync gone
 
   // One fd that is readable when any channel has something to do.
   int poll_fd = -1;

@@ -41,7 +41,7 @@ std::vector<LastError> ThoseDue(WorkerContext* context, core::Time now) {
 }  // namespace
 
 void StoreLastErrors(WorkerContext* context, core::Time now) {
-  static core::Time looked_at{0};
+  core::Time& looked_at = context->moments.errors_looked;
   if (now - looked_at < kLook) return;
   looked_at = now;
   const std::vector<LastError> due = ThoseDue(context, now);

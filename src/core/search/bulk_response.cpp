@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "core/json_reader.h"
+#include "core/json_tree.h"
 #include "core/text.h"
 
 namespace polyglot::core {
@@ -292,12 +292,6 @@ Error Broken(std::string_view why) {
   return {.message = "bulk answer " + std::string(why), .hint = {}};
 }
 
-std::string TextOf(const rapidjson::Value& object, const char* name, std::size_t max_bytes) {
-  const auto member = object.FindMember(name);
-  if (member == object.MemberEnd() || !member->value.IsString()) return {};
-  return SanitiseText({member->value.GetString(), member->value.GetStringLength()}, max_bytes);
-}
-
 }  // namespace
 
 std::optional<Error> ReadBulkResponse(std::string_view body, std::span<const SentItem> sent,
@@ -320,13 +314,11 @@ ServerError ParseServerError(std::string_view body, const BulkLimits& limits) {
   rapidjson::Document document;
   document.Parse<kForeignFlags>(body.data(), body.size());
   if (document.HasParseError() || !document.IsObject()) return {};
-  const auto error = document.FindMember("error");
-  if (error == document.MemberEnd()) return {};
-  if (error->value.IsString())
-    return {.type = {}, .reason = TextOf(document, "error", limits.reason_bytes)};
-  if (!error->value.IsObject()) return {};
-  return {.type = TextOf(error->value, "type", kTypeBytes),
-          .reason = TextOf(error->value, "reason", limits.reason_bytes)};
+  const json::Value* error = json::Find(&document, "error");
+  if (error == nullptr) return {};
+  if (error->IsString()) return {.type = {}, .reason = json::TextOf(error, limits.reason_bytes)};
+  return {.type = json::TextOf(json::Find(error, "type"), kTypeBytes),
+          .reason = json::TextOf(json::Find(error, "reason"), limits.reason_bytes)};
 }
 
 }  // namespace polyglot::core

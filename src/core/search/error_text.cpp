@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/json_reader.h"
+#include "core/json_tree.h"
 #include "core/search/bulk_response.h"
 #include "core/text.h"
 
@@ -66,22 +66,21 @@ std::string WithoutValues(std::string_view text) {
   return out;
 }
 
-std::string_view TextOf(const rapidjson::Value& object, const char* name) {
-  const auto member = object.FindMember(name);
-  if (member == object.MemberEnd() || !member->value.IsString()) return {};
-  return {member->value.GetString(), member->value.GetStringLength()};
+std::string_view TextOf(const json::Value& object, std::string_view name) {
+  const json::Value* value = json::Find(&object, name);
+  return value == nullptr ? std::string_view() : json::ViewOf(*value);
 }
 
 /// What an error says, and each of its causes that says something else.
-void AppendReasons(const rapidjson::Value& error, std::string* out) {
+void AppendReasons(const json::Value& error, std::string* out) {
   std::string_view reason = TextOf(error, "reason");
   if (out->find(reason) == std::string::npos) {
     if (!out->empty()) *out += ": ";
     *out += reason;
   }
-  const auto cause = error.FindMember("caused_by");
-  if (cause != error.MemberEnd() && cause->value.IsObject() && out->size() < kWholeBytes)
-    AppendReasons(cause->value, out);
+  const json::Value* cause = json::Find(&error, "caused_by");
+  if (cause != nullptr && cause->IsObject() && out->size() < kWholeBytes)
+    AppendReasons(*cause, out);
 }
 
 }  // namespace
@@ -106,10 +105,10 @@ std::string NormaliseRefusal(std::string_view body) {
 std::string WholeRefusal(std::string_view body) {
   rapidjson::Document answer;
   if (!ParseObject(body, &answer)) return NormaliseError("", body);
-  const auto error = answer.FindMember("error");
-  if (error == answer.MemberEnd() || !error->value.IsObject()) return NormaliseRefusal(body);
-  std::string text(TextOf(error->value, "type"));
-  AppendReasons(error->value, &text);
+  const json::Value* error = json::Find(&answer, "error");
+  if (error == nullptr || !error->IsObject()) return NormaliseRefusal(body);
+  std::string text(TextOf(*error, "type"));
+  AppendReasons(*error, &text);
   return SanitiseText(WithoutAddresses(text), kWholeBytes);
 }
 

@@ -61,8 +61,7 @@ std::vector<DroppedIndex> LoadDropped(Oid server) {
 }
 
 void ForgetDropped(Oid server) {
-  const std::string number = std::to_string(server);
-  Execute("DELETE FROM polyglot.dropped_index WHERE server = $1::oid", {number.c_str()});
+  Execute("DELETE FROM polyglot.dropped_index WHERE server = $1::oid", {psprintf("%u", server)});
 }
 
 }  // namespace polyglot::pg

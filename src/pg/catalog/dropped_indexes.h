@@ -1,5 +1,6 @@
 #pragma once
-// polyglot.dropped_index: indexes that are to be deleted. Needs a transaction; may ereport.
+// polyglot.dropped_index: indexes that are to be deleted. Needs a transaction; may ereport, and
+// what takes or gives C++ objects is for the worker alone, whose process ends then.
 
 #include <cstdint>
 #include <string>

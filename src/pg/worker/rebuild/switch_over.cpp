@@ -26,10 +26,6 @@ void StepBack(WorkerContext* context, SyncRuntime* building, core::Time now) {
     Hold(live, false);
 }
 
-bool IsUsable(const net::Response& response) {
-  return response.reply.transport_ok && response.reply.status == 200;
-}
-
 void NotUsable(WorkerContext* context, SyncRuntime* building, const net::Response& response) {
   if (response.reply.says_missing) CheckSoon(building);
   StepBack(context, building, MonotonicNow());
@@ -142,7 +138,7 @@ void PointAlias(WorkerContext* context, SyncRuntime* building, const Answer<Desc
 }
 
 void AskHolders(WorkerContext* context, SyncRuntime* building, const Answer<Descriptions>& found) {
-  if (!found || !IsUsable(found)) return NotUsable(context, building, found);
+  if (!found || !Succeeded(found)) return NotUsable(context, building, found);
   if (found.value->size() != 1 || (*found.value)[0].uuid != building->index.uuid) {
     CheckSoon(building);
     return StepBack(context, building, MonotonicNow());

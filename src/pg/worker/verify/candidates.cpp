@@ -170,24 +170,30 @@ void TakeNoAnswer(SyncRuntime* sync, const net::Response& response, bool certain
   }
 }
 
-void TakeAnswer(SyncRuntime* sync, const net::Response& response) {
+// The contents are views into the answer, which goes: they look into a copy from now on.
+void Keep(const Documents& found, const std::string& body, Judgement* judgement) {
+  judgement->answer = body;
+  judgement->found = found;
+  const std::string_view kept = judgement->answer;
+  for (core::FoundDocument& document : judgement->found)
+    if (!document.source.empty())
+      document.source = kept.substr(static_cast<std::size_t>(document.source.data() - body.data()),
+                                    document.source.size());
+}
+
+void TakeAnswer(SyncRuntime* sync, const Answer<Documents>& found) {
   VerificationState* state = sync->verification.get();
   Judgement& judgement = state->judgement;
-  std::string answer = response.reply.body;
-  auto parsed = Succeeded(response) && !response.reply.answer_cut
-                    ? core::ParseMultiGet(answer, judgement.asked.size())
-                    : core::Result<std::vector<core::FoundDocument>>(core::Error{});
-  if (!parsed.ok()) {
-    const bool cut = response.reply.answer_cut;
-    return TakeNoAnswer(sync, response, cut || (Succeeded(response) && core::IsMultiGet(answer)));
+  const core::Reply& reply = found.response.reply;
+  if (!found || reply.answer_cut) {
+    const bool unreadable = Succeeded(found) && core::IsMultiGet(reply.body);
+    return TakeNoAnswer(sync, found, reply.answer_cut || unreadable);
   }
-  const auto& found = parsed.value();
-  if (std::any_of(found.begin(), found.end(),
+  if (std::any_of(found.value->begin(), found.value->end(),
                   [](const auto& d) { return core::PassesOff(d.error); }))
-    return TakeNoAnswer(sync, response, false);
+    return TakeNoAnswer(sync, found, false);
   state->trouble_since = core::Time{0};
-  judgement.found = std::move(parsed.value());
-  judgement.answer = std::move(answer);
+  Keep(*found.value, reply.body, &judgement);
   if (judgement.content == Content::kAskedAgain) judgement.unreadable.clear();
   if (judgement.content == Content::kLeftOut && !judgement.certain)
     judgement.content = Content::kAskedAgain;
@@ -216,12 +222,12 @@ void Ask(WorkerContext* context, SyncRuntime* sync, core::Time now) {
     if (row->has_routing) wanted.back().routing = judgement.rows.Routing(*row);
     judgement.asked.emplace_back(i, true);
   }
-  MultiGet(
-      sync->channel, *sync->index.physical, wanted, core::MultiGetAnswerCap(wanted.size(), bytes),
-      now,
-      ForVerification(context, sync, [](WorkerContext*, SyncRuntime* s, const net::Response& r) {
-        TakeAnswer(s, r);
-      }));
+  MultiGet(sync->channel, *sync->index.physical, wanted,
+           core::MultiGetAnswerCap(wanted.size(), bytes), now,
+           ForVerification(context, sync,
+                           [](WorkerContext*, SyncRuntime* s, const Answer<Documents>& found) {
+                             TakeAnswer(s, found);
+                           }));
 }
 
 // ---- judgement --------------------------------------------------------------------------------
